@@ -1,0 +1,56 @@
+"""Data sets of full factor grids: `load` one, then `data.images(index)`."""
+
+import os
+from pathlib import Path
+
+from disentangle import errors
+from disentangle.data import dsprites
+from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.space import Factor, FactorSpace, Symmetry
+
+__all__ = ["DATASETS", "Dataset", "Factor", "FactorSpace", "Symmetry", "load"]
+
+DATASETS: dict[str, Recipe] = {
+    "dsprites": dsprites.RECIPE,
+}
+SOURCES = ("rendered", "file", "tfds")
+
+
+def load(
+    name: str,
+    *,
+    path: str | os.PathLike | None = None,
+    source: str | None = None,
+    cache_dir: str | os.PathLike | None = None,
+) -> Dataset:
+    """Loads a data set; all sources give the same `Dataset`.
+
+    Args:
+      name: a key of `DATASETS`.
+      path: the published file; with source="tfds", the folder of TensorFlow Datasets
+        (its `data_dir`).
+      source: "rendered" (no download), "file" (needs `path`) or "tfds" (a prepared
+        copy); None means "file" if there is a path and "rendered" otherwise.
+      cache_dir: where the rendered tables are kept; None for $DISENTANGLE_CACHE or,
+        without it, ~/.cache/disentangle.
+
+    Raises:
+      UserError: unknown name or source, or a file that is not what it should be.
+    """
+    if name not in DATASETS:
+        raise errors.unknown("data set", name, DATASETS)
+    source = source or ("file" if path else "rendered")
+    if source not in SOURCES:
+        raise errors.unknown("source", source, SOURCES)
+    recipe = DATASETS[name]
+    place = Path(path).expanduser() if path else None
+    if source == "rendered":
+        if place:
+            raise errors.UserError(f"source 'rendered' reads no path: {place}.")
+        return recipe.render(Path(cache_dir) if cache_dir else None)
+    reader = recipe.read if source == "file" else recipe.read_tfds
+    if reader is None:
+        raise errors.UserError(f"data set {name!r} has no source {source!r}.")
+    if source == "file" and place is None:
+        raise errors.UserError("source 'file' needs path=, the published file.")
+    return reader(place)

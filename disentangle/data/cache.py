@@ -1,0 +1,125 @@
+"""Tables that are built once and kept: written atomically, verified when read.
+
+A cache file is an ordinary `.npy` file followed by the 32 bytes of the sha256 of the
+array's bytes (`np.load` reads the array and does not mind the rest). It appears under
+its name only when it is complete and on the disk.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from disentangle import errors
+from disentangle.data.dataset import aligned
+
+
+def folder(cache_dir: str | os.PathLike | None = None) -> Path:
+    """`cache_dir`, else $DISENTANGLE_CACHE, else ~/.cache/disentangle."""
+    chosen = cache_dir or os.environ.get("DISENTANGLE_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "disentangle"
+
+
+def cached(
+    name: str,
+    build: Callable[[], np.ndarray],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    sha256: str | None = None,
+    cache_dir: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """The array `build()` returns, from the cache file where there is a good one.
+
+    A damaged file is reported by a warning and built again. Where nothing can be
+    written (no permission, full disk) the array is returned all the same, with a
+    warning, and no partial file is left.
+
+    Args:
+      name: file name without ending; holds the version of what is built.
+      build: makes the array.
+      shape: of the array.
+      dtype: of the array.
+      sha256: expected hex digest of the array's bytes, if it is known.
+      cache_dir: folder; None for the default one.
+    """
+    path = folder(cache_dir) / f"{name}.npy"
+    try:
+        return _read(path, shape, dtype, sha256)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError) as error:
+        warnings.warn(f"cache file {path} is damaged ({error}); building it again.")
+    array = build()
+    digest = hashlib.sha256(array).hexdigest()
+    if sha256 not in (None, digest):
+        raise RuntimeError(f"{name} was built with sha256 {digest}, not {sha256}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, array)
+            file.write(bytes.fromhex(digest))
+    except OSError as error:
+        warnings.warn(f"{name} is not cached: cannot write {path} ({error}).")
+    return array
+
+
+def _read(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, sha256: str | None
+) -> np.ndarray:
+    """The verified array of a cache file; ValueError says what is wrong with it."""
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0(file)
+        if header != (shape, False, np.dtype(dtype)):
+            raise ValueError(f"it holds {header[0]} {header[2]}")
+        array = aligned(shape, dtype)
+        got = file.readinto(memoryview(array).cast("B"))
+        stored = file.read(33)
+    if got != array.nbytes or len(stored) != 32:
+        raise ValueError("it is cut short or too long")
+    digest = hashlib.sha256(array).hexdigest()
+    if digest != stored.hex() or sha256 not in (None, digest):
+        raise ValueError("its sha256 does not match")
+    return array
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that becomes `path` when the block succeeds.
+
+    On any error the temporary file is removed and `path` is what it was before.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would be a surprise
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def writable_folder(path: Path) -> Path:
+    """`path` as an existing folder; UserError where it cannot be one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise errors.UserError(f"{path} is a file, not a folder.") from error
+    except OSError as error:
+        raise errors.UserError(f"cannot make the folder {path}: {error}.") from error
+    return path

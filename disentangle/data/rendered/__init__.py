@@ -1,0 +1,1 @@
+"""Procedural renderers: NumPy float64, run once and cached."""

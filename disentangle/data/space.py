@@ -1,0 +1,217 @@
+"""Ground-truth factors and the arithmetic between factors and picture index.
+
+The one place that knows cardinalities, kinds, symmetries and tolerances: heads,
+samplers, metrics and plots all read them from here. Works alike on NumPy and on
+JAX arrays (also under `jit` and `vmap`); an array comes back as the library's own
+that went in.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle import errors
+
+KINDS = ("categorical", "ordinal", "circular")
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """The picture repeats `orders[v]` times a turn when factor `by` has value v.
+
+    Attributes:
+      by: name of the factor that decides, e.g. "shape".
+      orders: one positive integer for each value of that factor; 4 for a square, 2
+        for an ellipse, 1 for a shape without rotational symmetry.
+    """
+
+    by: str
+    orders: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One ground-truth factor of variation.
+
+    Attributes:
+      name: its name, as in TensorFlow Datasets.
+      size: K, the number of values; a value is an index in [0, K).
+      kind: "categorical" (no order), "ordinal" (a line) or "circular" (a circle).
+      values: (K,) the physical value of each index, as published; categorical
+        factors have 0..K-1.
+      steps_per_turn: circular only, the number of index steps in a full turn. It may
+        be less than K: dSprites' orientations 0 and 39 are one turn apart.
+      symmetry: circular only, the rotational symmetry of what is turned.
+      tolerance: index distance up to which two values count as equal.
+    """
+
+    name: str
+    size: int
+    kind: str
+    values: tuple[float, ...]
+    steps_per_turn: int | None = None
+    symmetry: Symmetry | None = None
+    tolerance: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise errors.unknown("factor kind", self.kind, KINDS)
+        if self.size < 1 or len(self.values) != self.size:
+            raise errors.UserError(
+                f"factor {self.name!r} has size {self.size} but "
+                f"{len(self.values)} values."
+            )
+        if (self.kind == "circular") != (self.steps_per_turn is not None):
+            raise errors.UserError(
+                f"factor {self.name!r} is {self.kind}: steps_per_turn belongs to "
+                "circular factors, and to all of them."
+            )
+        if self.symmetry is not None and self.kind != "circular":
+            raise errors.UserError(
+                f"factor {self.name!r} is {self.kind}: only a circular factor can "
+                "have a symmetry."
+            )
+
+
+@dataclass(frozen=True)
+class FactorSpace:
+    """The full grid of some factors, in row-major order (last factor fastest).
+
+    Attributes:
+      items: the F factors, slowest first.
+    """
+
+    items: tuple[Factor, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise errors.UserError(f"factor names repeat: {', '.join(self.names)}.")
+        for factor in self.items:
+            symmetry = factor.symmetry
+            if symmetry and len(symmetry.orders) != self[symmetry.by].size:
+                raise errors.UserError(
+                    f"symmetry of {factor.name!r} has {len(symmetry.orders)} orders "
+                    f"for the {self[symmetry.by].size} values of {symmetry.by!r}."
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(F,) factor names."""
+        return tuple(factor.name for factor in self.items)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(F,) number of values of each factor."""
+        return tuple(factor.size for factor in self.items)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """(F,) index distance between neighbouring values; the last is 1."""
+        sizes = self.sizes
+        return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
+
+    @property
+    def size(self) -> int:
+        """Number of pictures in the grid."""
+        return math.prod(self.sizes)
+
+    def __getitem__(self, name: str) -> Factor:
+        return self.items[self.position(name)]
+
+    def position(self, name: str) -> int:
+        """The column of factor `name`; raises UserError, with a guess, on others."""
+        if name not in self.names:
+            raise errors.unknown("factor", name, self.names)
+        return self.names.index(name)
+
+    def index(self, factors: Any) -> Any:
+        """(..., F) int factor values -> (...,) int32 picture index.
+
+        Concrete NumPy input (or lists) out of range raises UserError; JAX arrays are
+        not checked, as their values may not be known yet.
+        """
+        factors = _integers(factors, "factors")
+        if factors.ndim == 0 or factors.shape[-1] != len(self.items):
+            raise errors.UserError(
+                f"factors have shape {factors.shape}: the last axis must be "
+                f"{len(self.items)} ({', '.join(self.names)})."
+            )
+        for column, factor in enumerate(self.items):
+            _check_range(factors[..., column], factor.size, f"factor {factor.name!r}")
+        strides = np.asarray(self.strides, np.int32)
+        return sum(factors[..., i] * strides[i] for i in range(len(self.items)))
+
+    def factors(self, index: Any) -> Any:
+        """(...,) int picture index -> (..., F) int32 factor values.
+
+        Concrete NumPy input (or lists) out of range raises UserError.
+        """
+        index = self.checked(index)
+        columns = [
+            index // np.int32(stride) % np.int32(size)
+            for stride, size in zip(self.strides, self.sizes, strict=True)
+        ]
+        return _library(index).stack(columns, axis=-1)
+
+    def checked(self, index: Any) -> Any:
+        """(...,) int picture index as int32; UserError if NumPy and out of range."""
+        index = _integers(index, "index")
+        _check_range(index, self.size, "picture index")
+        return index
+
+    def angle(self, name: str, factors: Any) -> Any:
+        """Symmetry-reduced angle m * theta of a circular factor, in [0, 2 pi).
+
+        theta is 2 pi times the value over `steps_per_turn`; m is the order of the
+        symmetry (1 without one), so that angles that give the same picture up to
+        symmetry are equal: a square has m = 4. The product is reduced in integers,
+        so equal angles are equal floats.
+
+        Args:
+          name: a circular factor.
+          factors: (..., F) int.
+
+        Returns:
+          (...,) float32 radians.
+        """
+        factor = self[name]
+        if factor.steps_per_turn is None:
+            raise errors.UserError(
+                f"factor {name!r} is {factor.kind}: it has no angle."
+            )
+        factors = _integers(factors, "factors")
+        library = _library(factors)
+        steps = factors[..., self.position(name)]
+        if factor.symmetry is not None:
+            by = factors[..., self.position(factor.symmetry.by)]
+            steps = steps * library.asarray(factor.symmetry.orders, np.int32)[by]
+        turn = np.int32(factor.steps_per_turn)
+        return (steps % turn).astype(np.float32) * np.float32(2 * np.pi / turn)
+
+
+def _library(array: Any) -> Any:
+    """The array library of `array`: jax.numpy or numpy."""
+    return jnp if isinstance(array, jax.Array) else np
+
+
+def _integers(values: Any, what: str) -> Any:
+    """`values` as an int32 array of its own library; lists become NumPy arrays."""
+    array = values if isinstance(values, jax.Array) else np.asarray(values)
+    if not _library(array).issubdtype(array.dtype, np.integer):
+        raise errors.UserError(f"{what} must be integers, not {array.dtype}.")
+    if isinstance(array, np.ndarray) and array.dtype.itemsize >= 4 and array.size:
+        # Beyond int32 nothing is in range; without this the cast would wrap around.
+        array = np.clip(array, -1, np.iinfo(np.int32).max)
+    return array.astype(np.int32)
+
+
+def _check_range(values: Any, size: int, what: str) -> None:
+    if isinstance(values, jax.Array):
+        return
+    bad = np.asarray(values)[(values < 0) | (values >= size)]
+    if bad.size:
+        raise errors.UserError(f"{what} {bad.flat[0]} is outside [0, {size}).")
