@@ -1,0 +1,1 @@
+"""disentangle: multi-task affinity and disentanglement studies in JAX."""

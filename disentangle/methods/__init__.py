@@ -1,0 +1,11 @@
+"""Methods: one file each, and this table."""
+
+from disentangle.methods import autoencoder, beta_vae, supervised, vae
+from disentangle.methods.base import Recipe
+
+METHODS: dict[str, Recipe] = {
+    "autoencoder": autoencoder.RECIPE,
+    "vae": vae.RECIPE,
+    "beta_vae": beta_vae.RECIPE,
+    "supervised": supervised.RECIPE,
+}

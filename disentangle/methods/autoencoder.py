@@ -1,0 +1,50 @@
+"""Autoencoder: the deterministic bottleneck (Hinton & Salakhutdinov 2006)."""
+
+from typing import NamedTuple
+
+import jax
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.gaussian_vae import Settings
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.nn import decoder, encoder
+
+
+class Hyper(NamedTuple):
+    """Nothing to sweep but the learning rate and the seed."""
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """-log p(x | g(f(x))): the reconstruction term alone, no noise, no prior."""
+    del space
+    nets = {
+        "encoder": encoder(settings.encoder, shape, settings.latents),
+        "decoder": decoder(settings.decoder, shape, settings.latents),
+    }
+    likelihood = LIKELIHOODS[settings.likelihood]
+
+    def represent(params, images):
+        return nets["encoder"].apply(params["encoder"], images)
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        del hyper, key, step
+        z = represent(params, batch.images)
+        logits = nets["decoder"].apply(params["decoder"], z)
+        reconstruction = likelihood(logits, batch.images)
+        return reconstruction, {"reconstruction": reconstruction}
+
+    return Method(
+        nets=nets,
+        players={"autoencoder": Player(("encoder", "decoder"), loss)},
+        represent=represent,
+        decode=lambda params, codes: jax.nn.sigmoid(
+            nets["decoder"].apply(params["decoder"], codes)
+        ),
+    )
+
+
+RECIPE = Recipe(build, Settings, Hyper, "autoencoder (Hinton & Salakhutdinov 2006)")

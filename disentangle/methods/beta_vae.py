@@ -1,0 +1,33 @@
+"""beta-VAE: the ELBO with its KL weighted (Higgins et al. 2017, Eq. 4)."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from disentangle.data.space import FactorSpace
+from disentangle.methods.base import Logs, Method, Recipe
+from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
+
+
+class Hyper(NamedTuple):
+    """Traced, so one program trains a sweep."""
+
+    beta: float = 4.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1 .. 16
+
+
+def objective(terms: Terms, hyper: Hyper, step: Any) -> tuple[jax.Array, Logs]:
+    """-E_q(z|x) log p(x|z) + beta * sum_d KL(q(z_d|x) || N(0,1)), nats."""
+    del step
+    kl = terms.kl.sum()
+    elbo = -(terms.reconstruction + kl)
+    return terms.reconstruction + hyper.beta * kl, {"elbo": elbo}
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The beta-VAE of `settings` for images of `shape`."""
+    return gaussian_vae(settings, space, shape, objective)
+
+
+RECIPE = Recipe(build, Settings, Hyper, "beta-VAE (Higgins et al. 2017)")

@@ -1,0 +1,95 @@
+"""Supervised multi-task encoder with one subspace per attribute.
+
+The stage-1 architecture of ADDE (Hou et al. 2021): a shared encoder h(x), a
+head per attribute `r_a = W2_a relu(W1_a h + b1_a) + b2_a` and a linear
+predictor on r_a; the code is concat(r_1 .. r_T). The loss is a weighted sum of
+normalised task losses, the weights traced: every subset of the tasks is the
+same program, so single-task, grouped and all-together networks train as one
+population.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError
+from disentangle.methods.base import Method, Params, Player, Recipe, Tasks
+from disentangle.methods.tasks import parse
+from disentangle.nn import attribute_heads, encoder
+
+FEATURES = 256  # width of the shared encoder's last hidden layer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Static choices."""
+
+    tasks: tuple[str, ...] = ()  # () is every factor; see methods/tasks.py
+    encoder: str = "locatello"
+    subspace: int = 4  # d, dimensions of each attribute's code
+
+    def __post_init__(self):
+        if self.subspace < 1:
+            raise UserError(f"method.subspace={self.subspace} must be at least 1")
+
+
+class Hyper(NamedTuple):
+    """Traced."""
+
+    weights: tuple[float, ...] = ()  # (T,) of task losses; () is all ones
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """L = sum_t w_t L_t, L_t = 1 for the trivial predictor of task t."""
+    tasks = parse(space, settings.tasks)
+    outputs = tuple(task.outputs for task in tasks)
+    nets = {
+        "encoder": encoder(settings.encoder, shape, None),
+        "heads": attribute_heads(outputs, FEATURES, settings.subspace),
+    }
+
+    def forward(params: Params, images: jax.Array):
+        features = nets["encoder"].apply(params["encoder"], images)
+        return nets["heads"].apply(params["heads"], features)
+
+    def losses(params: Params, batch: Batch) -> jax.Array:
+        predictions = forward(params, batch.images).predictions
+        return jnp.stack(
+            [
+                task.loss(prediction, batch.factors)
+                for task, prediction in zip(tasks, predictions, strict=True)
+            ]
+        )
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        del key, step
+        values = losses(params, batch)
+        weights = jnp.asarray(hyper.weights, jnp.float32)
+        if weights.size not in (0, len(tasks)):
+            raise UserError(
+                f"method.weights has {weights.size} numbers for {len(tasks)} tasks"
+            )
+        total = values.sum() if weights.size == 0 else (weights * values).sum()
+        return total, {"task_losses": values}
+
+    def represent(params, images):
+        codes = forward(params, images).codes
+        return codes.reshape(codes.shape[0], -1)
+
+    names = tuple(task.name for task in tasks)
+    return Method(
+        nets=nets,
+        players={"multitask": Player(("encoder", "heads"), loss)},
+        represent=represent,
+        tasks=Tasks(names, ("encoder",), losses),
+        blocks=tuple(n for n in names for _ in range(settings.subspace)),
+    )
+
+
+RECIPE = Recipe(build, Settings, Hyper, "supervised multi-task, ADDE heads")

@@ -1,0 +1,145 @@
+"""Supervised tasks read off a factor space, each with a loss of trivial value 1.
+
+A task is written `factor` or `factor:kind`. The default kind follows the
+factor: categorical -> classification, ordinal -> regression, circular ->
+circular. Losses are divided by the loss of the best constant prediction over
+the factor grid, so 1 is "knows nothing" and tasks can be added and compared
+(the affinity of Fifty et al. 2021 depends on the scale of the source loss).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError, unknown
+
+DEFAULT_KINDS = {
+    "categorical": "classification",
+    "ordinal": "regression",
+    "circular": "circular",
+}
+
+
+class Task(NamedTuple):
+    """One task: how wide its prediction is, and its loss."""
+
+    name: str
+    outputs: int  # K
+    loss: Callable[[jax.Array, jax.Array], jax.Array]  # ((B, K), (B, F)) -> ()
+
+
+def classification(space: FactorSpace, factor: str) -> Task:
+    """Softmax cross-entropy over the K values, divided by log K."""
+    column, size = space.position(factor), space[factor].size
+
+    def loss(predictions, factors):
+        labels = factors[:, column]
+        entropy = optax.softmax_cross_entropy_with_integer_labels(predictions, labels)
+        return entropy.mean() / jnp.log(jnp.float32(size))
+
+    return Task(factor, size, loss)
+
+
+def regression(space: FactorSpace, factor: str) -> Task:
+    """Squared error of the standardised value: trivially its variance, 1."""
+    column = space.position(factor)
+    values = np.asarray(space[factor].values, np.float64)
+    targets = ((values - values.mean()) / values.std()).astype(np.float32)
+
+    def loss(predictions, factors):
+        target = jnp.asarray(targets)[factors[:, column]]
+        return jnp.square(predictions[:, 0] - target).mean()
+
+    return Task(factor, 1, loss)
+
+
+def circular(space: FactorSpace, factor: str) -> Task:
+    """Squared distance to (cos m t, sin m t), divided by its variance.
+
+    m is the symmetry of the picture (`Factor.symmetry`): an angle that cannot
+    be seen is not asked for. On dSprites m is 4, 2, 1 for square, ellipse and
+    heart.
+    """
+    return _circle(space, factor, lambda f: space.angle(factor, f))
+
+
+def raw_circular(space: FactorSpace, factor: str) -> Task:
+    """`circular` with m = 1 whatever the symmetry: the natural bad task.
+
+    On dSprites two thirds of its variance cannot be predicted.
+    """
+    turn = space[factor].steps_per_turn
+    column = space.position(factor)
+
+    def angle(factors):
+        step = jnp.float32(2 * np.pi / turn)
+        return factors[..., column].astype(jnp.float32) * step
+
+    return _circle(space, factor, angle)
+
+
+def _circle(
+    space: FactorSpace, factor: str, angle: Callable[[jax.Array], jax.Array]
+) -> Task:
+    if space[factor].kind != "circular":
+        raise UserError(f"factor {factor!r} is {space[factor].kind}, not circular")
+
+    def target(factors):
+        turn = angle(factors)
+        return jnp.stack([jnp.cos(turn), jnp.sin(turn)], -1)
+
+    variance = _grid_variance(space, factor, target)
+
+    def loss(predictions, factors):
+        squares = jnp.square(predictions - target(factors)).sum(-1)
+        return squares.mean() / jnp.float32(variance)
+
+    return Task(factor, 2, loss)
+
+
+def _grid_variance(space: FactorSpace, factor: str, target: Callable) -> float:
+    """E |t - E t|^2 over the grid of the factors the target depends on."""
+    factors = [factor]
+    symmetry = space[factor].symmetry
+    if symmetry is not None:
+        factors.append(symmetry.by)
+    grids = np.meshgrid(*(np.arange(space[f].size) for f in factors), indexing="ij")
+    table = np.zeros((grids[0].size, len(space.names)), np.int32)
+    for name, grid in zip(factors, grids, strict=True):
+        table[:, space.position(name)] = grid.ravel()
+    targets = np.asarray(target(jnp.asarray(table)), np.float64)
+    return float(np.square(targets - targets.mean(0)).sum(-1).mean())
+
+
+KINDS = {
+    "classification": classification,
+    "regression": regression,
+    "circular": circular,
+    "raw_circular": raw_circular,
+}
+
+
+def parse(space: FactorSpace, names: tuple[str, ...]) -> tuple[Task, ...]:
+    """Tasks from their written names; () is every factor of the space.
+
+    Raises:
+      UserError: on a factor or kind that does not exist, or a repeated task.
+    """
+    if len(set(names)) != len(names):
+        raise UserError(f"a task is named twice in {', '.join(names)}")
+    return tuple(_parse_one(space, name) for name in names or space.names)
+
+
+def _parse_one(space: FactorSpace, name: str) -> Task:
+    factor, _, kind = name.partition(":")
+    if factor not in space.names:
+        raise unknown("task", factor, space.names)
+    kind = kind or DEFAULT_KINDS[space[factor].kind]
+    if kind not in KINDS:
+        raise unknown("kind of task", kind, KINDS)
+    return KINDS[kind](space, factor)._replace(name=name)

@@ -1,0 +1,29 @@
+"""VAE: the evidence lower bound (Kingma & Welling 2014, Eq. 3)."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from disentangle.data.space import FactorSpace
+from disentangle.methods.base import Logs, Method, Recipe
+from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
+
+
+class Hyper(NamedTuple):
+    """The VAE has nothing to sweep but the learning rate and the seed."""
+
+
+def objective(terms: Terms, hyper: Hyper, step: Any) -> tuple[jax.Array, Logs]:
+    """-ELBO = -E_q(z|x) log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)), nats."""
+    del hyper, step
+    return terms.reconstruction + terms.kl.sum(), {}
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The VAE of `settings` for images of `shape`."""
+    return gaussian_vae(settings, space, shape, objective)
+
+
+RECIPE = Recipe(build, Settings, Hyper, "VAE (Kingma & Welling 2014)")

@@ -1,0 +1,1 @@
+"""Studies: runs joined with affinity, grouping and scores."""

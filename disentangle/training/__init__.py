@@ -1,0 +1,1 @@
+"""Training: the step, the one loop, the population axis, and their files."""

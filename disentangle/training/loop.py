@@ -1,0 +1,242 @@
+"""The one training loop: chunks of steps between the things that are due."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from disentangle.data.samplers import Pool, take
+from disentangle.methods.base import Method, Params, evaluate_losses
+from disentangle.training import population
+from disentangle.training.checkpoint import Checkpoints
+from disentangle.training.config import Plan
+from disentangle.training.state import TrainState, init
+from disentangle.training.step import batch_of, make_step
+from disentangle.training.writers import Writer
+
+CHUNK_SECONDS = 1.0  # how often the progress bar moves
+EVAL_BATCH = 250
+
+
+class Observer(NamedTuple):
+    """Watches training without touching it: an accumulator fed every k steps.
+
+    `update(carry, params, traced, batch) -> carry` sees, before the step moves
+    anything, the parameters and the very batch of that step. It is pure and
+    for one member; the carry is checkpointed with the state.
+    """
+
+    name: str
+    every: int
+    carry: Any
+    update: Callable[..., Any]
+
+
+class Progress(NamedTuple):
+    """Everything that must survive a kill."""
+
+    state: TrainState
+    window: population.Window
+    observed: dict[str, Any]
+
+
+class Programs(NamedTuple):
+    """The compiled functions of a plan."""
+
+    start: Callable[[], Progress]
+    chunk: Callable
+    observe: dict[str, Callable]
+    evaluate: Callable
+
+
+def compile_programs(
+    plan: Plan, method: Method, pool: Pool, observers: Sequence[Observer]
+) -> Programs:
+    """Jitted start, chunk, observers and evaluation for all members of a plan."""
+    batch_size = plan.config["batch_size"]
+    step = make_step(method, plan.optimizer, batch_size)
+    traced = jax.tree.map(jnp.asarray, plan.traced)
+
+    def start() -> Progress:
+        state = jax.jit(
+            population.over_members(lambda t, s: init(method, plan.optimizer, t, s))
+        )(traced, jnp.asarray(plan.seeds))
+        window = population.empty_window(step, state, traced, pool)
+        spread = lambda x: jnp.broadcast_to(x, (len(plan.members), *jnp.shape(x)))
+        observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
+        return Progress(state, window, observed)
+
+    def observe(update):
+        def member(carry, state, traced, pool):
+            batch, _ = batch_of(method, pool, state, batch_size)
+            new = update(carry, state.params, traced.method, batch)
+            return jax.tree.map(lambda a, b: jnp.where(state.alive, a, b), new, carry)
+
+        def all_members(carry, state, pool):
+            run = population.over_members(lambda c, s, t: member(c, s, t, pool))
+            return run(carry, state, traced)
+
+        return jax.jit(all_members, donate_argnums=0)
+
+    def evaluate(params: Params, pool: Pool, index: jax.Array):
+        def member(params, traced):
+            def part(index):
+                batch = take(pool.data, index)
+                key = jax.random.key(0)
+                return evaluate_losses(method, params, traced.method, batch, key=key)
+
+            logs = jax.lax.map(part, index)
+            return jax.tree.map(lambda x: x.mean(0), logs)
+
+        return population.over_members(member)(params, traced)
+
+    jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
+    return Programs(
+        start=start,
+        chunk=lambda state, window, n: jitted(state, window, traced, pool, n),
+        observe={o.name: observe(o.update) for o in observers},
+        evaluate=jax.jit(evaluate),
+    )
+
+
+def run_loop(
+    plan: Plan,
+    method: Method,
+    pool: Pool,
+    test_index: np.ndarray,
+    *,
+    observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
+    open_writers: Callable[[int], Sequence[Writer]] = lambda step: (),
+    progress: bool = True,
+) -> Progress:
+    """Trains all members to `steps`, from the newest checkpoint if there is one.
+
+    Order at every due step: observers see the state before the step; then the
+    steps; then log, evaluation and checkpoint, so that a checkpoint never
+    holds less than what was logged.
+    """
+    programs = compile_programs(plan, method, pool, observers)
+    now, step = programs.start(), 0
+    restored = checkpoints.restore(now) if checkpoints else None
+    if restored:
+        step, now = restored
+    writers = open_writers(step)
+    config = plan.config
+    periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
+    periods += [observer.every for observer in observers]
+    alive = np.asarray(now.state.alive)
+    bar = Bar(config["steps"], step, progress, len(plan.members))
+    while step < config["steps"] and alive.any():
+        for observer in observers:
+            if step % observer.every == 0:
+                seen = programs.observe[observer.name](
+                    now.observed[observer.name], now.state, pool
+                )
+                now = now._replace(observed=now.observed | {observer.name: seen})
+        n = bar.clip(_until_due(step, config["steps"], periods))
+        state, window = programs.chunk(now.state, now.window, jnp.int32(n))
+        now, step = now._replace(state=state, window=window), step + n
+        alive = report_dead(alive, jax.block_until_ready(state.alive), plan, step, n)
+        bar.advance(n)
+        last = step == config["steps"] or not alive.any()
+        if step % config["log_every"] == 0 or last:
+            now = write_window(now, plan, writers, step, bar)
+        if config["eval_every"] and (step % config["eval_every"] == 0 or last):
+            logs = programs.evaluate(now.state.params, pool, _batched(test_index))
+            write_rows(writers, plan, step, "test", jax.device_get(logs))
+        if checkpoints and (step % config["checkpoint_every"] == 0 or last):
+            for writer in writers:
+                writer.flush()
+            checkpoints.save(step, now)
+    bar.close()
+    for writer in writers:
+        writer.close()
+    return now
+
+
+def _until_due(step: int, steps: int, periods: Sequence[int]) -> int:
+    """Steps until the next multiple of any period, or the end."""
+    return min([steps - step] + [p - step % p for p in periods if p])
+
+
+def _batched(index: np.ndarray) -> jax.Array:
+    """(n,) -> (n // b, b); what does not fill a batch is left out."""
+    size = min(EVAL_BATCH, len(index))
+    whole = len(index) // size * size
+    return jnp.asarray(index[:whole].reshape(-1, size), jnp.int32)
+
+
+def report_dead(
+    before: np.ndarray, alive: jax.Array, plan: Plan, step: int, n: int
+) -> np.ndarray:
+    """Names the members that diverged in the last n steps."""
+    now = np.asarray(alive)
+    for member in np.flatnonzero(before & ~now):
+        tqdm.write(
+            f"{plan.members[member]} diverged between steps {step - n} and {step}: "
+            "its parameters stay as they were before; the others go on"
+        )
+    return now
+
+
+def write_window(
+    now: Progress, plan: Plan, writers: Sequence[Writer], step: int, bar: "Bar"
+) -> Progress:
+    """Writes the means since the last line and starts the next window."""
+    total, count = jax.device_get(now.window)
+    divide = lambda x: x / count.reshape((-1,) + (1,) * (x.ndim - 1))
+    means = jax.tree.map(divide, total)
+    write_rows(writers, plan, step, "train", means)
+    bar.note({k: v[np.isfinite(v)] for k, v in means.items() if v.ndim == 1})
+    return now._replace(window=jax.tree.map(jnp.zeros_like, now.window))
+
+
+def write_rows(
+    writers: Sequence[Writer], plan: Plan, step: int, split: str, logs: Mapping
+) -> None:
+    """One row a member to every writer."""
+    rows = {
+        name: {key: value[i] for key, value in logs.items()}
+        for i, name in enumerate(plan.members)
+    }
+    for writer in writers:
+        writer.write_scalars(step, split, rows)
+
+
+class Bar:
+    """The progress bar, and chunks short enough for it to move."""
+
+    def __init__(self, steps: int, step: int, shown: bool, members: int):
+        unit = "step" if members == 1 else f"step x {members} models"
+        self._bar = tqdm(
+            total=steps, initial=step, disable=not shown, unit=unit, mininterval=0.5
+        )
+        self._rate = 8.0  # steps a chunk, adapted to CHUNK_SECONDS
+        self._last = time.monotonic()
+
+    def clip(self, n: int) -> int:
+        """At most what fits in a chunk."""
+        return max(1, min(n, int(self._rate)))
+
+    def advance(self, n: int) -> None:
+        """Counts n steps done and adapts the chunk."""
+        now = time.monotonic()
+        measured = n * CHUNK_SECONDS / max(now - self._last, 1e-6)
+        self._rate = min(max(measured, 1.0), 2 * self._rate + 1)
+        self._last = now
+        self._bar.update(n)
+
+    def note(self, values: Mapping[str, np.ndarray]) -> None:
+        """Shows the losses behind the bar, the mean over the members."""
+        self._bar.set_postfix(
+            {k: f"{v.mean():.4g}" for k, v in values.items() if "loss" in k and v.size}
+        )
+
+    def close(self) -> None:
+        """Leaves the finished bar on the screen."""
+        self._bar.close()

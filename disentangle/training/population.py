@@ -1,0 +1,70 @@
+"""Many models, one program: how the member axis P is run."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Pool
+from disentangle.methods.base import Logs
+from disentangle.training.state import Traced, TrainState
+from disentangle.training.step import Step
+
+
+class Window(NamedTuple):
+    """Sums of the logs since the last line was written."""
+
+    total: Logs
+    count: jax.Array  # () float32
+
+
+def over_members(function: Callable) -> Callable:
+    """`function` of one member, for a leading axis P of its arguments.
+
+    On a CPU the members run one after the other: as a batch their matrix
+    products turn into batched ones, three times slower there (measured,
+    architecture note in benchmarks/README.md). Accelerators get `vmap`.
+    """
+
+    def mapped(*members: Any) -> Any:
+        if jax.default_backend() == "cpu":
+            return jax.lax.map(lambda member: function(*member), members)
+        return jax.vmap(function)(*members)
+
+    return mapped
+
+
+def make_chunk(step: Step) -> Callable:
+    """`chunk(state, window, traced, pool, n)`: n steps of every member.
+
+    n is traced, so that any number of steps is the same program and a run cut
+    into other chunks (by a kill, by the logging) has the same bits.
+    """
+
+    def chunk(
+        state: TrainState, window: Window, traced: Traced, pool: Pool, n: jax.Array
+    ) -> tuple[TrainState, Window]:
+        def member(state, window, traced):
+            def body(_, carry):
+                state, window = carry
+                state, logs = step(state, traced, pool)
+                total = jax.tree.map(jnp.add, window.total, logs)
+                return state, Window(total, window.count + 1.0)
+
+            return jax.lax.fori_loop(0, n, body, (state, window))
+
+        return over_members(member)(state, window, traced)
+
+    return chunk
+
+
+def empty_window(step: Step, state: TrainState, traced: Traced, pool: Pool) -> Window:
+    """Zeros of the shapes that `step` logs, for every member."""
+    one = lambda tree: jax.tree.map(lambda x: x[0], tree)
+    shapes = jax.eval_shape(
+        lambda s, t, p: step(s, t, p)[1], one(state), one(traced), pool
+    )
+    members = state.step.shape[0]
+    total = jax.tree.map(lambda s: jnp.zeros((members, *s.shape), s.dtype), shapes)
+    return Window(total, jnp.zeros((members,), jnp.float32))

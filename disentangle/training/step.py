@@ -1,0 +1,67 @@
+"""One training step of one model: pure, and the same for every method."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from disentangle.data.samplers import Batch, Pool
+from disentangle.methods.base import Logs, Method, named_logs
+from disentangle.training.state import Optimizer, Traced, TrainState, transformation
+
+Step = Callable[[TrainState, Traced, Pool], tuple[TrainState, Logs]]
+
+
+def batch_of(
+    method: Method, pool: Pool, state: TrainState, batch_size: int
+) -> tuple[Batch, jax.Array]:
+    """The batch of `state.step`, and the key left for the losses' noise.
+
+    A function of (seed, step) alone, so a resumed run, an observer and a
+    replay see the same batch.
+    """
+    draw, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
+    return method.sampler(pool, draw, batch_size), noise
+
+
+def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
+    """The step function: every player moves its own networks once, in order.
+
+    A model whose loss or gradient stops being finite keeps the parameters it
+    had and is no longer alive.
+    """
+
+    def step(state: TrainState, traced: Traced, pool: Pool) -> tuple[TrainState, Logs]:
+        batch, noise = batch_of(method, pool, state, batch_size)
+        keys = jax.random.split(noise, len(method.players))
+        new, logs = state, {}
+        for key, (name, player) in zip(keys, method.players.items(), strict=True):
+            own = {net: new.params[net] for net in player.moves}
+
+            def loss(own, player=player, params=new.params, key=key):
+                return player.loss(
+                    params | own, traced.method, batch, key=key, step=state.step
+                )
+
+            (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(own)
+            logs |= named_logs(method, name, value, extra)
+            tx = transformation(player, optimizer, traced)
+            updates, memory = tx.update(gradient, new.optimizer[name], own)
+            finite = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(gradient))
+            new = new._replace(alive=new.alive & finite)
+            moves = new.alive & (state.step % player.every == 0)
+            new = new._replace(
+                params=new.params
+                | select(moves, optax.apply_updates(own, updates), own),
+                optimizer=new.optimizer
+                | {name: select(moves, memory, new.optimizer[name])},
+            )
+        return new._replace(step=state.step + 1), logs
+
+    return step
+
+
+def select(condition: jax.Array, new, old):
+    """`new` where the scalar condition holds, else `old`, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

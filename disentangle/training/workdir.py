@@ -1,0 +1,87 @@
+"""The folder of a run: one owner at a time, one config for its whole life."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from disentangle.errors import UserError
+
+MISSING = "(absent)"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all (temporary file, then rename)."""
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(beside, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON; UserError naming the file if there is none or it is damaged."""
+    if not path.is_file():
+        raise UserError(f"no file {path}")
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from None
+
+
+@contextlib.contextmanager
+def owned(workdir: Path) -> Iterator[Path]:
+    """Creates the folder and holds its lock; the system frees it on any death.
+
+    Raises:
+      UserError: if the path is a file, cannot be created, or another process
+        holds it.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"workdir {workdir} is a file, not a folder")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        handle = open(workdir / "lock", "w")  # noqa: SIM115 (held, not read)
+    except OSError as error:
+        raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"workdir {workdir} is in use by another process") from None
+        yield workdir
+
+
+def settle_config(workdir: Path, config: dict[str, Any]) -> None:
+    """Writes the config of a new workdir; refuses a different one of an old.
+
+    Raises:
+      UserError: naming every field that differs, and both values.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        write_json(path, config)
+        return
+    changes = difference(read_json(path), config)
+    if changes:
+        lines = ", ".join(f"{k}: {old!r} -> {new!r}" for k, old, new in changes)
+        raise UserError(f"workdir {workdir} holds a run of another config ({lines})")
+
+
+def difference(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """The leaves in which two nested configs differ, as (field, old, new)."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [(prefix, old, new)]
+    changes = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        name = f"{prefix}.{key}" if prefix else key
+        changes += difference(old.get(key, MISSING), new.get(key, MISSING), name)
+    return changes
