@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from disentangle import errors
-from disentangle.data import dsprites
+from disentangle.data import dsprites, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 
@@ -12,6 +12,7 @@ __all__ = ["DATASETS", "Dataset", "Factor", "FactorSpace", "Symmetry", "load"]
 
 DATASETS: dict[str, Recipe] = {
     "dsprites": dsprites.RECIPE,
+    "shapes3d": shapes3d.RECIPE,
 }
 SOURCES = ("rendered", "file", "tfds")
 

@@ -1,0 +1,85 @@
+"""Shapes3D: 480,000 colour pictures of an object in a room (Burgess and Kim 2018).
+
+Rendered, it is 75 MB of maps from which pictures are composed where they are needed;
+read from a file it is one uint8 table of 5.9 GB.
+"""
+
+import colorsys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle.data import cache
+from disentangle.data.dataset import Dataset, Recipe, draw_rows
+from disentangle.data.rendered import shapes3d as renderer
+from disentangle.data.space import Factor, FactorSpace
+
+_TENTHS = tuple(i / 10 for i in range(10))
+
+SPACE = FactorSpace(
+    (
+        Factor("floor_hue", 10, "circular", _TENTHS, steps_per_turn=10),
+        Factor("wall_hue", 10, "circular", _TENTHS, steps_per_turn=10),
+        Factor("object_hue", 10, "circular", _TENTHS, steps_per_turn=10),
+        Factor("scale", 8, "ordinal", tuple(np.linspace(0.75, 1.25, 8).tolist())),
+        Factor("shape", 4, "categorical", (0.0, 1.0, 2.0, 3.0)),
+        Factor("orientation", 15, "ordinal", tuple(np.linspace(-30, 30, 15).tolist())),
+    )
+)
+GEOMETRIES = 480  # scale, shape, orientation: the fast half of the index
+_SKY = np.array([153, 226, 249], np.int32)
+# Level 0..5 of each channel of each hue, (10, 3): pure hues have channels in fifths.
+_LEVELS = np.rint(
+    [[5 * channel for channel in colorsys.hsv_to_rgb(hue, 1, 1)] for hue in _TENTHS]
+).astype(np.int32)
+
+
+@jax.jit
+def compose(maps: jax.Array, index: jax.Array) -> jax.Array:
+    """Maps (480, 19, 64, 64) int16, (...,) int32 -> (..., 64, 64, 3) uint8 pictures.
+
+    Each channel is a sum of four maps, in integers (equal on every device); see
+    `disentangle.data.rendered.shapes3d`.
+    """
+
+    def one(i: jax.Array) -> jax.Array:
+        geometry = i % GEOMETRIES
+        sky = maps.at[geometry, 0].get(mode="clip").astype(jnp.int32)[None]
+        value = sky * jnp.asarray(_SKY)[:, None, None] // 256
+        for first, stride in ((1, 48_000), (7, 4_800), (13, 480)):
+            rows = first + jnp.asarray(_LEVELS)[i // stride % 10]  # one a channel
+            value += maps.at[geometry, rows].get(mode="clip").astype(jnp.int32)
+        grey = (value + renderer.UNIT // 2) // renderer.UNIT
+        return jnp.moveaxis(jnp.clip(grey, 0, 255).astype(jnp.uint8), 0, -1)
+
+    images = jax.vmap(one)(jnp.ravel(index))
+    return images.reshape((*index.shape, *images.shape[1:]))
+
+
+def dataset(maps: np.ndarray) -> Dataset:
+    """A Dataset that composes its pictures from maps (480, 19, 64, 64) int16."""
+    return Dataset(
+        arrays=jax.device_put(maps),
+        name="shapes3d",
+        space=SPACE,
+        shape=(64, 64, 3),
+        peak=255,
+        draw=compose,
+    )
+
+
+def render(cache_dir: Path | None) -> Dataset:
+    """The whole set, its maps drawn here (seconds) or read from the cache."""
+    maps = cache.cached(
+        "shapes3d-maps-1",
+        renderer.render,
+        shape=(GEOMETRIES, 19, 64, 64),
+        dtype=np.dtype(np.int16),
+        cache_dir=cache_dir,
+    )
+    return dataset(maps)
+
+
+RECIPE = Recipe(space=SPACE, render=render)
