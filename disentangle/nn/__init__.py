@@ -1,0 +1,16 @@
+"""Networks as pairs of pure functions; the only package that imports flax."""
+
+from disentangle.nn.decoders import DECODERS, decoder
+from disentangle.nn.encoders import ENCODERS, encoder
+from disentangle.nn.heads import Heads, attribute_heads
+from disentangle.nn.net import Net
+
+__all__ = [
+    "DECODERS",
+    "ENCODERS",
+    "Heads",
+    "Net",
+    "attribute_heads",
+    "decoder",
+    "encoder",
+]

@@ -1,0 +1,76 @@
+"""Image decoders by name: (B, latents) -> logits (B, H, W, C)."""
+
+import math
+
+import jax
+from flax import linen
+
+from disentangle.errors import unknown
+from disentangle.nn.layers import ConvTranspose, Dense
+from disentangle.nn.net import Net, from_module
+
+
+class Decoder(linen.Module):
+    """Dense layers, then 4x4 stride-2 transposed convolutions; ReLU but at the end.
+
+    Attributes:
+      hidden: widths of the dense layers before the one that fills `start`.
+      start: (H, W, C) of the first feature map.
+      features: channels of each transposed convolution, the image's last.
+    """
+
+    hidden: tuple[int, ...]
+    start: tuple[int, int, int]
+    features: tuple[int, ...]
+
+    @linen.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """(B, latents) -> logits (B, H, W, C)."""
+        for width in (*self.hidden, math.prod(self.start)):
+            z = jax.nn.relu(Dense(width)(z))
+        x = z.reshape(-1, *self.start)
+        for features in self.features[:-1]:
+            x = jax.nn.relu(ConvTranspose(features)(x))
+        return ConvTranspose(self.features[-1])(x)
+
+
+def locatello(shape: tuple[int, int, int], latents: int) -> Net:
+    """The decoder of Locatello et al. 2019, table 1.
+
+    Dense 256; dense 1024 as 4x4x64; transposed 4x4 s2, 64; 32; 32; C.
+    """
+    height, width, channels = shape
+    start = (height // 16, width // 16, 64)
+    return from_module(Decoder((256,), start, (64, 32, 32, channels)), (latents,))
+
+
+def burgess(shape: tuple[int, int, int], latents: int) -> Net:
+    """The decoder of Burgess et al. 2018: the mirror of its encoder.
+
+    Dense 256; dense 256; dense 512 as 4x4x32; transposed 4x4 s2, 32; 32; 32; C.
+    """
+    height, width, channels = shape
+    start = (height // 16, width // 16, 32)
+    return from_module(Decoder((256, 256), start, (32, 32, 32, channels)), (latents,))
+
+
+DECODERS = {"locatello": locatello, "burgess": burgess}
+
+
+def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:
+    """A decoder from the table.
+
+    Args:
+      name: a key of DECODERS.
+      shape: (H, W, C) of one image; H and W multiples of 16.
+      latents: number of latent dimensions D.
+
+    Returns:
+      A Net, (B, D) float32 -> logits (B, H, W, C) float32.
+
+    Raises:
+      UserError: if there is no such decoder.
+    """
+    if name not in DECODERS:
+        raise unknown("decoder", name, DECODERS)
+    return DECODERS[name](shape, latents)

@@ -1,0 +1,71 @@
+"""Image encoders by name: (B, H, W, C) in [0, 1] -> (B, outputs)."""
+
+import jax
+from flax import linen
+
+from disentangle.errors import unknown
+from disentangle.nn.layers import Conv, Dense
+from disentangle.nn.net import Net, from_module
+
+
+class Encoder(linen.Module):
+    """Stride-2 convolutions, then dense layers, ReLU after each but the last.
+
+    Attributes:
+      convolutions: (features, window) of each convolution.
+      hidden: widths of the dense layers with a ReLU.
+      outputs: width of the linear layer at the end; None leaves it out, and the
+        last hidden ReLU is the output.
+    """
+
+    convolutions: tuple[tuple[int, int], ...]
+    hidden: tuple[int, ...]
+    outputs: int | None
+
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(B, H, W, C) -> (B, outputs)."""
+        for features, window in self.convolutions:
+            x = jax.nn.relu(Conv(features, window)(x))
+        x = x.reshape(x.shape[0], -1)
+        for width in self.hidden:
+            x = jax.nn.relu(Dense(width)(x))
+        return x if self.outputs is None else Dense(self.outputs)(x)
+
+
+def locatello(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """The encoder of Locatello et al. 2019, table 1 (from Higgins et al. 2017).
+
+    4x4 stride 2, 32; 4x4 s2, 32; 2x2 s2, 64; 2x2 s2, 64; dense 256; ReLU after
+    each. Their mean and log-variance layers are one layer of twice the width here.
+    """
+    windows = ((32, 4), (32, 4), (64, 2), (64, 2))
+    return from_module(Encoder(windows, (256,), outputs), shape)
+
+
+def burgess(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """The encoder of Burgess et al. 2018: four 4x4 s2, 32; dense 256; dense 256."""
+    return from_module(Encoder(((32, 4),) * 4, (256, 256), outputs), shape)
+
+
+ENCODERS = {"locatello": locatello, "burgess": burgess}
+
+
+def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """An encoder from the table.
+
+    Args:
+      name: a key of ENCODERS.
+      shape: (H, W, C) of one image; H and W multiples of 16.
+      outputs: width of the output; for a Gaussian posterior over D latents 2 D,
+        means first, then log-variances. None: the last hidden features, (B, 256).
+
+    Returns:
+      A Net, (B, H, W, C) float32 in [0, 1] -> (B, outputs) float32.
+
+    Raises:
+      UserError: if there is no such encoder.
+    """
+    if name not in ENCODERS:
+        raise unknown("encoder", name, ENCODERS)
+    return ENCODERS[name](shape, outputs)

@@ -1,0 +1,61 @@
+"""Attribute heads: one subspace and one prediction per attribute.
+
+Hou et al. 2021, "Learning Attribute-Driven Disentangled Representations for
+Interactive Fashion Retrieval" (ADDE), section 3.1.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen
+
+from disentangle.nn.layers import Dense
+from disentangle.nn.net import Net, from_module
+
+
+class Heads(NamedTuple):
+    """What the heads of T attributes say about B images.
+
+    Attributes:
+      codes: (B, T, d) float32; `codes[:, a]` is the embedding of attribute a.
+      predictions: T arrays (B, K_a) float32, the logits or regressed values.
+    """
+
+    codes: jax.Array
+    predictions: tuple[jax.Array, ...]
+
+
+class AttributeHeads(linen.Module):
+    """r_a = W2_a relu(W1_a h + b1_a) + b2_a, then one linear layer d -> K_a."""
+
+    outputs: tuple[int, ...]
+    subspace: int
+
+    @linen.compact
+    def __call__(self, h: jax.Array) -> Heads:
+        """(B, features) -> Heads."""
+        codes = []
+        predictions = []
+        for attribute, width in enumerate(self.outputs):
+            hidden = Dense(self.subspace, name=f"hidden_{attribute}")(h)
+            code = Dense(self.subspace, name=f"code_{attribute}")(jax.nn.relu(hidden))
+            codes.append(code)
+            predictions.append(Dense(width, name=f"prediction_{attribute}")(code))
+        return Heads(jnp.stack(codes, axis=1), tuple(predictions))
+
+
+def attribute_heads(outputs: tuple[int, ...], features: int, subspace: int) -> Net:
+    """One two-layer head, subspace and linear prediction for each attribute.
+
+    Args:
+      outputs: (K_1, ..., K_T), the width of each attribute's prediction: its number
+        of classes, 1 for a regression, 2 for the sine and cosine of an angle.
+      features: width of the shared features h.
+      subspace: d, width of each attribute's embedding (340 in the paper's code).
+
+    Returns:
+      A Net, (B, features) -> Heads. The parameters of attribute a are the entries
+      "hidden_<a>", "code_<a>" and "prediction_<a>".
+    """
+    return from_module(AttributeHeads(tuple(outputs), subspace), (features,))

@@ -1,0 +1,114 @@
+"""Architectures: parameter counts, shapes, populations, heads."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from disentangle.errors import UserError
+from disentangle.nn import DECODERS, ENCODERS, attribute_heads, decoder, encoder
+
+
+def count(params):
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_locatello_has_the_published_number_of_parameters():
+    """690,517 on dSprites and 692,567 on Shapes3D, as counted in methods.md."""
+    key = jax.random.key(0)
+    sizes = {}
+    for channels in (1, 3):
+        shape = (64, 64, channels)
+        sizes[channels] = (
+            count(jax.eval_shape(encoder("locatello", shape, 20).init, key)),
+            count(jax.eval_shape(decoder("locatello", shape, 10).init, key)),
+        )
+    assert sizes[1] == (309_204, 381_313)
+    assert sum(sizes[3]) == 692_567
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder(name, channels):
+    shape = (64, 64, channels)
+    images = jax.random.uniform(jax.random.key(1), (2, *shape))
+    net = encoder(name, shape, 20)
+    params = net.init(jax.random.key(0))
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    y = net.apply(params, images)
+    assert y.shape == (2, 20) and y.dtype == jnp.float32
+    features = encoder(name, shape, None)
+    h = features.apply(features.init(jax.random.key(0)), images)
+    assert h.shape == (2, 256) and jnp.all(h >= 0) and jnp.any(h > 0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", DECODERS)
+def test_every_decoder(name, channels):
+    shape = (64, 64, channels)
+    net = decoder(name, shape, 10)
+    params = net.init(jax.random.key(0))
+    logits = net.apply(params, jax.random.normal(jax.random.key(1), (2, 10)))
+    assert logits.shape == (2, *shape) and logits.dtype == jnp.float32
+    assert jnp.any(logits < 0) and jnp.any(logits > 0)
+
+
+def test_kernels_start_glorot_uniform_and_biases_zero():
+    params = encoder("locatello", (64, 64, 1), 20).init(jax.random.key(3))
+    kernel = np.asarray(params["Conv_1"]["kernel"])
+    limit = np.sqrt(6 / (16 * 32 + 16 * 32))
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
+    np.testing.assert_allclose(kernel.var(), limit**2 / 3, rtol=0.05)
+    assert not np.any(params["Conv_1"]["bias"])
+
+
+def test_population_equals_its_members():
+    shape = (64, 64, 3)
+    enc, dec = encoder("locatello", shape, 20), decoder("locatello", shape, 10)
+    images = jax.random.uniform(jax.random.key(5), (3, 2, *shape))
+
+    def loss(params, x):
+        logits = dec.apply(params[1], enc.apply(params[0], x)[:, :10])
+        return jnp.mean((jax.nn.sigmoid(logits) - x) ** 2)
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    params = jax.vmap(lambda key: (enc.init(key), dec.init(key)))(keys)
+    together = jax.jit(jax.vmap(jax.grad(loss)))(params, images)
+    for member in range(3):
+        own = jax.tree.map(lambda leaf: leaf[member], params)  # noqa: B023
+        alone = jax.jit(jax.grad(loss))(own, images[member])
+        for ours, truth in zip(
+            jax.tree.leaves(together), jax.tree.leaves(alone), strict=True
+        ):
+            atol = 1e-5 * np.abs(truth).max()
+            np.testing.assert_allclose(ours[member], truth, rtol=0, atol=atol)
+
+
+def test_heads_equal_numpy():
+    net = attribute_heads((3, 1, 2), 5, 4)
+    params = net.init(jax.random.key(0))
+    leaves, tree = jax.tree.flatten(params)
+    rng = np.random.default_rng(0)
+    leaves = [rng.standard_normal(leaf.shape).astype(np.float32) for leaf in leaves]
+    params = jax.tree.unflatten(tree, leaves)
+    h = rng.standard_normal((6, 5)).astype(np.float32)
+    codes, predictions = net.apply(params, h)
+    assert codes.shape == (6, 3, 4)
+    assert [p.shape for p in predictions] == [(6, 3), (6, 1), (6, 2)]
+
+    def affine(layer, x):
+        kernel = np.asarray(params[layer]["kernel"], np.float64)
+        return x @ kernel + np.asarray(params[layer]["bias"], np.float64)
+
+    for a in range(3):
+        code = affine(f"code_{a}", np.maximum(affine(f"hidden_{a}", h), 0))
+        truth = affine(f"prediction_{a}", code)
+        np.testing.assert_allclose(codes[:, a], code, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(predictions[a], truth, rtol=1e-5, atol=1e-4)
+
+
+def test_unknown_names_get_a_guess():
+    with pytest.raises(UserError, match="Did you mean 'locatello'"):
+        encoder("locatelo", (64, 64, 1), 20)
+    with pytest.raises(UserError, match="Did you mean 'burgess'"):
+        decoder("burges", (64, 64, 1), 10)
