@@ -1,0 +1,17 @@
+"""Which task helps which, and the best groups of tasks under a budget.
+
+A new estimator is one file with `estimate(probe) -> (N, N)`, Z[source, target], and one
+line in ESTIMATORS.
+"""
+
+from disentangle.affinity import cosine, first_order, lookahead
+from disentangle.affinity.base import Affinity
+from disentangle.affinity.probe import Probe, probe
+
+ESTIMATORS = {
+    "lookahead": lookahead.estimate,
+    "first_order": first_order.estimate,
+    "cosine": cosine.estimate,
+}
+
+__all__ = ["ESTIMATORS", "Affinity", "Probe", "probe"]

@@ -1,0 +1,24 @@
+"""First-order affinity: the lookahead of Fifty et al. without its forward passes.
+
+Taylor's theorem on Eq. 1 of C. Fifty et al. (NeurIPS 2021): L_j(theta - eta g_i) =
+L_j - eta g_i . g_j + O(eta^2).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.affinity.probe import Probe, gram
+
+
+def estimate(probe: Probe) -> jax.Array:
+    """Z[i, j] = eta g_i . g_j / L_j, the lookahead to first order in eta.
+
+    Args:
+      probe: losses and gradients at one point.
+
+    Returns:
+      (N, N) Z[source, target]; not finite where L_j is 0.
+    """
+    products = gram(probe)
+    eta = jnp.asarray(probe.learning_rate, products.dtype)
+    return eta * products / probe.losses[None, :]
