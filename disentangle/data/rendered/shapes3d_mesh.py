@@ -102,7 +102,9 @@ def _patch(points: np.ndarray, normals: np.ndarray, *, closed: bool) -> Mesh:
         number = np.concatenate([number, number[:, :1]], 1)
     v00, v01 = number[:-1, :-1].ravel(), number[:-1, 1:].ravel()
     v10, v11 = number[1:, :-1].ravel(), number[1:, 1:].ravel()
-    triangles = np.concatenate([np.stack([v00, v01, v10], 1), np.stack([v01, v11, v10], 1)])
+    triangles = np.concatenate(
+        [np.stack([v00, v01, v10], 1), np.stack([v01, v11, v10], 1)]
+    )
     return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles)
 
 

@@ -34,6 +34,7 @@ class Room(NamedTuple):
     """What each of the N x N pixels sees of the empty room.
 
     Attributes:
+      camera: from where.
       label: int, SKY, FLOOR, FAR, RIGHT or LEFT.
       points: (N, N, 3) where the pixel's ray ends.
       texture: T in [.92, 1]; 0 in the sky.
@@ -41,6 +42,7 @@ class Room(NamedTuple):
       spot: light of the lamp on the floor, which the object's shadow takes away.
     """
 
+    camera: Camera
     label: np.ndarray
     points: np.ndarray
     texture: np.ndarray
@@ -118,20 +120,30 @@ def room(orientation: int, tile: np.ndarray) -> Room:
         lamp[m] = direct if name == FLOOR else 0
         u[m], v[m] = tu[m], tv[m]
     texture = np.where(label == SKY, 0, _bilinear(tile, u, v))
-    return Room(label, points, texture, steady, lamp)
+    return Room(view, label, points, texture, steady, lamp)
 
 
 def _hits(view: Camera) -> tuple[np.ndarray, np.ndarray]:
     """What each pixel's ray hits first: label (N, N) and point (N, N, 3)."""
     column = (np.arange(N) + 0.5 - N / 2 + OFFSET_X) / FOCAL
     row = (N / 2 - np.arange(N) - 0.5 + OFFSET_Y) / FOCAL
-    ray = view.forward + column[None, :, None] * view.right + row[:, None, None] * [0, 0, 1]
+    ray = (
+        view.forward
+        + column[None, :, None] * view.right
+        + row[:, None, None] * [0, 0, 1]
+    )
     with np.errstate(divide="ignore"):
         to_wall = np.stack(
             [
-                np.where(ray[..., 1] > 0, (ROOM - view.position[1]) / ray[..., 1], np.inf),
-                np.where(ray[..., 0] > 0, (ROOM - view.position[0]) / ray[..., 0], np.inf),
-                np.where(ray[..., 0] < 0, (-ROOM - view.position[0]) / ray[..., 0], np.inf),
+                np.where(
+                    ray[..., 1] > 0, (ROOM - view.position[1]) / ray[..., 1], np.inf
+                ),
+                np.where(
+                    ray[..., 0] > 0, (ROOM - view.position[0]) / ray[..., 0], np.inf
+                ),
+                np.where(
+                    ray[..., 0] < 0, (-ROOM - view.position[0]) / ray[..., 0], np.inf
+                ),
             ]
         )
         to_floor = np.where(ray[..., 2] < 0, -view.position[2] / ray[..., 2], np.inf)
@@ -158,7 +170,12 @@ def _gouraud(a, b, normal, place) -> np.ndarray:
 
     i, j = np.floor(a), np.floor(b)
     s, t = a - i, b - j
-    v00, v10, v01, v11 = vertex(i, j), vertex(i + 1, j), vertex(i, j + 1), vertex(i + 1, j + 1)
+    v00, v10, v01, v11 = (
+        vertex(i, j),
+        vertex(i + 1, j),
+        vertex(i, j + 1),
+        vertex(i + 1, j + 1),
+    )
     lower = v00 + s * (v10 - v00) + t * (v01 - v00)
     upper = v11 + (1 - s) * (v01 - v11) + (1 - t) * (v10 - v11)
     return np.where(s + t < 1, lower, upper)
