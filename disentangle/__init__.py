@@ -1,1 +1,28 @@
-"""disentangle: multi-task affinity and disentanglement studies in JAX."""
+"""disentangle: multi-task affinity and disentanglement studies in JAX.
+
+The notebook API. `import disentangle as dt`, then `dt.load`, `dt.train`,
+`dt.evaluate`, `dt.measure_affinity`, `dt.group_tasks`; each has a docstring.
+"""
+
+from disentangle.affinity import Affinity
+from disentangle.affinity.grouping import Grouping, group_tasks
+from disentangle.data import load
+from disentangle.errors import UserError
+from disentangle.metrics.score import score
+from disentangle.study.affinity import measure_affinity
+from disentangle.study.evaluate import evaluate
+from disentangle.training.run import Run, load_run, train
+
+__all__ = [
+    "Affinity",
+    "Grouping",
+    "Run",
+    "UserError",
+    "evaluate",
+    "group_tasks",
+    "load",
+    "load_run",
+    "measure_affinity",
+    "score",
+    "train",
+]

@@ -47,28 +47,38 @@ class Progress(NamedTuple):
 class Programs(NamedTuple):
     """The compiled functions of a plan."""
 
-    start: Callable[[], Progress]
     chunk: Callable
     observe: dict[str, Callable]
     evaluate: Callable
 
 
+def start(method: Method, plan: Plan) -> TrainState:
+    """Step 0 of all members."""
+    traced = jax.tree.map(jnp.asarray, plan.traced)
+    one = lambda traced, seed: init(method, plan.optimizer, traced, seed)
+    return population.over_members(one)(traced, jnp.asarray(plan.seeds))
+
+
+def first_progress(
+    plan: Plan, method: Method, pool: Pool, observers: Sequence[Observer]
+) -> Progress:
+    """Where a run begins: fresh models, nothing logged, nothing observed."""
+    step = make_step(method, plan.optimizer, plan.config["batch_size"])
+    traced = jax.tree.map(jnp.asarray, plan.traced)
+    state = jax.jit(lambda: start(method, plan))()
+    window = population.empty_window(step, state, traced, pool)
+    spread = lambda x: jnp.broadcast_to(x, (len(plan.members), *jnp.shape(x)))
+    observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
+    return Progress(state, window, observed)
+
+
 def compile_programs(
     plan: Plan, method: Method, pool: Pool, observers: Sequence[Observer]
 ) -> Programs:
-    """Jitted start, chunk, observers and evaluation for all members of a plan."""
+    """Jitted chunk, observers and evaluation for all members of a plan."""
     batch_size = plan.config["batch_size"]
     step = make_step(method, plan.optimizer, batch_size)
     traced = jax.tree.map(jnp.asarray, plan.traced)
-
-    def start() -> Progress:
-        state = jax.jit(
-            population.over_members(lambda t, s: init(method, plan.optimizer, t, s))
-        )(traced, jnp.asarray(plan.seeds))
-        window = population.empty_window(step, state, traced, pool)
-        spread = lambda x: jnp.broadcast_to(x, (len(plan.members), *jnp.shape(x)))
-        observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
-        return Progress(state, window, observed)
 
     def observe(update):
         def member(carry, state, traced, pool):
@@ -96,7 +106,6 @@ def compile_programs(
 
     jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
     return Programs(
-        start=start,
         chunk=lambda state, window, n: jitted(state, window, traced, pool, n),
         observe={o.name: observe(o.update) for o in observers},
         evaluate=jax.jit(evaluate),
@@ -121,8 +130,8 @@ def run_loop(
     holds less than what was logged.
     """
     programs = compile_programs(plan, method, pool, observers)
-    now, step = programs.start(), 0
-    restored = checkpoints.restore(now) if checkpoints else None
+    now, step = first_progress(plan, method, pool, observers), 0
+    restored = checkpoints.restore(now, mend=True) if checkpoints else None
     if restored:
         step, now = restored
     writers = open_writers(step)

@@ -16,8 +16,9 @@ from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method, Params
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan, default_config, method_defaults, plan
-from disentangle.training.loop import Observer, Progress, compile_programs, run_loop
+from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.population import over_members
+from disentangle.training.state import TrainState
 from disentangle.training.workdir import owned, read_json, settle_config, write_json
 from disentangle.training.writers import JsonlWriter, TensorBoardWriter, Writer
 
@@ -223,7 +224,7 @@ def fit(
         final = run_loop(
             planned, method, pool, test_index, observers=watching, progress=progress
         )
-        return _run(planned, method, final, view, None)
+        return _run(planned, method, final.state, final.observed, view, None)
     with owned(Path(workdir)) as folder:
         settle_config(folder, planned.config)
         write_json(folder / "data.json", dataclasses.asdict(view))
@@ -244,7 +245,7 @@ def fit(
             open_writers=open_writers,
             progress=progress,
         )
-    return _run(planned, method, final, view, Path(workdir))
+    return _run(planned, method, final.state, final.observed, view, Path(workdir))
 
 
 def load_run(path: str | Path) -> Run:
@@ -259,40 +260,31 @@ def load_run(path: str | Path) -> Run:
     view = _view(read_json(folder / "data.json"))
     planned = plan(read_json(folder / "config.json"))
     method = planned.recipe.build(planned.settings, view.space, view.shape)
-    blank = Dataset(
-        arrays=jnp.zeros((1, *view.shape), jnp.uint8),
-        name=view.name,
-        space=view.space,
-        shape=view.shape,
-        peak=view.peak,
-        draw=_blank,
-    )
-    programs = compile_programs(planned, method, Pool(blank), ())
-    like = jax.eval_shape(programs.start)
-    restored = Checkpoints(folder / "checkpoints").restore(like)
+    like = jax.eval_shape(lambda: {"state": start(method, planned)})
+    restored = Checkpoints(folder / "checkpoints").restore(like, mend=False)
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
-    return _run(planned, method, restored[1], view, folder)
-
-
-def _blank(arrays: jax.Array, index: jax.Array) -> jax.Array:
-    """Black pictures: a run is restored without its data set."""
-    return jnp.zeros((*index.shape, *arrays.shape[1:]), jnp.uint8)
+    return _run(planned, method, restored[1]["state"], {}, view, folder)
 
 
 def _run(
-    planned: Plan, method: Method, final: Progress, view: View, workdir: Path | None
+    planned: Plan,
+    method: Method,
+    state: TrainState,
+    observed: dict[str, Any],
+    view: View,
+    workdir: Path | None,
 ) -> Run:
     return Run(
         config=planned.config,
         members=planned.members,
         swept=planned.swept,
         method=method,
-        params=final.state.params,
-        alive=np.asarray(final.state.alive),
-        step=int(np.max(np.asarray(final.state.step))),
+        params=state.params,
+        alive=np.asarray(state.alive),
+        step=int(np.max(np.asarray(state.step))),
         view=view,
-        observed=final.observed,
+        observed=observed,
         workdir=workdir,
     )
 

@@ -60,6 +60,22 @@ def owned(workdir: Path) -> Iterator[Path]:
         yield workdir
 
 
+def check_workdir(workdir: Path, config: dict[str, Any]) -> None:
+    """Raises, without touching it, what a run with this config there would."""
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"workdir {workdir} is a file, not a folder")
+    if (workdir / "config.json").exists():
+        refuse_difference(workdir, config)
+
+
+def refuse_difference(workdir: Path, config: dict[str, Any]) -> None:
+    """Raises UserError if the workdir was started with another config."""
+    changes = difference(read_json(workdir / "config.json"), config)
+    if changes:
+        lines = ", ".join(f"{k}: {old!r} -> {new!r}" for k, old, new in changes)
+        raise UserError(f"workdir {workdir} holds a run of another config ({lines})")
+
+
 def settle_config(workdir: Path, config: dict[str, Any]) -> None:
     """Writes the config of a new workdir; refuses a different one of an old.
 
@@ -67,13 +83,10 @@ def settle_config(workdir: Path, config: dict[str, Any]) -> None:
       UserError: naming every field that differs, and both values.
     """
     path = workdir / "config.json"
-    if not path.exists():
+    if path.exists():
+        refuse_difference(workdir, config)
+    else:
         write_json(path, config)
-        return
-    changes = difference(read_json(path), config)
-    if changes:
-        lines = ", ".join(f"{k}: {old!r} -> {new!r}" for k, old, new in changes)
-        raise UserError(f"workdir {workdir} holds a run of another config ({lines})")
 
 
 def difference(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -1,0 +1,142 @@
+"""The command line: parses, calls a command, turns mistakes into exit codes.
+
+Exit codes: 0 done; 2 the user's input was wrong (one sentence on stderr, no
+traceback); 1 anything else.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from disentangle.commands import COMMANDS, Flag
+from disentangle.errors import UserError, unknown
+
+PROGRAM = "python -m disentangle"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+DEFINE = {
+    "string": flags.DEFINE_string,
+    "integer": flags.DEFINE_integer,
+    "number": flags.DEFINE_float,
+    "switch": flags.DEFINE_bool,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line (without the program's name); returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    try:
+        if words[0] not in COMMANDS:
+            raise unknown("command", words[0], COMMANDS)
+        if any(word in ("-h", "--help") for word in words[1:]):
+            print(usage(words[0]))
+            return 0
+        COMMANDS[words[0]].run(*parse(words[0], words[1:]))
+    except UserError as error:
+        return refuse(error)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        return refuse(f"cannot write {error.filename or ''}: {error.strerror}")
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint")
+        return 1
+    except Exception as error:  # a full disk, reported from deep inside a library
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        return refuse(f"cannot write: {os.strerror(errno.ENOSPC)}")
+    return 0
+
+
+def refuse(reason: object) -> int:
+    """Says in one line what was wrong with the input."""
+    print("disentangle: " + " ".join(str(reason).split()), file=sys.stderr)
+    return 2
+
+
+def define(name: str) -> flags.FlagValues:
+    """The flags of a command, with a table of their own."""
+    values = flags.FlagValues()
+    for flag in COMMANDS[name].flags:
+        if flag.kind == "config":
+            config_flags.DEFINE_config_file(
+                flag.name, None, flag.help, flag_values=values
+            )
+        else:
+            DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+    return values
+
+
+def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The values of a command's flags, and its words that are no flags.
+
+    Raises:
+      UserError: on an unknown flag or config field (with a guess), a value of
+        another type, a config file that cannot be read, too many words.
+    """
+    table = define(name)
+    held, sys.argv = sys.argv, [PROGRAM, *words]  # config_flags reads sys.argv
+    try:
+        rest = list(table([PROGRAM, *words]))[1:]
+        values = {flag.name: table[flag.name].value for flag in COMMANDS[name].flags}
+    except (
+        flags.Error,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:
+        raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
+    finally:
+        sys.argv = held
+    wanted = COMMANDS[name].words
+    if len(rest) != len(wanted):
+        given = " ".join(rest) or "nothing"
+        takes = " ".join(wanted) or "flags only"
+        raise UserError(f"{name} takes {takes}, but was given {given!r}")
+    return values, rest
+
+
+def root(error: BaseException) -> str:
+    """What went wrong in one line, not the libraries' wrapping of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError | OSError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = str(error.args[0] if error.args else error)
+    if "Traceback" in text:  # ml_collections puts it into the message
+        return text.strip().splitlines()[-1]
+    return text.replace("\\n", " ").strip()
+
+
+def overview() -> str:
+    """The top-level help."""
+    rows = [f"  {name:9} {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join([f"usage: {PROGRAM} COMMAND ... (--help for each)", "", *rows])
+
+
+def usage(name: str) -> str:
+    """A command's help: what it does, an example that runs, its flags."""
+    command = COMMANDS[name]
+    words = " ".join([name, *command.words])
+    lines = [f"usage: {PROGRAM} {words} [flags]", "", command.summary, "", "example:"]
+    lines += [f"  {PROGRAM} {name} {command.example}", "", "flags:"]
+    lines += [f"  --{_head(flag)}: {flag.help}" for flag in command.flags]
+    return "\n".join(lines)
+
+
+def _head(flag: Flag) -> str:
+    return flag.name if flag.default is None else f"{flag.name}={flag.default}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Inter-task affinity measured on the way, while one network learns all tasks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from disentangle.affinity import ESTIMATORS, Affinity, accumulate, probe
+from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError, unknown
+from disentangle.methods.base import Method
+from disentangle.training.config import default_config
+from disentangle.training.loop import Observer
+from disentangle.training.run import Run, fit
+
+NAME = "affinity"  # of the observer, and of its sums in a checkpoint
+
+
+def observe_affinity(
+    estimators: Sequence[str], *, every: int, learning_rate: float
+) -> Callable[[Method], list[Observer]]:
+    """The observer that measures affinity every `every` steps of training.
+
+    It sees the parameters and the batch of the sampled step and moves nothing,
+    so the trajectory of training is, bit for bit, that without it.
+
+    Args:
+      estimators: names in ESTIMATORS, all fed by the same gradients.
+      every: steps between samples.
+      learning_rate: eta of the lookahead step (plain gradient descent,
+        whatever optimiser trains the network).
+
+    Returns:
+      A function of the method, for `fit(observers=...)`.
+
+    Raises:
+      UserError: unknown estimator, or a number out of range.
+    """
+    for name in estimators:
+        if name not in ESTIMATORS:
+            raise unknown("affinity estimator", name, ESTIMATORS)
+    if every < 1:
+        raise UserError(f"affinity is sampled every {every} steps: at least 1")
+    if not 0 < learning_rate < float("inf"):
+        raise UserError(f"the lookahead rate {learning_rate} must be above 0")
+
+    def build(method: Method) -> list[Observer]:
+        tasks = method.tasks
+        if tasks is None:
+            raise UserError("affinity needs a method with tasks, such as supervised")
+
+        def update(carry, params, hyper, batch):
+            del hyper
+            shared = {name: params[name] for name in tasks.shared}
+            private = {k: v for k, v in params.items() if k not in shared}
+            losses = lambda shared, private: tasks.losses(shared | private, batch)
+            seen = probe(losses, shared, private, learning_rate=learning_rate)
+            return accumulate.update(carry, seen)
+
+        carry = accumulate.init(estimators, len(tasks.names))
+        return [Observer(NAME, every, carry, update)]
+
+    return build
+
+
+def affinities(run: Run) -> dict[str, Affinity]:
+    """What the observer measured, averaged over sampled steps and seeds."""
+    if NAME not in run.observed or run.method.tasks is None:
+        raise UserError("this run did not measure affinity")
+    moments = jax.device_get(run.observed[NAME])
+    return accumulate.finish(moments, run.method.tasks.names, keep=run.alive)
+
+
+def measure_affinity(
+    data: Dataset,
+    *,
+    tasks: Sequence[str] = (),
+    method: str = "lookahead",
+    steps: int = 1000,
+    every: int = 10,
+    lookahead_rate: float = 0.01,
+    learning_rate: float = 1e-3,
+    batch_size: int = 64,
+    train_size: int | None = None,
+    seed: int = 0,
+    seeds: int = 1,
+    progress: bool = True,
+) -> Affinity:
+    """Trains one network on all tasks and measures their affinity on the way.
+
+    Args:
+      data: from `load`.
+      tasks: written as in methods/tasks.py; () is every factor.
+      method: a name in ESTIMATORS.
+      steps: training steps; `every` of them are sampled once.
+      every: steps between samples.
+      lookahead_rate: eta of the lookahead step.
+      learning_rate: of the Adam that trains the network.
+      batch_size: images a step.
+      train_size: train on this many images; None on the whole grid.
+      seed, seeds: networks are trained for seeds seed .. seed + seeds - 1.
+      progress: show the bar.
+
+    Returns:
+      The Affinity, `matrix[source, target]`, mean over sampled steps and seeds.
+    """
+    config: dict[str, Any] = default_config(data.name, "supervised").to_dict()
+    config["method"]["tasks"] = tuple(tasks)
+    config["optimizer"]["learning_rate"] = learning_rate
+    config["data"]["train_size"] = train_size or 0
+    config |= {"steps": steps, "batch_size": batch_size, "eval_every": 0}
+    config |= {"seed": seed, "seeds": seeds}
+    watch = observe_affinity([method], every=every, learning_rate=lookahead_rate)
+    return affinities(fit(config, data, observers=watch, progress=progress))[method]

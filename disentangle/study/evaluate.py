@@ -1,0 +1,97 @@
+"""A run's scores: its images encoded once, every metric read from the codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from disentangle.data import load
+from disentangle.data.dataset import Dataset
+from disentangle.metrics.base import Progress
+from disentangle.metrics.score import score
+from disentangle.training.run import Run
+
+ENCODE_ROWS = 2000
+
+
+def load_data(section: dict[str, Any]) -> Dataset:
+    """The data set of a config's `data` section."""
+    return load(
+        section["name"],
+        path=section["path"] or None,
+        source=section["source"] or None,
+    )
+
+
+def sample_index(data: Dataset, count: int, *, seed: int) -> np.ndarray:
+    """`count` image indices, uniform with replacement (Locatello et al. 2019)."""
+    return np.random.default_rng(seed).integers(0, len(data), count)
+
+
+def code_table(run: Run, data: Dataset, index: np.ndarray) -> np.ndarray:
+    """The codes (P, N, D) of the images `index` (N,)."""
+    parts = [
+        run.encode(data.images(jnp.asarray(index[i : i + ENCODE_ROWS], jnp.int32)))
+        for i in range(0, len(index), ENCODE_ROWS)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def evaluate(
+    run: Run,
+    metrics: str | Sequence[str] = ("dci", "mig"),
+    *,
+    data: Dataset | None = None,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    seed: int = 0,
+    backend: str = "reference",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Scores every member of a run.
+
+    Args:
+      run: from `train` or `load_run`.
+      metrics: names in METRICS, or "all".
+      data: the data set; None loads the one the run was trained on.
+      num_train, num_test: images sampled to fit and to test estimators.
+      seed: of the sampled images and of the estimators.
+      backend: trees of DCI, "reference" or "fast".
+      jobs: threads; None is all.
+      progress: called as progress(metric, done, total).
+
+    Returns:
+      One row a model and score: `member`, what it differs in, `alive`,
+      `metric` ("dci/disentanglement", ...), `value`, `score_seed`,
+      `num_train`, `num_test`, `backend`.
+    """
+    data = load_data(run.config["data"]) if data is None else data
+    index = sample_index(data, num_train + num_test, seed=seed)
+    factors = data.space.factors(index)
+    codes = code_table(run, data, index)
+    rows = []
+    for member, name in enumerate(run.members):
+        scores: dict[str, float | None]
+        scores = score(
+            codes[member],
+            factors,
+            metrics,
+            num_train=num_train,
+            num_test=num_test,
+            seed=seed,
+            backend=backend,
+            jobs=jobs,
+            factor_names=data.space.names,
+            progress=progress,
+        )
+        known = {"member": name} | run.swept[member]
+        known |= {"alive": bool(run.alive[member])}
+        protocol = {"num_train": num_train, "num_test": num_test, "backend": backend}
+        rows += [
+            known | {"metric": metric, "value": value, "score_seed": seed} | protocol
+            for metric, value in scores.items()
+        ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,269 @@
+"""The main job: affinity, groups, grouped networks, and every score.
+
+Every stage leaves files in the workdir and is skipped when they are there, so
+a killed job goes on where it stopped: training from its checkpoints, the rest
+from the last finished stage. `report` reads the same files.
+
+  config.json                       the whole job
+  multitask/ networks/ vae/         training runs (see training/run.py)
+  affinity.csv affinity.json        measured on the way of multitask/
+  groups.json                       the exact best groups, with certificate
+  losses.json                       test loss of every task in every network
+  codes/<representation>-<seed>.npz code tables, as `score` reads them
+  scores.json importance.npz        DCI, MIG, ...
+  panels.npz                        reconstructions and traversals of vae/
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from disentangle.affinity import Affinity
+from disentangle.affinity.grouping import group_tasks
+from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError, unknown
+from disentangle.methods.tasks import parse
+from disentangle.study import representations
+from disentangle.study.affinity import affinities, observe_affinity
+from disentangle.study.evaluate import load_data
+from disentangle.study.panels import write_panels
+from disentangle.training.config import default_config, plain, plan
+from disentangle.training.run import Run, fit, prepare
+from disentangle.training.workdir import (
+    owned,
+    settle_config,
+    write_json,
+)
+
+Say = Callable[[str], None]
+
+
+def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
+    """The full-size job's config; experiments/pipeline.py has the small one."""
+    supervised = default_config(data, "supervised")
+    vae = default_config(data, unsupervised)
+    section = supervised.data
+    with supervised.unlocked(), vae.unlocked():
+        del supervised["data"], vae["data"]
+    return ConfigDict(
+        {
+            "data": section,
+            "budget": 2,  # networks, each costing 1
+            "singletons": "forbid",
+            "affinity": {
+                "estimators": ("lookahead", "cosine"),
+                "group_by": "lookahead",
+                "every": 10,  # steps between samples
+                "learning_rate": 0.01,  # eta of the lookahead step
+            },
+            "supervised": supervised,
+            "unsupervised": vae,
+            "score": {
+                "metrics": ("dci", "mig"),
+                "num_train": 10_000,
+                "num_test": 5_000,
+                "backend": "fast",
+                "seed": 0,
+            },
+        }
+    )
+
+
+def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
+    """The config as plain data, with every error found before any compute."""
+    config = plain(config)
+    reference = plain(default_pipeline(""))
+    for name in reference:
+        if name not in config:
+            raise UserError(f"the config has no field {name!r}")
+    for name in config:
+        if name not in reference:
+            raise unknown("config field", name, reference)
+    if not isinstance(config["budget"], int) or config["budget"] < 1:
+        raise UserError(
+            f"budget={config['budget']!r} must be a whole number, 1 or more"
+        )
+    chosen = config["affinity"]
+    if chosen["group_by"] not in chosen["estimators"]:
+        raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
+    observe_affinity(
+        chosen["estimators"],
+        every=chosen["every"],
+        learning_rate=chosen["learning_rate"],
+    )
+    representations.check_score(config["score"])
+    for part in ("supervised", "unsupervised"):
+        planned = plan(training_config(config, part))
+        if not planned.config["eval_every"]:
+            raise UserError(f"{part}.eval_every=0: the job needs test losses")
+    return config
+
+
+def training_config(config: Mapping[str, Any], part: str, **method: Any) -> dict:
+    """The training config of a part, its method's fields replaced by `method`."""
+    section = dict(config[part])
+    section["method"] = section["method"] | method
+    return {"data": config["data"]} | section
+
+
+def run_pipeline(
+    config: Mapping[str, Any] | ConfigDict,
+    workdir: str | Path,
+    *,
+    data: Dataset | None = None,
+    progress: bool = True,
+    say: Say = print,
+) -> Path:
+    """Runs, or goes on with, the main job in `workdir`.
+
+    Args:
+      config: see `default_pipeline`.
+      workdir: created if needed; one process at a time, one config for life.
+      data: the data set; None loads what the config names.
+      progress: show progress bars.
+      say: receives one line a stage and the tables.
+
+    Returns:
+      The workdir.
+
+    Raises:
+      UserError: on anything wrong in the config or the workdir, before any
+        compute.
+    """
+    config = check(config)
+    with owned(Path(workdir)) as folder:
+        settle_config(folder, config)
+        clock = Clock(folder, say)
+        with clock("load the data"):
+            data = load_data(config["data"]) if data is None else data
+        tasks = parse(data.space, tuple(config["supervised"]["method"]["tasks"]))
+        if config["budget"] > len(tasks):
+            raise UserError(
+                f"budget={config['budget']} networks for {len(tasks)} tasks"
+            )
+        for part in ("supervised", "unsupervised"):
+            prepare(training_config(config, part), data)
+        with clock("train one network on all tasks, measure affinity"):
+            multitask = train_multitask(config, data, folder, progress)
+        with clock("choose the groups"):
+            groups = choose_groups(config, folder)
+        with clock("train the grouped and the single-task networks"):
+            networks = train_networks(config, groups, data, folder, progress)
+        with clock(f"train the {config['unsupervised']['method']['name']}"):
+            vae = fit(
+                training_config(config, "unsupervised"),
+                data,
+                workdir=folder / "vae",
+                progress=progress,
+            )
+            write_panels(vae, data, folder / "panels.npz")
+        with clock("encode and score"):
+            serving = representations.Serving(multitask, networks, vae, groups)
+            representations.write_losses(serving, folder)
+            representations.write_scores(config, serving, data, folder, progress)
+    return folder
+
+
+def measure(
+    config: Mapping[str, Any] | ConfigDict, workdir: str | Path, *, progress: bool
+) -> Path:
+    """The first stage alone: trains all tasks together and measures affinity.
+
+    `run_pipeline` on the same workdir and config goes on from there.
+    """
+    config = check(config)
+    with owned(Path(workdir)) as folder:
+        settle_config(folder, config)
+        train_multitask(config, load_data(config["data"]), folder, progress)
+    return folder
+
+
+def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -> Run:
+    """The all-together network; writes affinity.csv and affinity.json."""
+    chosen = config["affinity"]
+    run = fit(
+        training_config(config, "supervised"),
+        data,
+        workdir=folder / "multitask",
+        observers=observe_affinity(
+            chosen["estimators"],
+            every=chosen["every"],
+            learning_rate=chosen["learning_rate"],
+        ),
+        progress=progress,
+    )
+    measured = affinities(run)
+    measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
+    tables = {
+        name: {
+            "tasks": list(aff.tasks),
+            "matrix": aff.matrix.tolist(),
+            "standard_error": None
+            if aff.standard_error is None
+            else aff.standard_error.tolist(),
+            "samples": aff.samples,
+            "orientation": aff.orientation,
+        }
+        for name, aff in measured.items()
+    }
+    write_json(folder / "affinity.json", tables)
+    return run
+
+
+def choose_groups(config: dict, folder: Path) -> dict[str, Any]:
+    """The exact grouping of the measured affinity; writes groups.json."""
+    affinity = Affinity.from_csv(folder / "affinity.csv")
+    grouping = group_tasks(affinity, config["budget"], singletons=config["singletons"])
+    groups = grouping.to_json() | {
+        "budget": config["budget"],
+        "affinity": config["affinity"]["group_by"],
+    }
+    write_json(folder / "groups.json", groups)
+    return groups
+
+
+def train_networks(
+    config: dict, groups: dict, data: Dataset, folder: Path, progress: bool
+) -> Run:
+    """Single-task and grouped networks as one population over task weights."""
+    names = Affinity.from_csv(folder / "affinity.csv").tasks
+    masks = [[name] for name in names]
+    masks += [group for group in groups["groups"] if 1 < len(group) < len(names)]
+    weights = [[float(name in mask) for name in names] for mask in masks]
+    return fit(
+        training_config(config, "supervised", weights=weights),
+        data,
+        workdir=folder / "networks",
+        progress=progress,
+    )
+
+
+class Clock:
+    """Says which stage runs and keeps its seconds in summary.json."""
+
+    def __init__(self, folder: Path, say: Say):
+        self._path, self._say, self._stage = folder / "summary.json", say, ""
+        self._started = 0.0
+
+    def __call__(self, stage: str) -> "Clock":
+        """Names the stage about to start."""
+        self._stage = stage
+        return self
+
+    def __enter__(self) -> None:
+        self._say(f"== {self._stage}")
+        self._started = time.monotonic()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None:
+            return
+        held = json.loads(self._path.read_text()) if self._path.exists() else {}
+        seconds = held.get("seconds", {})
+        spent = time.monotonic() - self._started
+        seconds[self._stage] = round(seconds.get(self._stage, 0.0) + spent, 1)
+        versions = representations.versions()
+        write_json(self._path, {"seconds": seconds, "versions": versions})

@@ -1,0 +1,175 @@
+"""What the main job compares: grouped, single-task, all-together, unsupervised."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.metrics.trees import BACKENDS
+from disentangle.study.evaluate import code_table, sample_index
+from disentangle.training.run import Run
+from disentangle.training.workdir import write_json
+from disentangle.training.writers import read_metrics
+
+PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scikit-learn", "lightgbm")
+
+
+class Serving(NamedTuple):
+    """The trained networks of a job, and which of them serves which task."""
+
+    multitask: Run  # all tasks; a member a seed
+    networks: Run  # members: task weights, then seeds (seed fastest)
+    vae: Run  # a member a seed
+    groups: Mapping[str, Any]  # groups.json
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task names."""
+        assert self.multitask.method.tasks is not None
+        return self.multitask.method.tasks.names
+
+    def network_of(self, group: list[str], seed: int) -> tuple[Run, int]:
+        """The run and member trained on exactly these tasks with this seed."""
+        weights = [float(name in group) for name in self.tasks]
+        if all(weights):
+            return self.multitask, _find(self.multitask, {"seed": seed})
+        return self.networks, _find(self.networks, {"seed": seed, "weights": weights})
+
+    def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
+        """representation -> task -> the network whose head is used for it."""
+        serves, groups = self.groups["serves"], self.groups["groups"]
+        chosen = {
+            "single-task": {task: [task] for task in self.tasks},
+            "all-together": {task: list(self.tasks) for task in self.tasks},
+            "grouped": {task: groups[serves[task]] for task in self.tasks},
+        }
+        return {
+            name: {task: self.network_of(group, seed) for task, group in row.items()}
+            for name, row in chosen.items()
+        }
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds every network was trained with."""
+        return [row["seed"] for row in self.multitask.swept]
+
+
+def _find(run: Run, wanted: dict[str, Any]) -> int:
+    for member, row in enumerate(run.swept):
+        if {key: row.get(key) for key in wanted} == wanted:
+            return member
+    raise UserError(f"no network with {wanted} in {run.workdir}")
+
+
+def check_score(config: Mapping[str, Any]) -> None:
+    """Raises UserError for a score section that cannot be run."""
+    choose_metrics(list(config["metrics"]))
+    if config["backend"] not in BACKENDS:
+        raise unknown("backend", config["backend"], BACKENDS)
+    for name in ("num_train", "num_test"):
+        if config[name] < 1:
+            raise UserError(f"score.{name}={config[name]} must be at least 1")
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were computed with."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | found
+
+
+def write_losses(serving: Serving, folder: Path) -> None:
+    """losses.json: every task's test loss in the network that serves it."""
+    last: dict[tuple[str, str], list[float]] = {}
+    for run in (serving.multitask, serving.networks):
+        assert run.workdir is not None
+        for row in read_metrics(run.workdir):
+            if row["split"] == "test":
+                last[str(run.workdir), row["member"]] = row["task_losses"]
+    table: dict[str, list[list[float]]] = {}
+    for seed in serving.seeds:
+        for name, servers in serving.servers(seed).items():
+            losses = [
+                last[str(run.workdir), run.members[member]][serving.tasks.index(task)]
+                for task, (run, member) in servers.items()
+            ]
+            table.setdefault(name, []).append(losses)
+    write_json(
+        folder / "losses.json", {"tasks": list(serving.tasks), "networks": table}
+    )
+
+
+def tables(
+    serving: Serving, data: Dataset, index: np.ndarray
+) -> dict[tuple[str, int], tuple[np.ndarray, list[str]]]:
+    """(representation, seed) -> codes (N, D) and the names of the D columns.
+
+    A supervised representation is the concatenation of every task's subspace,
+    taken from the network that serves the task.
+    """
+    encoded = {
+        id(run): code_table(run, data, index)
+        for run in (serving.multitask, serving.networks, serving.vae)
+    }
+    found = {}
+    for position, seed in enumerate(serving.seeds):
+        for name, servers in serving.servers(seed).items():
+            parts, names = [], []
+            for task, (run, member) in servers.items():
+                columns = [
+                    i for i, b in enumerate(run.method.blocks or ()) if b == task
+                ]
+                parts.append(encoded[id(run)][member][:, columns])
+                names += [f"{task} {i + 1}" for i in range(len(columns))]
+            found[name, seed] = np.concatenate(parts, axis=1), names
+        if position < len(serving.vae.members):
+            codes = encoded[id(serving.vae)][position]
+            label = serving.vae.config["method"]["name"]
+            found[label, seed] = codes, [f"z{i + 1}" for i in range(codes.shape[1])]
+    return found
+
+
+def write_scores(
+    config: Mapping[str, Any],
+    serving: Serving,
+    data: Dataset,
+    folder: Path,
+    progress: bool,
+) -> None:
+    """codes/, scores.json and importance.npz: one code table, every metric."""
+    section = config["score"]
+    count = section["num_train"] + section["num_test"]
+    index = sample_index(data, count, seed=section["seed"])
+    factors = data.space.factors(index)
+    (folder / "codes").mkdir(exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {"factors": np.asarray(data.space.names)}
+    ran: dict[str, Any] = {}
+    found = tables(serving, data, index)
+    for (name, seed), (codes, names) in tqdm(
+        found.items(), unit="code table", disable=not progress
+    ):
+        np.savez(folder / "codes" / f"{name}-{seed}.npz", codes=codes, factors=factors)
+        results = score_details(
+            codes,
+            factors,
+            section["metrics"],
+            num_train=section["num_train"],
+            num_test=section["num_test"],
+            seed=section["seed"],
+            backend=section["backend"],
+            factor_names=data.space.names,
+        )
+        rows.append({"representation": name, "seed": seed} | flatten(results))
+        ran = {metric: result.ran for metric, result in results.items()}
+        if seed == serving.seeds[0] and "dci" in results:
+            arrays[name] = results["dci"].arrays["importance"]
+            arrays[f"{name}:codes"] = np.asarray(names)
+    np.savez(folder / "importance.npz", **arrays)
+    write_json(folder / "scores.json", {"rows": rows, "ran": ran})
