@@ -49,9 +49,10 @@ def load(
         if place:
             raise errors.UserError(f"source 'rendered' reads no path: {place}.")
         return recipe.render(Path(cache_dir) if cache_dir else None)
-    reader = recipe.read if source == "file" else recipe.read_tfds
-    if reader is None:
-        raise errors.UserError(f"data set {name!r} has no source {source!r}.")
+    if source == "tfds" and recipe.read_tfds:
+        return recipe.read_tfds(place)
     if source == "file" and place is None:
         raise errors.UserError("source 'file' needs path=, the published file.")
-    return reader(place)
+    if source == "file" and place and recipe.read:
+        return recipe.read(place)
+    raise errors.UserError(f"data set {name!r} has no source {source!r}.")

@@ -54,9 +54,9 @@ def cached(
     except FileNotFoundError:
         pass
     except (OSError, ValueError, EOFError) as error:
-        warnings.warn(f"cache file {path} is damaged ({error}); building it again.")
+        _warn(f"cache file {path} is damaged ({error}); building it again.")
     array = build()
-    digest = hashlib.sha256(array).hexdigest()
+    digest = hashlib.sha256(array.data).hexdigest()
     if sha256 not in (None, digest):
         raise RuntimeError(f"{name} was built with sha256 {digest}, not {sha256}.")
     try:
@@ -65,8 +65,12 @@ def cached(
             np.save(file, array)
             file.write(bytes.fromhex(digest))
     except OSError as error:
-        warnings.warn(f"{name} is not cached: cannot write {path} ({error}).")
+        _warn(f"{name} is not cached: cannot write {path} ({error}).")
     return array
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
 
 
 def _read(
@@ -79,11 +83,11 @@ def _read(
         if header != (shape, False, np.dtype(dtype)):
             raise ValueError(f"it holds {header[0]} {header[2]}")
         array = aligned(shape, dtype)
-        got = file.readinto(memoryview(array).cast("B"))
+        got = file.readinto(array.data.cast("B"))
         stored = file.read(33)
     if got != array.nbytes or len(stored) != 32:
         raise ValueError("it is cut short or too long")
-    digest = hashlib.sha256(array).hexdigest()
+    digest = hashlib.sha256(array.data).hexdigest()
     if digest != stored.hex() or sha256 not in (None, digest):
         raise ValueError("its sha256 does not match")
     return array

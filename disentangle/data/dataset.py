@@ -1,9 +1,10 @@
 """A data set: a factor space and a pure function that draws its pictures."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +12,15 @@ import numpy as np
 
 from disentangle.data.space import FactorSpace
 
-
-def _static() -> Any:
-    """A field that is part of the tree's structure, not of its arrays."""
-    return field(metadata={"static": True})
+if TYPE_CHECKING:
+    from disentangle.data.files import Layout
 
 
-@jax.tree_util.register_dataclass
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["arrays"],
+    meta_fields=["name", "space", "shape", "peak", "draw"],
+)
 @dataclass(frozen=True)
 class Dataset:
     """Pictures of a full factor grid; `images(index)` is the only way in.
@@ -36,11 +39,11 @@ class Dataset:
     """
 
     arrays: Any
-    name: str = _static()
-    space: FactorSpace = _static()
-    shape: tuple[int, int, int] = _static()
-    peak: int = _static()
-    draw: Callable[[Any, jax.Array], jax.Array] = _static()
+    name: str
+    space: FactorSpace
+    shape: tuple[int, int, int]
+    peak: int
+    draw: Callable[[Any, jax.Array], jax.Array]
 
     def __len__(self) -> int:
         return self.space.size
@@ -66,12 +69,14 @@ class Recipe:
       render: cache folder (None: the default one) -> Dataset, drawn here.
       read: path of a published file -> Dataset.
       read_tfds: folder of TensorFlow Datasets (None: its default) -> Dataset.
+      layout: how its published files are laid out, for export.
     """
 
     space: FactorSpace
     render: Callable[[Path | None], Dataset]
     read: Callable[[Path], Dataset] | None = None
     read_tfds: Callable[[Path | None], Dataset] | None = None
+    layout: "Layout | None" = None
 
 
 @jax.jit

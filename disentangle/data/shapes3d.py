@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle.data import cache
-from disentangle.data.dataset import Dataset, Recipe, draw_rows
+from disentangle import errors
+from disentangle.data import cache, files, tfds
+from disentangle.data.dataset import Dataset, Recipe, aligned, draw_rows
 from disentangle.data.rendered import shapes3d as renderer
 from disentangle.data.space import Factor, FactorSpace
 
@@ -28,6 +29,7 @@ SPACE = FactorSpace(
         Factor("orientation", 15, "ordinal", tuple(np.linspace(-30, 30, 15).tolist())),
     )
 )
+MEAN = (0.503, 0.579, 0.603)  # published mean colour
 GEOMETRIES = 480  # scale, shape, orientation: the fast half of the index
 _SKY = np.array([153, 226, 249], np.int32)
 # Level 0..5 of each channel of each hue, (10, 3): pure hues have channels in fifths.
@@ -82,4 +84,83 @@ def render(cache_dir: Path | None) -> Dataset:
     return dataset(maps)
 
 
-RECIPE = Recipe(space=SPACE, render=render)
+def table(pictures: files.Pictures, space: FactorSpace = SPACE) -> Dataset:
+    """A Dataset over stored pictures, one uint8 table (N, 64, 64, 3).
+
+    Raises:
+      UserError: the mean colour of the whole set is not that of Shapes3D.
+    """
+    rows_of = aligned((space.size, 64, 64, 3), np.uint8)
+    for rows, block in pictures:
+        rows_of[rows] = block
+    mean = rows_of[::97].mean(axis=(0, 1, 2)) / 255
+    if space == SPACE and np.abs(mean - MEAN).max() > 0.01:
+        raise errors.UserError(
+            f"these pictures have mean colour {mean.round(3)}; Shapes3D has {MEAN}."
+        )
+    return Dataset(
+        arrays=jax.device_put(rows_of),
+        name="shapes3d",
+        space=space,
+        shape=(64, 64, 3),
+        peak=255,
+        draw=draw_rows,
+    )
+
+
+def read(path: Path) -> Dataset:
+    """The whole set from `3dshapes.h5`."""
+    return table(files.read(path, LAYOUT, SPACE))
+
+
+def read_tfds(data_dir: Path | None) -> Dataset:
+    """The whole set from a copy that TensorFlow Datasets has prepared."""
+    return table(tfds.read("shapes3d", data_dir, SPACE))
+
+
+def _factors(labels: np.ndarray, space: FactorSpace) -> np.ndarray:
+    """Published labels (N, 6) are the factors' physical values, as floats."""
+    if labels.shape != (len(labels), len(space.items)):
+        raise errors.UserError(
+            f"labels have shape {labels.shape}, not (N, {len(space.items)})."
+        )
+    columns = []
+    for stored, factor in zip(labels.T.astype(np.float64), space.items, strict=True):
+        distance = np.abs(stored[:, None] - np.array(factor.values))
+        if not distance.min(axis=1).max(initial=0) < 1e-3:  # also on NaN
+            raise errors.UserError(
+                f"labels of {factor.name} are not the published values, "
+                f"{factor.values[0]} to {factor.values[-1]}."
+            )
+        columns.append(distance.argmin(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def _values(factors: np.ndarray, space: FactorSpace) -> np.ndarray:
+    return space.values(factors)
+
+
+def _tables(
+    factors: np.ndarray, space: FactorSpace, kind: str
+) -> dict[str, np.ndarray]:
+    del kind  # published as HDF5 only
+    return {"labels": space.values(factors)}
+
+
+LAYOUT = files.Layout(
+    title="Shapes3D",
+    names={"hdf5": "3dshapes.h5"},
+    images="images",
+    labels={"hdf5": "labels"},
+    channels=(3,),
+    factors=_factors,
+    values=_values,
+    tables=_tables,
+    sha256={
+        267_573_662: "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
+    },
+)
+
+RECIPE = Recipe(
+    space=SPACE, render=render, read=read, read_tfds=read_tfds, layout=LAYOUT
+)

@@ -163,6 +163,16 @@ class FactorSpace:
         _check_range(index, self.size, "picture index")
         return index
 
+    def values(self, factors: Any) -> np.ndarray:
+        """(..., F) int factor values -> (..., F) float64 physical values (NumPy)."""
+        factors = np.asarray(factors)
+        self.index(factors)  # checks shape and range
+        columns = [
+            np.array(factor.values)[factors[..., column]]
+            for column, factor in enumerate(self.items)
+        ]
+        return np.stack(columns, axis=-1)
+
     def angle(self, name: str, factors: Any) -> Any:
         """Symmetry-reduced angle m * theta of a circular factor, in [0, 2 pi).
 

@@ -68,15 +68,14 @@ def block(shape: int, scale: int, orientation: int) -> np.ndarray:
     return words.astype(">u8").view(np.uint8).reshape(32, 32, 512)
 
 
-def _vertices(shape: int, scale: int, orientation: int) -> tuple[np.ndarray, ...]:
-    """Snapped vertices in 1/256 px: (x_position, V) and (y_position, V) int64."""
+def _vertices(shape: int, scale: int, orientation: int) -> np.ndarray:
+    """Snapped vertices in 1/256 px: x then y, each (position, V), int64."""
     theta = 2 * np.pi * orientation / 39
     cos, sin = np.cos(theta), np.sin(theta)
     u, v = (outline(shape) * (0.5 + 0.1 * scale)).T
     centre = (16 + 32 * np.arange(32) / 31.0)[:, None]
     x, y = centre + (cos * u + sin * v), centre + (-sin * u + cos * v)
-    snap = lambda w: np.floor(w * 256 + 0.5).astype(np.int64)  # noqa: E731
-    return snap(x), snap(y)
+    return np.floor(np.stack([x, y]) * 256 + 0.5).astype(np.int64)
 
 
 def render() -> np.ndarray:

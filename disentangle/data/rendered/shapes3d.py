@@ -11,7 +11,8 @@ level of each channel to one of 0, .2, .4, .6, .8, 1. So, for each of the 480 ge
 
 and channel c of any colouring is a sum of four of them,
 
-  clip(round(sky_c/256 map[0] + map[1 + floor_c] + map[7 + wall_c] + map[13 + object_c])),
+  clip(round(sky_c/256 map[0] + map[1 + floor_c] + map[7 + wall_c]
+             + map[13 + object_c])),
 
 which is composed where the picture is needed (`disentangle.data.shapes3d.compose`).
 Maps are whole multiples of 1/64 grey level, four times finer than float16 near white.

@@ -1,0 +1,111 @@
+"""Writes a data set in the published file formats, or as a tfds data set.
+
+So that other people's code can use the rendered pictures; `load(path=...)` and
+`load(source="tfds")` read them back.
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle import errors
+from disentangle.data import DATASETS, cache, progress, tfds
+from disentangle.data.dataset import Dataset
+from disentangle.data.files import ROWS, Layout, write_npy
+
+FORMATS = {"npz": "npz", "h5": "hdf5", "hdf5": "hdf5", "tfds": "tfds"}
+_LEVEL = 4  # of compression
+
+
+def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
+    """Writes all pictures of `data`, with a progress bar on a terminal.
+
+    Args:
+      data: what to write.
+      out_dir: folder to write into; made if missing.
+      format: "npz", "h5" (or "hdf5") for the published file of that kind, under its
+        published name; "tfds" for `<out_dir>/<name>/2.0.0`.
+
+    Returns:
+      The file, or for tfds the folder, written. It appears when it is complete.
+
+    Raises:
+      UserError: unknown format, a format this data set is not published in, something
+        is there already, or it cannot be written.
+    """
+    if format not in FORMATS:
+        raise errors.unknown("format", format, FORMATS)
+    kind = FORMATS[format]
+    layout = DATASETS[data.name].layout
+    if layout is None or (kind != "tfds" and kind not in layout.names):
+        names = ["tfds", *(layout.names if layout else ())]
+        raise errors.UserError(
+            f"data set {data.name!r} is not published as {format}; choose from: "
+            f"{', '.join(names)}."
+        )
+    folder = cache.writable_folder(Path(out_dir).expanduser())
+    target = folder / (layout.names[kind] if kind != "tfds" else data.name)
+    if target.exists():
+        raise errors.UserError(f"{target} exists; it is not overwritten.")
+    factors = data.space.factors(np.arange(data.space.size))
+    try:
+        if kind == "tfds":
+            values = layout.values(factors, data.space)
+            return tfds.write(data, values, folder, _pictures(data))
+        tables = layout.tables(factors, data.space, kind)
+        with cache.atomic(target) as temporary:
+            (_write_npz if kind == "npz" else _write_hdf5)(
+                temporary, data, layout, tables
+            )
+    except OSError as error:
+        raise errors.UserError(f"cannot write {target}: {error}.") from error
+    return target
+
+
+def _pictures(data: Dataset) -> Iterator[np.ndarray]:
+    """All pictures in index order, in blocks (B, H, W, C) uint8."""
+    for start in progress.bar(range(0, data.space.size, ROWS), f"writing {data.name}"):
+        stop = min(start + ROWS, data.space.size)
+        yield np.asarray(data.images(jnp.arange(start, stop)))
+
+
+def _stored_shape(data: Dataset, layout: Layout) -> tuple[int, ...]:
+    """Shape of the picture table in the file: no channel axis for one channel."""
+    return (data.space.size, 64, 64, *layout.channels)
+
+
+def _write_npz(
+    path: Path, data: Dataset, layout: Layout, tables: dict[str, np.ndarray]
+) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as out:
+        with out.open(f"{layout.images}.npy", "w", force_zip64=True) as member:
+            write_npy(member, _stored_shape(data, layout), _pictures(data))
+        for key, table in tables.items():
+            with out.open(f"{key}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, table)
+
+
+def _write_hdf5(
+    path: Path, data: Dataset, layout: Layout, tables: dict[str, np.ndarray]
+) -> None:
+    shape = _stored_shape(data, layout)
+    with h5py.File(path, "w") as out:
+        table = out.create_dataset(
+            layout.images,
+            shape=shape,
+            dtype=np.uint8,
+            chunks=(min(64, shape[0]), *shape[1:]),
+            compression="gzip",  # every HDF5 library reads it; LZF only h5py
+            compression_opts=_LEVEL,
+        )
+        start = 0
+        for block in _pictures(data):
+            table[start : start + len(block)] = block.reshape(-1, *shape[1:])
+            start += len(block)
+        for key, values in tables.items():
+            out.create_dataset(key, data=values, compression="gzip")
