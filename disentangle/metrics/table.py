@@ -67,7 +67,10 @@ def _matrix(name: str, shape: str, given: ArrayLike) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} is not an array of shape {shape}: {error}") from error
     if array.ndim != 2:
-        raise UserError(f"{name} must have the shape {shape}, but has {array.shape}")
+        hint = ": score one model of a population at a time" if array.ndim == 3 else ""
+        raise UserError(
+            f"{name} must have the shape {shape}, but has {array.shape}{hint}"
+        )
     if 0 in array.shape:
         raise UserError(f"{name} is empty: its shape is {array.shape}")
     if array.dtype.kind not in "bfiuV":  # V: jax's bfloat16
