@@ -51,7 +51,7 @@ def cached(
     path = folder(cache_dir) / f"{name}.npy"
     try:
         return _read(path, shape, dtype, sha256)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, EOFError) as error:
         _warn(f"cache file {path} is damaged ({error}); building it again.")

@@ -34,8 +34,8 @@ class Dataset:
       space: the factors; picture i has factors `space.factors(i)`.
       shape: (H, W, C) of one picture.
       peak: largest pixel value, 1 for dSprites and 255 for Shapes3D.
-      draw: (arrays, (...,) int32) -> (..., H, W, C) uint8, pure; a module-level
-        function, so that equal data sets share one compiled program.
+      draw: (arrays, (...,) int32 in range) -> (..., H, W, C) uint8, pure; a
+        module-level function, so that equal data sets share one compiled program.
     """
 
     arrays: Any
@@ -54,8 +54,8 @@ class Dataset:
         Works under `jit` and `vmap`. A NumPy index out of range raises UserError; a
         JAX one is clipped into the range.
         """
-        index = self.space.checked(index)
-        return self.draw(self.arrays, jnp.asarray(index))
+        index = jnp.asarray(self.space.checked(index))
+        return self.draw(self.arrays, jnp.clip(index, 0, self.space.size - 1))
 
 
 @dataclass(frozen=True)

@@ -161,25 +161,28 @@ def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
 
 
 def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
-    # The metadata field is pickled; it is never opened.
-    with np.load(path, allow_pickle=False) as archive:
+    with zipfile.ZipFile(path) as archive:
         key = layout.labels["npz"]
-        _verify_fields(path, layout, (layout.images, key), archive)
-        _verify_order(path, layout, space, archive[key])
-    with (
-        zipfile.ZipFile(path) as archive,
-        archive.open(f"{layout.images}.npy") as member,
-    ):
-        shape, dtype = _npy_header(member)
-        _verify_images(path, layout, space, shape, dtype)
-        picture = shape[1:]
-        size = int(np.prod(picture))
-        for start in progress.bar(range(0, space.size, ROWS), f"reading {path.name}"):
-            count = min(ROWS, space.size - start)
-            block = np.frombuffer(member.read(count * size), np.uint8)
-            yield slice(start, start + count), block.reshape(count, *picture)
-        if member.read(1):  # reads to the end, where the archive's checksum is tested
-            raise errors.UserError(f"{path} holds more than {space.size:,} pictures.")
+        fields = [name.removesuffix(".npy") for name in archive.namelist()]
+        _verify_fields(path, layout, (layout.images, key), fields)
+        with archive.open(f"{key}.npy") as member:
+            # Pickles are refused; the metadata field, which is one, is never opened.
+            labels = np.lib.format.read_array(member, allow_pickle=False)
+        _verify_order(path, layout, space, labels)
+        with archive.open(f"{layout.images}.npy") as member:
+            shape, dtype = _npy_header(member)
+            _verify_images(path, layout, space, shape, dtype)
+            yield from _npy_blocks(member, path, shape)
+
+
+def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> Pictures:
+    total, size = shape[0], int(np.prod(shape[1:]))
+    for start in progress.bar(range(0, total, ROWS), f"reading {path.name}"):
+        count = min(ROWS, total - start)
+        block = np.frombuffer(member.read(count * size), np.uint8)
+        yield slice(start, start + count), block.reshape(count, *shape[1:])
+    if member.read(1):  # reads to the end, where the archive's checksum is tested
+        raise errors.UserError(f"{path} holds more than {total:,} pictures.")
 
 
 def _npy_header(member: Any) -> tuple[tuple[int, ...], np.dtype]:

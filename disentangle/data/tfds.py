@@ -6,6 +6,7 @@ Examples have the keys of the stock `dsprites` and `shapes3d` builders, 2.0.0: `
 hashed: row i is NOT picture i, the labels say which it is.
 """
 
+import contextlib
 import io
 import os
 import struct
@@ -117,7 +118,8 @@ def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) 
         builder = _builder(package, data, values, pictures)(
             data_dir=os.fspath(out_dir), file_format="array_record"
         )
-    builder.download_and_prepare()
+    with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download
+        builder.download_and_prepare()
     return Path(builder.data_dir)
 
 
