@@ -1,0 +1,153 @@
+"""What a section of the page is made of, and how numbers are printed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value as computed, and how it is printed.
+
+    Attributes:
+      value: the number; NaN where there is none.
+      spread: its standard deviation, if it is a mean.
+    """
+
+    value: float
+    spread: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Three significant digits; the spread in the same decimals."""
+        if self.spread is None or not math.isfinite(self.value):
+            return number(self.value)
+        decimals = _decimals(self.value)
+        mean, spread = f"{self.value:,.{decimals}f}", f"{self.spread:.{decimals}f}"
+        return f"{_minus(mean)} ± {spread}"
+
+
+Cell = str | Number
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sentence in place of what could not be shown."""
+
+    kind: ClassVar[str] = "problem"
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells, the first of each its name.
+
+    Attributes:
+      caption: what the table holds.
+      header: as many names as a row has cells.
+      rows: the cells.
+      folded: the words to click on before it is shown, or "".
+    """
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    folded: str = ""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms with their definitions."""
+
+    kind: ClassVar[str] = "terms"
+    items: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Preformatted text; `folded` as in a Table."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+    folded: str = ""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An `<svg>` element (trusted: from `style.svg`) and the words under it."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Figures side by side where the screen is wide enough."""
+
+    kind: ClassVar[str] = "drawings"
+    items: Sequence[Drawing]
+
+
+Block = Text | Problem | Table | Terms | Code | Drawings
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page."""
+
+    name: str  # its anchor
+    title: str
+    blocks: Sequence[Block]
+
+
+def number(value: float) -> str:
+    """Three significant digits; whole from 1,000 on; "–" for NaN."""
+    if math.isnan(value):
+        return "–"
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    if value != 0 and abs(value) < 1e-4:
+        return _minus(f"{value:.2e}")
+    return _minus(f"{value:,.{_decimals(value)}f}")
+
+
+def over_seeds(values: np.ndarray) -> Number:
+    """Mean, and with several finite values their standard deviation (n - 1)."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return Number(math.nan)
+    spread = float(finite.std(ddof=1)) if finite.size > 1 else None
+    return Number(float(finite.mean()), spread)
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 seed", "2,000 seeds"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show three significant digits."""
+    if value == 0:
+        return 0
+    return max(0, min(6, 2 - math.floor(math.log10(abs(value)))))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

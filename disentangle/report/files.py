@@ -1,0 +1,219 @@
+"""What a workdir holds, read and checked: one function a file.
+
+Each returns None where its file does not exist, and raises a UserError, one
+sentence naming the file, where it is damaged or of another schema.
+"""
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.affinity import Affinity
+from disentangle.errors import UserError
+from disentangle.training.workdir import read_json
+from disentangle.training.writers import read_metrics
+
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Groups(NamedTuple):
+    """groups.json: the chosen groups and the certificate."""
+
+    groups: list[list[str]]
+    serves: dict[str, int]  # task -> place in groups
+    numbers: dict[str, float]  # objective, bound, gap, runner_up, margin, budget
+    sense: str  # "max" or "min"
+
+
+class TaskLosses(NamedTuple):
+    """losses.json: test losses, 1 for the trivial predictor."""
+
+    tasks: list[str]
+    networks: dict[str, np.ndarray]  # name -> (seeds, N), seeds without a NaN
+    lost: int  # seeds left out because a network diverged
+
+
+class Scores(NamedTuple):
+    """scores.json: one row a representation and seed."""
+
+    columns: list[str]  # "<metric>/<part>"
+    rows: dict[str, np.ndarray]  # representation -> (seeds, columns), NaN for none
+    ran: dict[str, dict[str, Any]]  # metric -> protocol
+
+
+class Importance(NamedTuple):
+    """One representation of importance.npz."""
+
+    matrix: np.ndarray  # (D, F)
+    factors: list[str]
+    codes: list[str]
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever a damaged file causes into one sentence."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path.name} cannot be shown: {error}") from None
+    except KeyError as error:
+        raise UserError(f"{path.name} cannot be shown: it has no {error}") from None
+    except DAMAGE as error:
+        raise UserError(f"{path.name} cannot be shown: {error or 'damaged'}") from None
+
+
+def affinities(workdir: Path) -> dict[str, Affinity] | None:
+    """affinity.json: estimator -> Affinity."""
+    path = workdir / "affinity.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        return {
+            name: Affinity(
+                matrix=np.asarray(table["matrix"], np.float64),
+                tasks=tuple(table["tasks"]),
+                method=name,
+                standard_error=table["standard_error"],
+                samples=int(table["samples"]),
+            )
+            for name, table in read_json(path).items()
+        }
+
+
+def groups(workdir: Path) -> Groups | None:
+    """groups.json."""
+    path = workdir / "groups.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        table = read_json(path)
+        chosen = [[str(task) for task in group] for group in table["groups"]]
+        serves = {str(task): int(place) for task, place in table["serves"].items()}
+        for task, place in serves.items():
+            if not 0 <= place < len(chosen) or task not in chosen[place]:
+                raise UserError(f"group {place} is said to serve {task!r}")
+        names = ("objective", "bound", "gap", "runner_up", "margin", "budget")
+        numbers = {n: float(table[n]) for n in names if table.get(n) is not None}
+        return Groups(chosen, serves, numbers, str(table.get("sense", "max")))
+
+
+def task_losses(workdir: Path) -> TaskLosses | None:
+    """losses.json."""
+    path = workdir / "losses.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        table = read_json(path)
+        tasks, networks, lost = [str(task) for task in table["tasks"]], {}, 0
+        for name, rows in table["networks"].items():
+            losses = np.asarray(rows, np.float64)
+            if losses.ndim != 2 or losses.shape[1] != len(tasks):
+                raise UserError(
+                    f"{name!r} has shape {losses.shape} for {len(tasks)} tasks"
+                )
+            whole = losses[np.isfinite(losses).all(axis=1)]
+            lost += len(losses) - len(whole)
+            if len(whole):
+                networks[name] = whole
+        if not networks:
+            raise UserError("it holds no finite loss")
+        return TaskLosses(tasks, networks, lost)
+
+
+def scores(workdir: Path) -> Scores | None:
+    """scores.json."""
+    path = workdir / "scores.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        table = read_json(path)
+        columns = list(dict.fromkeys(k for r in table["rows"] for k in r if "/" in k))
+        grouped: dict[str, list[list[float]]] = {}
+        for row in table["rows"]:
+            values = np.array([row.get(k) for k in columns], np.float64)  # null: NaN
+            grouped.setdefault(str(row["representation"]), []).append(values.tolist())
+        if not columns:
+            raise UserError("it holds no score")
+        return Scores(
+            columns,
+            {name: np.array(rows) for name, rows in grouped.items()},
+            {str(k): dict(v) for k, v in table.get("ran", {}).items()},
+        )
+
+
+def importances(workdir: Path) -> dict[str, Importance] | None:
+    """importance.npz: representation -> its matrix with names."""
+    path = workdir / "importance.npz"
+    if not path.exists():
+        return None
+    arrays = _arrays(path)
+    with reading(path):
+        factors = [str(name) for name in arrays["factors"]]
+        names = [n for n in arrays if n != "factors" and not n.endswith(":codes")]
+        return {
+            name: Importance(
+                arrays[name], factors, [str(code) for code in arrays[f"{name}:codes"]]
+            )
+            for name in names
+        }
+
+
+def panels(workdir: Path) -> dict[str, np.ndarray] | None:
+    """panels.npz: its arrays by name; any may be missing."""
+    path = workdir / "panels.npz"
+    return _arrays(path) if path.exists() else None
+
+
+def metrics(workdir: Path) -> list[dict[str, Any]] | None:
+    """metrics.jsonl: its rows; lines that are torn are left out."""
+    path = workdir / "metrics.jsonl"
+    if not path.exists():
+        return None
+    with reading(path):
+        rows = read_metrics(workdir)
+        if not rows:
+            raise UserError("it holds no whole line")
+        for row in rows:
+            row["step"], row["split"], row["member"]
+        return rows
+
+
+def task_names(workdir: Path) -> list[str]:
+    """The tasks of a supervised run: its config's, or all factors of its data."""
+    path = workdir / "config.json"
+    with reading(path):
+        named = read_json(path)["method"].get("tasks")
+    if named:
+        return [str(name) for name in named]
+    path = workdir / "data.json"
+    with reading(path):
+        return [str(item["name"]) for item in read_json(path)["space"]["items"]]
+
+
+def json_or_nothing(path: Path) -> dict[str, Any]:
+    """A JSON object that only adds to the page: {} where missing or damaged."""
+    try:
+        value = read_json(path)
+    except UserError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with reading(path), np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -1,0 +1,207 @@
+"""Figures of matrices: affinity between tasks, DCI importance of codes."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import matplotlib
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from disentangle.errors import UserError
+from disentangle.report.style import (
+    DIVERGING,
+    INK,
+    MUTED,
+    PALETTE,
+    PAPER,
+    RULE,
+    WIDTH,
+    new_figure,
+    plotting,
+)
+
+CELL = 0.62  # inches: the least a cell with a number needs
+DARK, LIGHT = "#111111", "#fefefe"  # numbers on a coloured cell, in either mode
+
+
+class AffinityLike(Protocol):
+    """What `affinity_figure` reads; `disentangle.affinity.Affinity` has it."""
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(N, N), matrix[source, target]."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """N names."""
+
+    @property
+    def standard_error(self) -> np.ndarray | None:
+        """(N, N) or None."""
+
+
+def display_scale(values: np.ndarray) -> tuple[float, int]:
+    """The power of 1,000 to multiply by and the decimals to show.
+
+    Chosen so that the largest magnitude has three significant digits.
+    """
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if largest == 0.0:
+        return 1.0, 2
+    power = 0
+    while largest * 1000.0**power < 0.1 and power < 5:
+        power += 1
+    exponent = int(np.floor(np.log10(largest * 1000.0**power)))
+    return 1000.0**power, int(np.clip(2 - exponent, 0, 3))
+
+
+def scale_words(scale: float) -> str:
+    """How a display scale is told: "" or "in units of 10^-3"."""
+    power = round(np.log10(scale))
+    digits = str(power).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"in units of 10⁻{digits}" if power else ""
+
+
+def off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """The entries between different tasks; the whole of a 1x1 matrix."""
+    n = len(matrix)
+    return matrix[~np.eye(n, dtype=bool)] if n > 1 else matrix.ravel()
+
+
+def affinity_figure(affinity: AffinityLike) -> Figure:
+    """Heat map of an affinity: row = source, column = target, > 0 helps.
+
+    The colours are centred at 0 and span the entries between different tasks; the
+    diagonal (a task's effect on itself) is printed and left uncoloured. Under each
+    value is its standard error, where there is one.
+
+    Args:
+      affinity: an `Affinity`, or anything with its `matrix`, `tasks` and
+        `standard_error`.
+    """
+    matrix = np.asarray(affinity.matrix, np.float64)
+    errors, n = affinity.standard_error, len(matrix)
+    limit = float(np.max(np.abs(off_diagonal(matrix)))) or 1.0
+    scale, decimals = display_scale(off_diagonal(matrix))
+    norm = matplotlib.colors.Normalize(-limit, limit)
+    colours = matplotlib.colormaps[DIVERGING](norm(np.clip(matrix, -limit, limit)))
+    with plotting():
+        figure = new_figure(
+            height=1.5 + n * (0.5 if errors is not None else 0.42),
+            width=max(WIDTH, 1.6 + CELL * n),
+        )
+        axes = figure.subplots()
+        for source, target in np.ndindex(n, n):
+            own = source == target
+            face = "none" if own and n > 1 else colours[source, target]
+            axes.add_patch(_cell(source, target, face))
+            text = f"{scale * matrix[source, target]:+.{decimals}f}"
+            if errors is not None:
+                text += f"\n±{scale * errors[source, target]:.{decimals}f}"
+            ink = MUTED if own and n > 1 else _readable(colours[source, target])
+            axes.text(
+                target, source, text, ha="center", va="center", color=ink, fontsize=9.5
+            )
+        _label_axes(axes, affinity.tasks, affinity.tasks)
+        axes.set_ylabel("takes the step (source)")
+        axes.set_xlabel("its loss moves (target)")
+    return figure
+
+
+def importance_figure(
+    importance: Any, factors: Sequence[str], codes: Sequence[str]
+) -> Figure:
+    """Hinton diagram of DCI importances: the area of a square is the importance.
+
+    Lines part codes of different blocks ("shape 1", "shape 2" are one block).
+
+    Args:
+      importance: (D, F), non-negative; 0 draws nothing, the largest fills its cell.
+      factors: F names, the columns.
+      codes: D names, the rows.
+
+    Raises:
+      UserError: another shape, or a value that is negative or not finite.
+    """
+    values = np.asarray(importance, np.float64)
+    if values.shape != (len(codes), len(factors)):
+        raise UserError(
+            f"importance of {len(codes)} codes and {len(factors)} factors must be "
+            f"({len(codes)}, {len(factors)}), got {values.shape}"
+        )
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise UserError("an importance is negative or not finite")
+    sides = np.sqrt(values / (values.max(initial=0.0) or 1.0))
+    blocks = [block_of(code) for code in codes]
+    with plotting():
+        row = 0.21 if len(codes) <= 40 else 0.14
+        figure = new_figure(
+            height=1.2 + row * len(codes), width=max(WIDTH, 1.5 + 0.4 * len(factors))
+        )
+        axes = figure.subplots()
+        squares = [
+            Rectangle((j - 0.46 * s, i - 0.46 * s), 0.92 * s, 0.92 * s)
+            for (i, j), s in np.ndenumerate(sides)
+            if s > 0.02
+        ]
+        axes.add_collection(PatchCollection(squares, facecolor=PALETTE[0]))
+        for i in range(1, len(codes)):
+            if blocks[i] != blocks[i - 1]:
+                axes.axhline(i - 0.5, color=RULE, linewidth=0.8)
+        _label_axes(axes, _row_labels(codes, blocks), factors)
+        axes.tick_params("y", labelsize=10)
+    return figure
+
+
+def block_of(code: str) -> str:
+    """The attribute a code dimension belongs to: "shape 3" -> "shape"."""
+    name, _, number = code.rpartition(" ")
+    return name if name and number.isdigit() else ""
+
+
+def _row_labels(codes: Sequence[str], blocks: Sequence[str]) -> list[str]:
+    """All names; of many rows only the first of a block, or every fifth."""
+    if len(codes) <= 40:
+        return list(codes)
+    if any(blocks):
+        first = [i == 0 or blocks[i] != blocks[i - 1] for i in range(len(codes))]
+        return [b if f else "" for b, f in zip(blocks, first, strict=True)]
+    return [code if i % 5 == 0 else "" for i, code in enumerate(codes)]
+
+
+def _cell(row: int, column: int, face: Any) -> Rectangle:
+    edge = RULE if isinstance(face, str) else PAPER
+    return Rectangle(
+        (column - 0.47, row - 0.47), 0.94, 0.94, facecolor=face, edgecolor=edge
+    )
+
+
+def _readable(colour: np.ndarray) -> str:
+    """Dark or light, whichever contrasts more with a background (WCAG luminance)."""
+    channels = np.where(
+        colour[:3] <= 0.04045, colour[:3] / 12.92, ((colour[:3] + 0.055) / 1.055) ** 2.4
+    )
+    return DARK if channels @ (0.2126, 0.7152, 0.0722) > 0.18 else LIGHT
+
+
+def _label_axes(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Names on the left and on top, as in a printed table; no frame."""
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    slanted = max(map(len, columns)) * len(columns) > 36
+    axes.set_xticks(
+        range(len(columns)),
+        columns,
+        rotation=35 if slanted else 0,
+        ha="left" if slanted else "center",
+        rotation_mode="anchor",
+    )
+    axes.set_yticks(range(len(rows)), rows)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

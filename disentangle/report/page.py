@@ -1,0 +1,123 @@
+"""`write_report`: one self-contained HTML page from the files of a workdir."""
+
+import json
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from disentangle.errors import UserError
+from disentangle.report import files, runs, sections, statement
+from disentangle.report.blocks import (
+    Block,
+    Code,
+    Number,
+    Problem,
+    Section,
+    Table,
+    Text,
+)
+from disentangle.training.workdir import read_json
+
+# The page in reading order: anchor -> title and the blocks under it. A new section
+# is a function and a line here.
+SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
+    "affinity": ("Affinity between tasks", sections.affinity),
+    "groups": ("Groups", sections.groups),
+    "losses": ("Test losses", sections.task_losses),
+    "scores": ("Disentanglement scores", sections.scores),
+    "importance": ("What each code dimension is used for", sections.importance),
+    "training": ("Training", runs.curves),
+    "ends": ("Where the models ended", runs.ends),
+    "reconstructions": ("Reconstructions", sections.reconstructions),
+    "traversals": ("Latent traversals", sections.traversals),
+}
+
+
+def write_report(workdir: str | Path) -> Path:
+    """Writes `workdir`/report.html from the files in `workdir`, and nothing else.
+
+    It serves the folder of a pipeline and of a single training run. A section
+    appears where its file exists; in place of a damaged one stands a sentence.
+    The same files give the same page, byte for byte. A page that was there is
+    replaced whole.
+
+    Returns:
+      The path of the page.
+
+    Raises:
+      UserError: the folder holds no config.json, or one that is damaged; the
+        page cannot be written.
+    """
+    folder = Path(workdir)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"no config.json in {folder}: it is not the folder of a run")
+    config = read_json(folder / "config.json")
+    if not isinstance(config, dict):
+        raise UserError(f"{folder / 'config.json'} is not the config of a run")
+    page = _render(
+        title=statement.title(config),
+        result=statement.result(folder),
+        what_ran=statement.what_ran(folder, config),
+        sections=[*_sections(folder), _again(folder, config)],
+    )
+    path = folder / "report.html"
+    _write(path, page)
+    return path
+
+
+def _sections(folder: Path) -> list[Section]:
+    found = []
+    for name, (title, build) in SECTIONS.items():
+        try:
+            blocks = build(folder)
+        except UserError as error:
+            blocks = [Problem(f"{error}")]
+        if blocks:
+            found.append(Section(name, title, blocks))
+    return found
+
+
+def _again(folder: Path, config: dict[str, Any]) -> Section:
+    """How to run it again: the command, the whole config, the time it took."""
+    blocks: list[Block] = [
+        Code(statement.command(config)),
+        Text(
+            "starts the job with the settings of that file; give "
+            "--config.<field>=<value> for every field in which the config below "
+            "differs. config.json beside this page holds the same."
+        ),
+        Code(json.dumps(config, indent=2), folded="The whole config"),
+    ]
+    seconds = files.json_or_nothing(folder / "summary.json").get("seconds")
+    if isinstance(seconds, dict):
+        rows = [[stage, Number(float(spent))] for stage, spent in seconds.items()]
+        blocks.append(Table("Time.", ["stage", "seconds"], rows))
+    return Section("reproduce", "Run it again", blocks)
+
+
+def _render(**page: Any) -> str:
+    source = resources.files("disentangle.report").joinpath("page.html")
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.from_string(source.read_text(encoding="utf-8"))
+    return template.render(is_number=lambda cell: isinstance(cell, Number), **page)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""Figures of pictures: reconstructions and latent traversals."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from disentangle.errors import UserError
+from disentangle.report.style import INK, new_figure, plotting
+
+TILE = 0.46  # inches a picture is wide
+GAP = 2  # pixels between pictures
+
+
+def reconstruction_figure(
+    images: Any, reconstructions: Any, *, columns: int = 8
+) -> Figure:
+    """Images over their reconstructions, pair below pair.
+
+    Args:
+      images: (n, H, W, C) in [0, 1], C 1 or 3.
+      reconstructions: (n, H, W, C) in [0, 1].
+      columns: pairs in a row.
+    """
+    images, reconstructions = _pictures(images), _pictures(reconstructions)
+    if images.shape != reconstructions.shape:
+        raise UserError(
+            f"images have shape {images.shape}, reconstructions {reconstructions.shape}"
+        )
+    n, columns = len(images), min(columns, len(images))
+    blank = np.zeros((-n % columns, *images.shape[1:]), np.uint8)
+    rows, names = [], []
+    for start in range(0, n, columns):
+        for name, pictures in (("data", images), ("model", reconstructions)):
+            rows.append(np.concatenate([pictures, blank])[start : start + columns])
+            names.append(name)
+    with plotting():
+        tile = TILE * 8 / max(columns, 6)
+        figure = new_figure(len(rows) * tile + 0.1, columns * tile + 0.7)
+        _show(figure, np.stack(rows), names)
+    return figure
+
+
+def traversal_figure(
+    traversals: Any,
+    values: Sequence[float],
+    kl: Any = None,
+    captions: Any = None,
+    *,
+    limit: int = 16,
+) -> Figure:
+    """One latent a row, set to `values` from left to right, the others held.
+
+    Args:
+      traversals: (L, V, H, W, C) in [0, 1].
+      values: (V,) what the latent is set to.
+      kl: (L,) nats, printed on the right; rows come in falling order of it, ties as
+        they are. None, or all 0 (the method has none), keeps the order.
+      captions: L names of the rows, e.g. "z3: scale"; None numbers them z1, z2, ...
+      limit: at most this many rows.
+
+    Raises:
+      UserError: shapes that do not belong together, pixels that are not finite.
+    """
+    pictures = np.asarray(traversals)
+    if pictures.ndim != 5 or pictures.shape[1] != len(values):
+        raise UserError(
+            f"traversals must be (L, {len(values)}, H, W, C), got {pictures.shape}"
+        )
+    latents = len(pictures)
+    names = _names(captions, latents)
+    weights = _weights(kl, latents)
+    order = np.argsort(-weights, kind="stable")[:limit]
+    flat = _pictures(pictures.reshape(-1, *pictures.shape[2:]))
+    rows = flat.reshape(pictures.shape[:2] + flat.shape[1:])[order]
+    with plotting():
+        figure = new_figure(len(order) * TILE + 0.45, len(values) * TILE + 2.2)
+        axes = _show(figure, rows, [names[i] for i in order])
+        centres = _centres(len(values), rows.shape[3])
+        axes.set_xticks(centres, [f"{value:.1f}" for value in values])
+        if weights.any():
+            right = axes.secondary_yaxis("right")
+            right.set_yticks(
+                _centres(len(order), rows.shape[2]),
+                [f"{weights[i]:.2f}" for i in order],
+            )
+            right.tick_params(length=0, labelcolor=INK)
+            right.spines["right"].set_visible(False)
+            right.set_ylabel("KL (nats)")
+    return figure
+
+
+def _names(captions: Any, latents: int) -> list[str]:
+    """A name a row, in at most two short lines."""
+    if captions is None:
+        return [f"z{i + 1}" for i in range(latents)]
+    if len(captions) != latents:
+        raise UserError(f"there are {len(captions)} captions for {latents} latents")
+    wrap = lambda text: textwrap.wrap(text, 22, max_lines=2, placeholder="…")
+    return ["\n".join(wrap(str(caption))) for caption in captions]
+
+
+def _weights(kl: Any, latents: int) -> np.ndarray:
+    """(L,) KL in nats; zeros where there is none."""
+    weights = np.zeros(latents) if kl is None else np.asarray(kl, np.float64)
+    if weights.shape != (latents,) or not np.isfinite(weights).all():
+        raise UserError(f"kl must be {latents} finite numbers, one a latent")
+    return weights
+
+
+def _pictures(images: Any) -> np.ndarray:
+    """(n, H, W, 1 or 3) in [0, 1] -> (n, H, W, 4) uint8."""
+    array = np.asarray(images, np.float32)
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or not array.size:
+        raise UserError(f"pictures must be (n, H, W, 1 or 3), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise UserError("a picture has pixels that are not finite")
+    pixels = np.rint(255 * array.clip(0, 1)).astype(np.uint8)
+    colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+    return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)
+
+
+def _show(figure: Figure, rows: np.ndarray, names: Sequence[str]) -> Any:
+    """Draws (R, V, H, W, 4) as one grid, a name a row."""
+    count, across, height, width, _ = rows.shape
+    grid = np.zeros(
+        (count * (height + GAP) - GAP, across * (width + GAP) - GAP, 4), np.uint8
+    )
+    for r, v in np.ndindex(count, across):
+        top, left = r * (height + GAP), v * (width + GAP)
+        grid[top : top + height, left : left + width] = rows[r, v]
+    axes = figure.subplots()
+    axes.imshow(grid, interpolation="none")
+    axes.set_yticks(_centres(count, height), names)
+    axes.set_xticks([])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.tick_params("y", labelsize=10)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def _centres(count: int, size: int) -> np.ndarray:
+    return np.arange(count) * (size + GAP) + (size - 1) / 2

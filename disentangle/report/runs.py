@@ -1,0 +1,182 @@
+"""The section on training runs: losses over steps, and where they ended."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.errors import UserError
+from disentangle.report import files
+from disentangle.report.blocks import (
+    Block,
+    Cell,
+    Drawing,
+    Drawings,
+    Number,
+    Problem,
+    Table,
+    Text,
+    listed,
+    plural,
+)
+from disentangle.report.losses import Curve, curves_figure, curves_of, parts_of
+from disentangle.report.style import svg
+
+FOLDERS = {
+    ".": "The run",
+    "multitask": "One network on all tasks",
+    "networks": "Single-task and grouped networks",
+    "vae": "The unsupervised model",
+}
+LONGEST = 34  # letters of a name in a legend
+
+Rows = list[dict[str, Any]]
+
+
+class Plot(NamedTuple):
+    """One figure of a run."""
+
+    name: str
+    ylabel: str
+    curves: list[Curve]
+    note: str
+    log: bool = True
+
+
+def curves(workdir: Path) -> list[Block]:
+    """Learning curves of the workdir's own run, or of a pipeline's runs."""
+    drawings: list[Drawing] = []
+    problems: list[Block] = []
+    for folder, title in FOLDERS.items():
+        try:
+            found, lost = _run(workdir / folder, folder, title)
+            drawings += found
+            problems += [Text(f"{title}: {lost}")] if lost else []
+        except UserError as error:
+            problems.append(Problem(f"{title}: {error}"))
+    if not drawings:
+        return problems
+    intro = (
+        "Thin lines: training, each point the mean since the one before. Dots: test "
+        "images. Logarithmic where the values span a factor of 4 or more."
+    )
+    return [Text(intro), Drawings(drawings), *problems]
+
+
+def _run(folder: Path, name: str, title: str) -> tuple[list[Drawing], str]:
+    """The figures of one run, and a sentence on models that diverged."""
+    rows = files.metrics(folder)
+    if rows is None:
+        return [], ""
+    drawings = []
+    with files.reading(folder / "metrics.jsonl"):
+        tasks = files.task_names(folder) if "task_losses" in rows[0] else []
+        for plot in plots(rows, tasks):
+            figure = curves_figure(plot.curves, plot.ylabel, log=plot.log)
+            alt = f"{title}: {plot.ylabel} over training steps."
+            anchor = f"curves-{name}-{plot.name}"
+            drawings.append(Drawing(svg(figure, anchor, alt), f"{title}: {plot.note}"))
+    return drawings, diverged(rows)
+
+
+def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
+    """What there is to draw in the rows of a run."""
+    members = list(dict.fromkeys(row["member"] for row in rows))
+    labels = {member: label(member, tasks) for member in members}
+    models = plural(len(members), "model")
+    found = []
+    if "task_losses" in rows[0]:
+        means = [row | {"mean": mean_task_loss(row)} for row in rows]
+        note = f"mean loss of the tasks it learns; {models}."
+        found.append(
+            Plot("mean", "mean task loss", curves_of(means, "mean", labels), note)
+        )
+        if len(members) == 1:
+            parts = parts_of(rows, "task_losses", tasks)
+            found.append(Plot("tasks", "task loss", parts, "loss of each task."))
+    else:
+        for key in [k for k in rows[0] if k == "loss" or k.endswith("/loss")]:
+            curves = curves_of(rows, key, labels)
+            found.append(Plot(key, key, curves, f"{key} (nats an image); {models}."))
+    if "kl_by_latent" in rows[0]:
+        names = [f"z{i + 1}" for i in range(len(rows[0]["kl_by_latent"]))]
+        parts = parts_of(rows, "kl_by_latent", names)
+        which = f" of {members[0]}" if len(members) > 1 else ""
+        note = f"KL to the prior of each latent{which}."
+        found.append(Plot("kl", "KL (nats)", parts, note, log=False))
+    return found
+
+
+def weights_of(member: str) -> list[float] | None:
+    """The task weights in a member's name: "weights=1+0,seed=2" -> [1.0, 0.0]."""
+    for part in member.split(","):
+        name, _, value = part.partition("=")
+        if name == "weights":
+            return [float(number) for number in value.split("+")]
+    return None
+
+
+def label(member: str, tasks: Sequence[str]) -> str:
+    """What a model is called in a legend; seeds share a name.
+
+    "weights=1+0+1,seed=0" is "scale + shape" after its tasks, or "single-task".
+    """
+    parts = [
+        p for p in member.split(",") if p.partition("=")[0] not in ("seed", "weights")
+    ]
+    weights = weights_of(member)
+    if weights is not None:
+        chosen = [t for t, w in zip(tasks, weights, strict=True) if w]
+        name = "single-task" if len(chosen) == 1 else " + ".join(chosen)
+        parts.insert(0, name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+    return ", ".join(parts) or "all seeds"
+
+
+def mean_task_loss(row: dict[str, Any]) -> float | None:
+    """The mean loss of the tasks with a weight, or None if one is not finite."""
+    losses = row["task_losses"]
+    weights = weights_of(row["member"]) or [1.0] * len(losses)
+    chosen = [loss for loss, w in zip(losses, weights, strict=True) if w]
+    return None if None in chosen else float(np.mean(chosen))
+
+
+def diverged(rows: Rows) -> str:
+    """A sentence that names the models whose last loss is not finite, or ""."""
+    last = {row["member"]: row for row in rows}
+    lost = [name for name, row in last.items() if None in row.values()]
+    if not lost:
+        return ""
+    return f"{plural(len(lost), 'model')} of {len(last)} diverged: {listed(lost)}."
+
+
+def ends(workdir: Path) -> list[Block]:
+    """A train workdir's last line of every model, test if there is one."""
+    rows = files.metrics(workdir)
+    if rows is None:
+        return []
+    with files.reading(workdir / "metrics.jsonl"):
+        split = "test" if any(row["split"] == "test" for row in rows) else "train"
+        last = {row["member"]: row for row in rows if row["split"] == split}
+        columns = [k for k, v in rows[-1].items() if is_scalar(k, v)]
+        tasks = files.task_names(workdir) if "task_losses" in rows[0] else []
+        table: list[list[Cell]] = []
+        for member, row in last.items():
+            losses = list(row.get("task_losses", []))
+            values = [row.get(k) for k in columns] + losses
+            table.append([member, f"{row['step']:,}", *map(cell, values)])
+    words = "test images" if split == "test" else "training batches"
+    header = ["model", "step", *columns, *tasks]
+    return [
+        Table(f"The last line of the log of every model, on {words}.", header, table)
+    ]
+
+
+def is_scalar(key: str, value: Any) -> bool:
+    """Whether an entry of a row is a logged scalar (null is a NaN)."""
+    return key != "step" and (value is None or isinstance(value, int | float))
+
+
+def cell(value: float | None) -> Number:
+    """A logged scalar as a cell."""
+    return Number(float("nan") if value is None else float(value))

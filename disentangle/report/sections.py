@@ -1,0 +1,291 @@
+"""The sections of the page, one function each: a workdir in, blocks out.
+
+A section whose file does not exist is empty; one whose file is damaged raises
+the UserError of `files`, which the page prints in its place.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangle.affinity import Affinity
+from disentangle.report import files
+from disentangle.report.blocks import (
+    Block,
+    Cell,
+    Drawing,
+    Drawings,
+    Number,
+    Table,
+    Terms,
+    Text,
+    over_seeds,
+    plural,
+)
+from disentangle.report.losses import task_losses_figure, with_mean
+from disentangle.report.matrices import (
+    affinity_figure,
+    display_scale,
+    importance_figure,
+    off_diagonal,
+    scale_words,
+)
+from disentangle.report.panels import reconstruction_figure, traversal_figure
+from disentangle.report.style import svg
+
+ORIENTATION = (
+    "Row: the task that takes the step. Column: the task whose loss moves. "
+    "Above 0 (blue) the step helps, below 0 (red) it hurts."
+)
+ESTIMATORS = {
+    "lookahead": "Lookahead: the fraction by which a gradient step on the row task "
+    "alone lowers the column task's loss on the same batch (Fifty et al. 2021, Eq. 1).",
+    "cosine": "Cosine: the cosine of the angle between the two tasks' gradients.",
+    "first_order": "First order: the lookahead by the gradients alone.",
+}
+# Column head and definition of the scores everyone asks for. A score that is not
+# here is shown under its own name, defined by what its metric says of itself.
+PARTS = {
+    "dci/disentanglement": (
+        "D",
+        "DCI disentanglement, 0 to 1: each code dimension matters to one factor only.",
+    ),
+    "dci/completeness": (
+        "C",
+        "DCI completeness, 0 to 1: each factor is held by one code dimension only. "
+        "Codes with several dimensions a task are below 1 by design.",
+    ),
+    "dci/informativeness_train": (
+        "I train",
+        "DCI informativeness, accuracy from 0 to 1 of predicting the factors from "
+        "the code, on the rows the predictors were fitted to.",
+    ),
+    "dci/informativeness_test": ("I test", "The same on rows they have not seen."),
+    "mig/score": (
+        "MIG",
+        "Mutual information gap, 0 to 1: how much more the best code dimension knows "
+        "of a factor than the second best, over the factor's entropy.",
+    ),
+}
+CERTIFICATE = {
+    "objective": "Mean over tasks of the affinity that a task receives from the "
+    "others in the network that serves it.",
+    "bound": "No grouping within the budget does better.",
+    "gap": "Bound less objective; 0 means that the grouping is proven best.",
+    "runner_up": "The objective of the best different answer.",
+    "margin": "Objective against runner-up; 0 means that a tie was broken.",
+}
+
+
+def affinity(workdir: Path) -> list[Block]:
+    """Heat maps of affinity.json, and the same as tables."""
+    measured = files.affinities(workdir)
+    if not measured:
+        return []
+    drawings = [_heat_map(name, found) for name, found in measured.items()]
+    tables = [_affinity_table(name, found) for name, found in measured.items()]
+    intro = (
+        f"{ORIENTATION} The diagonal, a task's effect on itself, is left uncoloured."
+    )
+    return [Text(intro), Drawings(drawings), *tables]
+
+
+def _heat_map(name: str, found: Affinity) -> Drawing:
+    words = [ESTIMATORS.get(name, f"{name}.")]
+    units = scale_words(display_scale(off_diagonal(found.matrix))[0])
+    words += [f"Values {units}."] if units else []
+    if found.samples:
+        words.append(f"Mean of {plural(found.samples, 'sampled step')}.")
+    if found.standard_error is not None:
+        words.append("±: standard error of the mean.")
+    alt = (
+        f"Heat map of the {name} affinity of {len(found.tasks)} tasks. {ORIENTATION} "
+        "The same numbers are in the table that follows."
+    )
+    return Drawing(
+        svg(affinity_figure(found), f"affinity-{name}", alt), " ".join(words)
+    )
+
+
+def _affinity_table(name: str, found: Affinity) -> Table:
+    error = found.standard_error
+    rows: list[list[Cell]] = []
+    for i, source in enumerate(found.tasks):
+        spreads = [None] * len(found.tasks) if error is None else error[i].tolist()
+        cells = zip(found.matrix[i].tolist(), spreads, strict=True)
+        rows.append([source, *(Number(value, spread) for value, spread in cells)])
+    return Table(
+        caption=f"{name}: row, the task that takes the step; column, the task whose "
+        "loss moves.",
+        header=["source \\ target", *found.tasks],
+        rows=rows,
+        folded=f"The {name} affinity as a table",
+    )
+
+
+def groups(workdir: Path) -> list[Block]:
+    """Which network learns what and serves whom, with the certificate."""
+    found = files.groups(workdir)
+    if found is None:
+        return []
+    tasks = list(found.serves)
+    rows: list[list[Cell]] = []
+    for place, group in enumerate(found.groups):
+        role = lambda task, place=place, group=group: (
+            "● serves"
+            if found.serves[task] == place
+            else "○ helps"
+            if task in group
+            else ""
+        )
+        rows.append([f"network {place + 1}", *map(role, tasks)])
+    proof: list[list[Cell]] = [
+        [name.replace("_", "-"), Number(found.numbers[name]), meaning]
+        for name, meaning in CERTIFICATE.items()
+        if name in found.numbers
+    ]
+    budget = found.numbers.get("budget")
+    allowed = "" if budget is None else f" The budget allows {budget:g}."
+    return [
+        Text(
+            f"{plural(len(found.groups), 'network')}.{allowed} Every task is served by "
+            "one network (●); in others it may only help to train the shared part (○)."
+        ),
+        Table("Rows: networks. Columns: tasks.", ["", *tasks], rows),
+        Table("How good the grouping is, and how sure.", ["", "value", ""], proof),
+    ]
+
+
+def task_losses(workdir: Path) -> list[Block]:
+    """Every task's test loss under each way of sharing."""
+    found = files.task_losses(workdir)
+    if found is None:
+        return []
+    tables = {name: with_mean(losses) for name, losses in found.networks.items()}
+    rows: list[list[Cell]] = [
+        [task, *(over_seeds(table[:, i]) for table in tables.values())]
+        for i, task in enumerate([*found.tasks, "mean"])
+    ]
+    seeds = max(len(table) for table in tables.values())
+    spread = " Large marks: means; small marks: single seeds." if seeds > 1 else ""
+    lost = f" {plural(found.lost, 'seed')} left out: diverged." if found.lost else ""
+    figure = task_losses_figure(found.tasks, found.networks)
+    alt = "Dot plot of the numbers in the table: test loss of every task."
+    caption = f"Test loss of every task; further left is better.{spread}"
+    error = " ± is the standard deviation over seeds." if seeds > 1 else ""
+    return [
+        Text(
+            "Loss on test images in the network that serves the task; lower is better, "
+            f"1 is the best constant prediction. {plural(seeds, 'seed')}.{error}{lost}"
+        ),
+        Drawings([Drawing(svg(figure, "task-losses", alt), caption)]),
+        Table("Test losses.", ["task", *tables], rows),
+    ]
+
+
+def scores(workdir: Path) -> list[Block]:
+    """The scores of every representation, with definitions and protocol."""
+    found = files.scores(workdir)
+    if found is None:
+        return []
+    order = [k for k in PARTS if k in found.columns]
+    order += [k for k in found.columns if k not in PARTS]
+    places = [found.columns.index(k) for k in order]
+    rows: list[list[Cell]] = [
+        [name, *(over_seeds(values[:, i]) for i in places)]
+        for name, values in found.rows.items()
+    ]
+    seeds = max(len(values) for values in found.rows.values())
+    spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
+    heads = [PARTS[k][0] if k in PARTS else k for k in order]
+    return [
+        Table(
+            f"Scores; higher is better. {plural(seeds, 'seed')}.{spread}",
+            ["representation", *heads],
+            rows,
+        ),
+        Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
+        Text("Protocol. " + " ".join(_protocol(k, v) for k, v in found.ran.items())),
+    ]
+
+
+def _own_words(column: str, found: files.Scores) -> str:
+    ran = found.ran.get(column.split("/")[0], {})
+    return str(ran.get("definition", "see the metric's own documentation."))
+
+
+def _protocol(metric: str, ran: dict[str, Any]) -> str:
+    """ "dci: definition; estimator ...; num_train 10,000; ...." """
+    facts = [str(ran["definition"])] if "definition" in ran else []
+    for name, value in ran.items():
+        if name == "definition" or isinstance(value, list):
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {v}" for k, v in value.items())
+        shown = f"{value:,}" if isinstance(value, int) else value
+        facts.append(f"{name.replace('_', ' ')} {shown}")
+    return f"{metric}: {'; '.join(facts)}."
+
+
+def importance(workdir: Path) -> list[Block]:
+    """DCI importance matrices as Hinton diagrams."""
+    found = files.importances(workdir)
+    if not found:
+        return []
+    drawings = []
+    for name, table in found.items():
+        with files.reading(workdir / "importance.npz"):
+            figure = importance_figure(table.matrix, table.factors, table.codes)
+        d, f = table.matrix.shape
+        alt = f"Hinton diagram of the importance of {d} codes for {f} factors: {name}."
+        drawings.append(Drawing(svg(figure, f"importance-{name}", alt), f"{name}."))
+    return [
+        Text(
+            "The area of a square is how much a code dimension (row) matters to "
+            "predicting a factor (column). Disentangled: one square a row. Complete: "
+            "one square a column. First seed; the largest square of a diagram fills "
+            "its cell."
+        ),
+        Drawings(drawings),
+    ]
+
+
+def reconstructions(workdir: Path) -> list[Block]:
+    """Images and what the model makes of them."""
+    arrays = files.panels(workdir) or {}
+    if "images" not in arrays or "reconstructions" not in arrays:
+        return []
+    with files.reading(workdir / "panels.npz"):
+        figure = reconstruction_figure(arrays["images"], arrays["reconstructions"])
+    count = plural(len(arrays["images"]), "image")
+    alt = f"{count}, each above its reconstruction by the model."
+    caption = "Above: images of the data set. Below: the model's reconstructions."
+    return [Drawings([Drawing(svg(figure, "reconstructions", alt), caption)])]
+
+
+def traversals(workdir: Path) -> list[Block]:
+    """One latent a row, by falling KL."""
+    arrays = files.panels(workdir) or {}
+    if "traversals" not in arrays or "traversal_values" not in arrays:
+        return []
+    kl = arrays.get("kl")
+    with files.reading(workdir / "panels.npz"):
+        figure = traversal_figure(
+            arrays["traversals"],
+            arrays["traversal_values"].tolist(),
+            kl,
+            arrays.get("captions"),
+        )
+    sorted_by = (
+        "Rows by falling KL to the prior: the lowest carry nothing."
+        if kl is not None and np.any(kl)
+        else "Rows in the order of the file."
+    )
+    alt = f"Latent traversals, {plural(len(arrays['traversals']), 'latent')}."
+    caption = (
+        "Each row sets one latent of the first image to the value above the column "
+        f"and holds the others. {sorted_by} A row is named by the factor with which "
+        "the latent shares most information."
+    )
+    return [Drawings([Drawing(svg(figure, "traversals", alt), caption)])]

@@ -1,0 +1,141 @@
+"""The words at the top of the page: what was run, and what came out of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangle.errors import UserError
+from disentangle.report import files
+from disentangle.report.blocks import listed, number, plural
+
+# What the result sentence says of each way of sharing.
+NETWORKS = {
+    "grouped": "grouped networks",
+    "single-task": "single-task networks",
+    "all-together": "one network on all tasks",
+}
+
+
+def is_pipeline(config: Mapping[str, Any]) -> bool:
+    """Whether a config is the main job's, not one training run's."""
+    return "supervised" in config
+
+
+def title(config: Mapping[str, Any]) -> str:
+    """The page's heading."""
+    data = _get(config, "data", "name", missing="an unnamed data set")
+    if is_pipeline(config):
+        return f"Task groups and disentanglement on {data}"
+    return f"{_get(config, 'method', 'name', missing='A run')} on {data}"
+
+
+def result(workdir: Path) -> str:
+    """What came out, in one or two sentences computed from the files, or ""."""
+    sentences = []
+    for say in (_losses_sentence, _scores_sentence):
+        try:
+            sentences.append(say(workdir))
+        except UserError:
+            continue  # the section of that file says what is wrong with it
+    return " ".join(filter(None, sentences))
+
+
+def _losses_sentence(workdir: Path) -> str:
+    found = files.task_losses(workdir)
+    if found is None:
+        return ""
+    order = [k for k in NETWORKS if k in found.networks]
+    order += [k for k in found.networks if k not in NETWORKS]
+    parts = [
+        f"{NETWORKS.get(k, k)} {number(float(found.networks[k].mean()))}" for k in order
+    ]
+    return f"Mean test loss: {', '.join(parts)}; 1 is the trivial predictor."
+
+
+def _scores_sentence(workdir: Path) -> str:
+    found, key = files.scores(workdir), "dci/disentanglement"
+    if found is None or key not in found.columns:
+        return ""
+    column = found.columns.index(key)
+    parts = [
+        f"{name} {number(float(np.mean(values[:, column])))}"
+        for name, values in found.rows.items()
+    ]
+    return f"DCI disentanglement: {', '.join(parts)}; 1 is the best."
+
+
+def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:
+    """Data, tasks, budget, steps, seeds and versions in one paragraph."""
+    sentences = [_data_sentence(workdir, config)]
+    if is_pipeline(config):
+        sentences += [
+            _part(config, "supervised", "Supervised networks"),
+            _part(config, "unsupervised", _method(config, "unsupervised")),
+        ]
+        budget = config.get("budget")
+        sentences.append(f"Budget: {plural(budget, 'network')}." if budget else "")
+    else:
+        sentences.append(_part({"run": config}, "run", "Trained"))
+    versions = files.json_or_nothing(workdir / "summary.json").get("versions")
+    if isinstance(versions, dict):
+        named = ", ".join(f"{name} {version}" for name, version in versions.items())
+        sentences.append(f"Versions: {named}.")
+    return " ".join(filter(None, sentences))
+
+
+def _data_sentence(workdir: Path, config: Mapping[str, Any]) -> str:
+    """The data set, its factors and the label budget."""
+    name = _get(config, "data", "name", missing="unnamed")
+    for folder in ("multitask", "."):
+        view = files.json_or_nothing(workdir / folder / "data.json")
+        items = _get(view, "space", "items", missing=[])
+        if items:
+            break
+    sentence = f"Data: {name}"
+    if items:
+        count = int(np.prod([item["size"] for item in items]))
+        factors = listed([f"{item['name']} ({item['size']})" for item in items])
+        sentence += f", {count:,} images of the factors {factors}"
+    labelled = _get(config, "data", "train_size", missing=0)
+    if labelled:
+        sentence += f"; trained on {labelled:,} of them"
+    return sentence + "."
+
+
+def _part(config: Mapping[str, Any], name: str, subject: str) -> str:
+    """ "Supervised networks: 600 steps of 64 images, 1 seed, from 0." """
+    section = config.get(name)
+    if not isinstance(section, dict) or "steps" not in section:
+        return ""
+    words = [f"{subject}: {plural(section['steps'], 'step')}"]
+    if "batch_size" in section:
+        words.append(f" of {section['batch_size']:,} images")
+    if "seeds" in section:
+        words.append(f", {plural(section['seeds'], 'seed')} from {section['seed']} on")
+    return "".join(words) + "."
+
+
+def _method(config: Mapping[str, Any], part: str) -> str:
+    return str(_get(config, part, "method", "name", missing=part))
+
+
+def _get(tree: Any, *path: str, missing: Any) -> Any:
+    """The value at a path of nested dicts, or `missing`."""
+    for key in path:
+        if not isinstance(tree, dict) or key not in tree:
+            return missing
+        tree = tree[key]
+    return tree
+
+
+def command(config: Mapping[str, Any]) -> str:
+    """The command that runs the same kind of job anew."""
+    data = _get(config, "data", "name", missing="dsprites")
+    if is_pipeline(config):
+        job = f"pipeline --config=experiments/pipeline.py:{data}"
+    else:
+        method = _get(config, "method", "name", missing="beta_vae")
+        job = f"train --config=experiments/vae.py:{data},{method}"
+    return f"python -m disentangle {job} --workdir=runs/again"

@@ -1,0 +1,215 @@
+"""Writes workdirs as training and the pipeline leave them, in a second, made up."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+FACTORS = {
+    "shape": 3,
+    "scale": 6,
+    "orientation": 40,
+    "x_position": 32,
+    "y_position": 32,
+}
+
+
+def write_pipeline(
+    folder: Path, *, tasks=tuple(FACTORS), seeds=1, size=16, rows=40, channels=1
+) -> Path:
+    """A pipeline folder with every file, its numbers drawn from a fixed seed."""
+    rng = np.random.default_rng(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    training = {"steps": 600, "batch_size": 64, "seed": 0, "seeds": seeds}
+    supervised = {
+        "method": {"name": "supervised", "tasks": [], "subspace": 4}
+    } | training
+    vae = {"method": {"name": "beta_vae", "beta": 4.0, "latents": 10}} | training
+    data = {"name": "dsprites", "train_size": 5000, "test_size": 2000}
+    dump(
+        folder / "config.json",
+        {"data": data, "budget": 2, "supervised": supervised, "unsupervised": vae},
+    )
+    versions = {"python": "3.11.7", "jax": "0.10.2", "numpy": "2.4.6"}
+    seconds = {"load the data": 2.1, "train one network": 61.04, "encode": 12.5}
+    dump(folder / "summary.json", {"seconds": seconds, "versions": versions})
+    write_affinity(folder, tasks, rng)
+    dump(
+        folder / "groups.json",
+        {
+            "groups": [list(tasks[:3]), list(tasks[2:])],
+            "serves": {task: int(i >= 2) for i, task in enumerate(tasks)},
+            "objective": 0.012345,
+            "bound": 0.012345,
+            "gap": 0.0,
+            "runner_up": 0.011111,
+            "margin": 0.001234,
+            "sense": "max",
+            "budget": 2,
+            "affinity": "lookahead",
+        },
+    )
+    write_losses(folder, tasks, seeds, rng)
+    write_scores(folder, tasks, seeds, rng)
+    write_panels(folder / "panels.npz", size, channels, rng)
+    write_training(folder, supervised, vae, data, tasks, rows, rng)
+    return folder
+
+
+def dump(path: Path, value) -> None:
+    path.write_text(json.dumps(value))
+
+
+def write_affinity(folder, tasks, rng) -> None:
+    n = len(tasks)
+    tables = {}
+    for name, scale in (("lookahead", 0.004), ("cosine", 0.3)):
+        matrix = scale * rng.normal(size=(n, n)) + np.eye(n) * scale * 8
+        error = (scale * rng.uniform(0.02, 0.2, (n, n))).tolist()
+        tables[name] = {
+            "tasks": list(tasks),
+            "matrix": matrix.tolist(),
+            "standard_error": error if name == "lookahead" else None,
+            "samples": 60,
+        }
+    dump(folder / "affinity.json", tables)
+
+
+def write_losses(folder, tasks, seeds, rng) -> None:
+    base = rng.uniform(0.02, 0.6, len(tasks))
+    networks = {
+        name: (base * factor * rng.uniform(0.9, 1.1, (seeds, len(tasks)))).tolist()
+        for name, factor in (
+            ("single-task", 1.2),
+            ("all-together", 1.1),
+            ("grouped", 1),
+        )
+    }
+    dump(folder / "losses.json", {"tasks": list(tasks), "networks": networks})
+
+
+def write_scores(folder, tasks, seeds, rng) -> None:
+    parts = ("disentanglement", "completeness", "informativeness_train")
+    keys = [f"dci/{part}" for part in (*parts, "informativeness_test")]
+    names = ("single-task", "all-together", "grouped", "beta_vae")
+    table = [
+        {"representation": name, "seed": seed}
+        | {key: float(rng.uniform(0.2, 1)) for key in [*keys, "mig/score"]}
+        for seed in range(seeds)
+        for name in names
+    ]
+    ran = {
+        "dci": {
+            "definition": "Eastwood & Williams 2018 as Locatello et al. 2019",
+            "estimator": "LightGBM histogram trees",
+            "num_train": 3000,
+            "num_test": 1500,
+            "seed": 0,
+        },
+        "mig": {"definition": "mean gap over entropy", "bins": 20},
+    }
+    dump(folder / "scores.json", {"rows": table, "ran": ran})
+    arrays = {"factors": np.asarray(list(FACTORS))}
+    for name in names:
+        blocks = name != "beta_vae"
+        d = 4 * len(tasks) if blocks else 10
+        matrix = rng.gamma(0.15, size=(d, len(FACTORS)))
+        if blocks:
+            for row in range(d):
+                matrix[row, min(row // 4, len(FACTORS) - 1)] += rng.uniform(0.5, 4)
+            codes = [f"{task} {i + 1}" for task in tasks for i in range(4)]
+        else:
+            codes = [f"z{i + 1}" for i in range(d)]
+        arrays[name] = matrix / matrix.sum(0)
+        arrays[f"{name}:codes"] = np.asarray(codes)
+    np.savez(folder / "importance.npz", **arrays)
+
+
+def disc(size, channels, x, y, radius) -> np.ndarray:
+    row, column = np.mgrid[:size, :size] / size
+    inside = (row - y) ** 2 + (column - x) ** 2 < radius**2
+    colour = np.array([1.0, 0.6, 0.2])[:channels]
+    return inside[..., None] * colour
+
+
+def write_panels(path, size, channels, rng) -> None:
+    places = rng.uniform(0.3, 0.7, (8, 2))
+    images = np.stack([disc(size, channels, x, y, 0.2) for x, y in places])
+    values = np.linspace(-2, 2, 7)
+    moves = [(0.12, 0, 0), (0, 0.12, 0), (0, 0, 0.06)] + [(0, 0, 0)] * 7
+    frames = np.stack(
+        [
+            [
+                disc(size, channels, 0.5 + a * v, 0.5 + b * v, 0.2 + c * v)
+                for v in values
+            ]
+            for a, b, c in moves
+        ]
+    )
+    names = ["x_position", "y_position", "scale", *["shape"] * 7]
+    shares = [0.81, 0.78, 0.52, *[0.03] * 7]
+    np.savez(
+        path,
+        images=images.astype(np.float32),
+        reconstructions=(0.85 * images + 0.05).astype(np.float32),
+        traversals=frames.astype(np.float32),
+        traversal_values=values,
+        kl=np.array([3.2, 3.1, 1.4, 0.8, 0.4, 0.2, 0.02, 0.01, 0.005, 0.001]),
+        captions=np.asarray(
+            [
+                f"z{(3 * i) % 10 + 1}: {name} ({share:.2f} of its entropy)"
+                for i, (name, share) in enumerate(zip(names, shares, strict=True))
+            ]
+        ),
+    )
+
+
+def write_training(folder, supervised, vae, data, tasks, rows, rng) -> None:
+    view = {"name": "dsprites", "shape": [64, 64, 1], "peak": 1}
+    view["space"] = {"items": [{"name": k, "size": v} for k, v in FACTORS.items()]}
+    n = len(tasks)
+    seeds = range(supervised["seeds"])
+    masks = [[float(i == j) for i in range(n)] for j in range(n)]
+    masks += [[1.0] * 3 + [0.0] * (n - 3), [0.0] * 2 + [1.0] * (n - 2)]
+    members = {
+        "multitask": [f"seed={s}" for s in seeds],
+        "networks": [
+            f"weights={'+'.join(f'{w:g}' for w in mask)},seed={s}"
+            for mask in masks
+            for s in seeds
+        ],
+        "vae": [f"seed={s}" for s in seeds],
+    }
+    configs = {"multitask": supervised, "networks": supervised, "vae": vae}
+    for name, config in configs.items():
+        run = folder / name
+        run.mkdir(exist_ok=True)
+        config = config | {"method": config["method"] | {"tasks": list(tasks)}}
+        dump(run / "config.json", {"data": data} | config)
+        dump(run / "data.json", view)
+        shared = vae_row if name == "vae" else supervised_row
+        lines = []
+        for row in range(1, rows + 1):
+            for member in members[name]:
+                kinds = ["train"] + ["test"] * (row % 10 == 0)
+                for split in kinds:
+                    head = {"step": row * 15, "split": split, "member": member}
+                    lines.append(json.dumps(head | shared(row / rows, n, rng)))
+        (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def supervised_row(progress, n, rng) -> dict:
+    rates = np.linspace(1, 5, n)
+    losses = np.exp(-rates * progress) * rng.uniform(0.9, 1.1, n)
+    return {"loss": float(losses.sum()), "task_losses": losses.tolist()}
+
+
+def vae_row(progress, n, rng) -> dict:
+    kl = np.linspace(3, 0, 10) * (1 - np.exp(-4 * progress)) * rng.uniform(0.9, 1.1, 10)
+    reconstruction = float(40 + 400 * np.exp(-8 * progress) * rng.uniform(0.9, 1.1))
+    return {
+        "loss": reconstruction + 4 * float(kl.sum()),
+        "reconstruction": reconstruction,
+        "kl": float(kl.sum()),
+        "kl_by_latent": kl.tolist(),
+    }
