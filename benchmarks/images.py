@@ -63,15 +63,13 @@ def main() -> None:
         f"jax {jax.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}, {device.platform} ({device.device_kind})"
     )
-    print(
-        f"{'data set':<10} {'images':>8} {'images/s':>10} {'build s':>8} {'table MB':>9}"
-    )
+    print(f"{'data set':<10} {'images':>8} {'images/s':>10} {'build s':>8} {'MB':>6}")
     for name, render in RENDERERS.items():
         dataset = data.load(name)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(dataset)) / 1e6
         rate, build = images_a_second(dataset), seconds(render)
         print(
-            f"{name:<10} {len(dataset):>8,} {rate:>10,.0f} {build:>8.1f} {size:>9.0f}"
+            f"{name:<10} {len(dataset):>8,} {rate:>10,.0f} {build:>8.1f} {size:>6.0f}"
         )
 
 
