@@ -106,11 +106,13 @@ def histogram_boosting(
     rows, kinds = len(codes), int(classes.max()) + 1
     target, scores = _start(classes, kinds)
     scores = np.tile(scores, (len(binned), 1))
+    if not any(len(cut) for cut in cuts):
+        return _most_common(classes, test_classes, codes.shape[1])
     booster = _booster(binned[:rows], target.shape[1], seed)
     for round_ in range(ROUNDS):
         p = _probabilities(scores[:rows])
         if booster.update(fobj=_regress(target - p)):
-            break  # no code can be split
+            break  # no tree can split any more
         leaves = booster.predict(
             binned, pred_leaf=True, start_iteration=round_, num_iteration=1,
             num_threads=1,
@@ -124,6 +126,13 @@ def histogram_boosting(
         float(np.mean(guesses[:rows] == classes)),
         float(np.mean(guesses[rows:] == test_classes)),
     )
+
+
+def _most_common(classes: np.ndarray, test_classes: np.ndarray, codes: int) -> Fit:
+    """The Fit on constant codes: always the most common class."""
+    guess = np.bincount(classes).argmax()
+    right = np.mean(classes == guess), np.mean(test_classes == guess)
+    return Fit(np.zeros(codes), float(right[0]), float(right[1]))
 
 
 def _bin(codes: np.ndarray, cuts: list[np.ndarray]) -> np.ndarray:
