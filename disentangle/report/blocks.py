@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from matplotlib.figure import Figure
+
+from disentangle.report.style import PIXELS, svg
 
 
 @dataclass(frozen=True)
@@ -86,21 +89,35 @@ class Code:
 
 @dataclass(frozen=True)
 class Drawing:
-    """An `<svg>` element (trusted: from `style.svg`) and the words under it."""
+    """An `<svg>` element, trusted as it is, and the words under it.
 
+    Attributes:
+      svg: the element.
+      width: its full width in CSS pixels.
+      caption: the words.
+    """
+
+    kind: ClassVar[str] = "drawing"
     svg: str
+    width: int
     caption: str
+
+    @classmethod
+    def of(cls, figure: Figure, name: str, alt: str, caption: str) -> "Drawing":
+        """Draws a figure; `name` and `alt` as in `style.svg`."""
+        width = round(figure.get_figwidth() * PIXELS)
+        return cls(svg(figure, name, alt), width, caption)
 
 
 @dataclass(frozen=True)
-class Drawings:
-    """Figures side by side where the screen is wide enough."""
+class Row:
+    """Figures and tables side by side where the screen is wide enough."""
 
-    kind: ClassVar[str] = "drawings"
-    items: Sequence[Drawing]
+    kind: ClassVar[str] = "row"
+    items: Sequence[Drawing | Table]
 
 
-Block = Text | Problem | Table | Terms | Code | Drawings
+Block = Text | Problem | Table | Terms | Code | Row
 
 
 @dataclass(frozen=True)

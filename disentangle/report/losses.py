@@ -97,7 +97,8 @@ def curves_figure(curves: Sequence[Curve], ylabel: str, *, log: bool = True) -> 
     colours = _colours(curves)
     legend = dict.fromkeys(colours.values())
     with plotting():
-        legend_rows = 0 if len(legend) == 1 else -(-len(legend) // 2)
+        columns = 1 if max(len(name) for name, _ in legend) > 18 else 2
+        legend_rows = 0 if len(legend) == 1 else -(-len(legend) // columns)
         figure = new_figure(height=3.0 + 0.24 * legend_rows)
         axes = figure.subplots()
         for curve in curves:
@@ -125,7 +126,7 @@ def curves_figure(curves: Sequence[Curve], ylabel: str, *, log: bool = True) -> 
         axes.set_ylabel(ylabel)
         if legend_rows:
             handles = [Line2D([], [], color=c, label=k) for k, c in legend]
-            figure.legend(handles=handles, loc="outside lower center", ncols=2)
+            figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 

@@ -23,6 +23,7 @@ from disentangle.report.style import (
 )
 
 CELL = 0.62  # inches: the least a cell with a number needs
+SQUARE = 0.26  # inches: a cell of a Hinton diagram
 DARK, LIGHT = "#111111", "#fefefe"  # numbers on a coloured cell, in either mode
 
 
@@ -98,6 +99,7 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
             face = "none" if own and n > 1 else colours[source, target]
             axes.add_patch(_cell(source, target, face))
             text = f"{scale * matrix[source, target]:+.{decimals}f}"
+            text = text.replace("-", "−")
             if errors is not None:
                 text += f"\n±{scale * errors[source, target]:.{decimals}f}"
             ink = MUTED if own and n > 1 else _readable(colours[source, target])
@@ -136,11 +138,14 @@ def importance_figure(
     sides = np.sqrt(values / (values.max(initial=0.0) or 1.0))
     blocks = [block_of(code) for code in codes]
     with plotting():
-        row = 0.21 if len(codes) <= 40 else 0.14
+        side = SQUARE if len(codes) <= 40 else SQUARE / 2
+        left, above = (0.085 * max(map(len, names)) for names in (codes, factors))
         figure = new_figure(
-            height=1.2 + row * len(codes), width=max(WIDTH, 1.5 + 0.4 * len(factors))
+            height=side * len(codes) + 0.85 * above + 0.4,
+            width=side * len(factors) + left + 0.6 * above + 0.25,
         )
         axes = figure.subplots()
+        axes.set_aspect("equal")
         squares = [
             Rectangle((j - 0.46 * s, i - 0.46 * s), 0.92 * s, 0.92 * s)
             for (i, j), s in np.ndenumerate(sides)
@@ -150,7 +155,7 @@ def importance_figure(
         for i in range(1, len(codes)):
             if blocks[i] != blocks[i - 1]:
                 axes.axhline(i - 0.5, color=RULE, linewidth=0.8)
-        _label_axes(axes, _row_labels(codes, blocks), factors)
+        _label_axes(axes, _row_labels(codes, blocks), factors, slant=55)
         axes.tick_params("y", labelsize=10)
     return figure
 
@@ -186,15 +191,20 @@ def _readable(colour: np.ndarray) -> str:
     return DARK if channels @ (0.2126, 0.7152, 0.0722) > 0.18 else LIGHT
 
 
-def _label_axes(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Names on the left and on top, as in a printed table; no frame."""
+def _label_axes(
+    axes: Any, rows: Sequence[str], columns: Sequence[str], slant: int = 35
+) -> None:
+    """Names on the left and on top, as in a printed table; no frame.
+
+    Names too long to stand side by side are turned by `slant` degrees.
+    """
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    slanted = max(map(len, columns)) * len(columns) > 36
+    slanted = slant > 35 or max(map(len, columns)) * len(columns) > 36
     axes.set_xticks(
         range(len(columns)),
         columns,
-        rotation=35 if slanted else 0,
+        rotation=slant if slanted else 0,
         ha="left" if slanted else "center",
         rotation_mode="anchor",
     )

@@ -12,16 +12,15 @@ from disentangle.report.blocks import (
     Block,
     Cell,
     Drawing,
-    Drawings,
     Number,
     Problem,
+    Row,
     Table,
     Text,
     listed,
     plural,
 )
 from disentangle.report.losses import Curve, curves_figure, curves_of, parts_of
-from disentangle.report.style import svg
 
 FOLDERS = {
     ".": "The run",
@@ -61,7 +60,7 @@ def curves(workdir: Path) -> list[Block]:
         "Thin lines: training, each point the mean since the one before. Dots: test "
         "images. Logarithmic where the values span a factor of 4 or more."
     )
-    return [Text(intro), Drawings(drawings), *problems]
+    return [Text(intro), Row(drawings), *problems]
 
 
 def _run(folder: Path, name: str, title: str) -> tuple[list[Drawing], str]:
@@ -76,7 +75,8 @@ def _run(folder: Path, name: str, title: str) -> tuple[list[Drawing], str]:
             figure = curves_figure(plot.curves, plot.ylabel, log=plot.log)
             alt = f"{title}: {plot.ylabel} over training steps."
             anchor = f"curves-{name}-{plot.name}"
-            drawings.append(Drawing(svg(figure, anchor, alt), f"{title}: {plot.note}"))
+            caption = f"{title}: {plot.note}"
+            drawings.append(Drawing.of(figure, anchor, alt, caption))
     return drawings, diverged(rows)
 
 
@@ -85,6 +85,7 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     members = list(dict.fromkeys(row["member"] for row in rows))
     labels = {member: label(member, tasks) for member in members}
     models = plural(len(members), "model")
+    one = f", {members[0]}" if len(members) > 1 else ""
     found = []
     if "task_losses" in rows[0]:
         means = [row | {"mean": mean_task_loss(row)} for row in rows]
@@ -92,9 +93,12 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
         found.append(
             Plot("mean", "mean task loss", curves_of(means, "mean", labels), note)
         )
-        if len(members) == 1:
-            parts = parts_of(rows, "task_losses", tasks)
-            found.append(Plot("tasks", "task loss", parts, "loss of each task."))
+        if weights_of(members[0]) is None:
+            parts, note = (
+                parts_of(rows, "task_losses", tasks),
+                f"loss of each task{one}.",
+            )
+            found.append(Plot("tasks", "task loss", parts, note))
     else:
         for key in [k for k in rows[0] if k == "loss" or k.endswith("/loss")]:
             curves = curves_of(rows, key, labels)
@@ -102,8 +106,7 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     if "kl_by_latent" in rows[0]:
         names = [f"z{i + 1}" for i in range(len(rows[0]["kl_by_latent"]))]
         parts = parts_of(rows, "kl_by_latent", names)
-        which = f" of {members[0]}" if len(members) > 1 else ""
-        note = f"KL to the prior of each latent{which}."
+        note = f"KL to the prior of each latent{one}."
         found.append(Plot("kl", "KL (nats)", parts, note, log=False))
     return found
 

@@ -15,8 +15,8 @@ from disentangle.report.blocks import (
     Block,
     Cell,
     Drawing,
-    Drawings,
     Number,
+    Row,
     Table,
     Terms,
     Text,
@@ -32,7 +32,6 @@ from disentangle.report.matrices import (
     scale_words,
 )
 from disentangle.report.panels import reconstruction_figure, traversal_figure
-from disentangle.report.style import svg
 
 ORIENTATION = (
     "Row: the task that takes the step. Column: the task whose loss moves. "
@@ -88,7 +87,7 @@ def affinity(workdir: Path) -> list[Block]:
     intro = (
         f"{ORIENTATION} The diagonal, a task's effect on itself, is left uncoloured."
     )
-    return [Text(intro), Drawings(drawings), *tables]
+    return [Text(intro), Row(drawings), *tables]
 
 
 def _heat_map(name: str, found: Affinity) -> Drawing:
@@ -103,9 +102,8 @@ def _heat_map(name: str, found: Affinity) -> Drawing:
         f"Heat map of the {name} affinity of {len(found.tasks)} tasks. {ORIENTATION} "
         "The same numbers are in the table that follows."
     )
-    return Drawing(
-        svg(affinity_figure(found), f"affinity-{name}", alt), " ".join(words)
-    )
+    figure = affinity_figure(found)
+    return Drawing.of(figure, f"affinity-{name}", alt, " ".join(words))
 
 
 def _affinity_table(name: str, found: Affinity) -> Table:
@@ -133,9 +131,9 @@ def groups(workdir: Path) -> list[Block]:
     rows: list[list[Cell]] = []
     for place, group in enumerate(found.groups):
         role = lambda task, place=place, group=group: (
-            "● serves"
+            "●\u00a0serves"
             if found.serves[task] == place
-            else "○ helps"
+            else "○\u00a0helps"
             if task in group
             else ""
         )
@@ -179,8 +177,12 @@ def task_losses(workdir: Path) -> list[Block]:
             "Loss on test images in the network that serves the task; lower is better, "
             f"1 is the best constant prediction. {plural(seeds, 'seed')}.{error}{lost}"
         ),
-        Drawings([Drawing(svg(figure, "task-losses", alt), caption)]),
-        Table("Test losses.", ["task", *tables], rows),
+        Row(
+            [
+                Drawing.of(figure, "task-losses", alt, caption),
+                Table("The same in numbers.", ["task", *tables], rows),
+            ]
+        ),
     ]
 
 
@@ -239,7 +241,7 @@ def importance(workdir: Path) -> list[Block]:
             figure = importance_figure(table.matrix, table.factors, table.codes)
         d, f = table.matrix.shape
         alt = f"Hinton diagram of the importance of {d} codes for {f} factors: {name}."
-        drawings.append(Drawing(svg(figure, f"importance-{name}", alt), f"{name}."))
+        drawings.append(Drawing.of(figure, f"importance-{name}", alt, f"{name}."))
     return [
         Text(
             "The area of a square is how much a code dimension (row) matters to "
@@ -247,7 +249,7 @@ def importance(workdir: Path) -> list[Block]:
             "one square a column. First seed; the largest square of a diagram fills "
             "its cell."
         ),
-        Drawings(drawings),
+        Row(drawings),
     ]
 
 
@@ -261,7 +263,7 @@ def reconstructions(workdir: Path) -> list[Block]:
     count = plural(len(arrays["images"]), "image")
     alt = f"{count}, each above its reconstruction by the model."
     caption = "Above: images of the data set. Below: the model's reconstructions."
-    return [Drawings([Drawing(svg(figure, "reconstructions", alt), caption)])]
+    return [Row([Drawing.of(figure, "reconstructions", alt, caption)])]
 
 
 def traversals(workdir: Path) -> list[Block]:
@@ -288,4 +290,4 @@ def traversals(workdir: Path) -> list[Block]:
         f"and holds the others. {sorted_by} A row is named by the factor with which "
         "the latent shares most information."
     )
-    return [Drawings([Drawing(svg(figure, "traversals", alt), caption)])]
+    return [Row([Drawing.of(figure, "traversals", alt, caption)])]

@@ -1,6 +1,6 @@
 """The words at the top of the page: what was run, and what came out of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.report import files
-from disentangle.report.blocks import listed, number, plural
+from disentangle.report.blocks import listed, number, over_seeds, plural
 
 # What the result sentence says of each way of sharing.
 NETWORKS = {
@@ -46,12 +46,16 @@ def _losses_sentence(workdir: Path) -> str:
     found = files.task_losses(workdir)
     if found is None:
         return ""
-    order = [k for k in NETWORKS if k in found.networks]
-    order += [k for k in found.networks if k not in NETWORKS]
     parts = [
-        f"{NETWORKS.get(k, k)} {number(float(found.networks[k].mean()))}" for k in order
+        f"{NETWORKS.get(name, name)} {number(float(found.networks[name].mean()))}"
+        for name in _ordered(found.networks)
     ]
     return f"Mean test loss: {', '.join(parts)}; 1 is the trivial predictor."
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """What the job is about first."""
+    return sorted(names, key=lambda n: list(NETWORKS).index(n) if n in NETWORKS else 99)
 
 
 def _scores_sentence(workdir: Path) -> str:
@@ -60,8 +64,8 @@ def _scores_sentence(workdir: Path) -> str:
         return ""
     column = found.columns.index(key)
     parts = [
-        f"{name} {number(float(np.mean(values[:, column])))}"
-        for name, values in found.rows.items()
+        f"{name} {over_seeds(found.rows[name][:, column]).text}"
+        for name in _ordered(found.rows)
     ]
     return f"DCI disentanglement: {', '.join(parts)}; 1 is the best."
 

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 from cycler import cycler
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 # Stand-ins in the SVG for the page's own colours; the page swaps them for CSS
 # variables, so that a figure follows its light or dark mode.
@@ -126,7 +126,7 @@ def log_axis(axis: matplotlib.axis.Axis) -> None:
     """A logarithmic axis with plain numbers: 0.05, not 5 x 10^-2."""
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _attribute(text: str) -> str:
