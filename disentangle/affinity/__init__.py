@@ -5,7 +5,11 @@ line in ESTIMATORS.
 """
 
 from disentangle.affinity import cosine, first_order, lookahead
+from disentangle.affinity.answer import Grouping
 from disentangle.affinity.base import Affinity
+from disentangle.affinity.group_table import GroupTable
+from disentangle.affinity.grouping import group_tasks
+from disentangle.affinity.inputs import read_group_input
 from disentangle.affinity.probe import Probe, probe
 
 ESTIMATORS = {
@@ -14,4 +18,13 @@ ESTIMATORS = {
     "cosine": cosine.estimate,
 }
 
-__all__ = ["ESTIMATORS", "Affinity", "Probe", "probe"]
+__all__ = [
+    "ESTIMATORS",
+    "Affinity",
+    "GroupTable",
+    "Grouping",
+    "Probe",
+    "group_tasks",
+    "probe",
+    "read_group_input",
+]

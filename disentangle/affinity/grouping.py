@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from disentangle.affinity import milp, partition
+from disentangle.affinity.answer import Grouping, answer
 from disentangle.affinity.base import Affinity
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.pair_scores import PairScores
@@ -32,58 +31,6 @@ SINGLETONS = ("forbid", "diagonal", "value", "stl_zero")
 # Of the largest number that the chosen groups' scores are made of: totals that differ
 # by less are ties. It is some hundred times the rounding error of a total.
 TIE = 2.0**-42
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """Groups, who serves whom, and how good and how sure it is.
-
-    Attributes:
-      tasks: the task names.
-      groups: task names of each group, in task order; the groups are sorted likewise.
-        Each serves a task.
-      serves: for each task the place in `groups` of the group that serves it: the one
-        with the best score, the first of equals.
-      objective: the mean over tasks of the score in the group that serves them.
-      bound: no answer within the budget is better; equal to `objective`, as the search
-        is exact.
-      gap: |bound - objective|, never negative.
-      runner_up: the best objective of another answer: of a set of groups that lacks at
-        least one of `groups`. None if there is none. (Sets that hold all of `groups`
-        count as this answer: what they have beside them is redundant.)
-      margin: |objective - runner_up|, or None. 0 says that the answer is a matter of
-        the tie rule.
-      sense: "max" if the objective is maximised, "min" if it is a loss.
-      method: how the answer was found.
-      costs: what each group costs.
-    """
-
-    tasks: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
-    serves: dict[str, int]
-    objective: float
-    bound: float
-    gap: float
-    runner_up: float | None
-    margin: float | None
-    sense: str
-    method: str
-    costs: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """A dict for strict JSON: no NaN, no infinity, None where there is nothing."""
-        return {
-            "groups": [list(group) for group in self.groups],
-            "serves": dict(self.serves),
-            "objective": self.objective,
-            "bound": self.bound,
-            "gap": self.gap,
-            "runner_up": self.runner_up,
-            "margin": self.margin,
-            "sense": self.sense,
-            "method": self.method,
-            "costs": list(self.costs),
-        }
 
 
 def group_tasks(
@@ -218,7 +165,7 @@ def _solve(
     if second >= top - tie:
         rows = _tie_rule(scores, budget, tie or TIE)
         second = runner_up(scores, values, best, budget, rows, enough=top - tie)
-    return _answer(tasks, sense, scores, rows, unit, (top, second, tie))
+    return answer(tasks, sense, scores, rows, unit, (top, second, tie))
 
 
 def _tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:
@@ -232,58 +179,6 @@ def _tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:
     best = partition.levels(values, budget)
     blocks = partition.trace(values, best, budget, slack=tie / 2)
     return [scores.best_row(block.served, block.cost, penalty) for block in blocks]
-
-
-def _answer(
-    tasks: tuple[str, ...],
-    sense: str,
-    scores: Scores,
-    rows: list[int],
-    unit: Fraction,
-    certificate: tuple[float, float, float],
-) -> Grouping:
-    """The Grouping of the chosen rows, all numbers in the caller's sense and unit.
-
-    `certificate` is the optimum and the runner-up as totals, larger is better, and the
-    difference below which totals are equal.
-    """
-    top, second, tie = certificate
-    rows = _in_task_order(scores, rows)
-    table = np.array([scores.score(row) for row in rows])
-    serving = table.argmax(axis=0)
-    total = math.fsum(table.max(axis=0))
-    top = total if abs(top - total) <= tie else top
-    second = total if second >= total - tie else second
-    n, sign = len(tasks), 1.0 if sense == "max" else -1.0
-    objective, bound = sign * total / n, sign * top / n
-    other = sign * second / n if math.isfinite(second) else None
-    return Grouping(
-        tasks=tasks,
-        groups=tuple(_names(tasks, scores.mask(row)) for row in rows),
-        serves={task: int(g) for task, g in zip(tasks, serving, strict=True)},
-        objective=objective,
-        bound=bound,
-        gap=abs(bound - objective),
-        runner_up=other,
-        margin=None if other is None else abs(objective - other),
-        sense=sense,
-        method="partition dynamic programme (exact)",
-        costs=tuple(float(scores.cost(row) * unit) for row in rows),
-    )
-
-
-def _in_task_order(scores: Scores, rows: list[int]) -> list[int]:
-    """The rows that serve a task, each once, sorted by their members in task order."""
-    rows = sorted(set(rows))
-    rank = partition.lexicographic(np.array([scores.mask(row) for row in rows]))
-    rows = [rows[i] for i in np.argsort(rank, kind="stable")]
-    table = np.array([scores.score(row) for row in rows])
-    serving = set(table.argmax(axis=0).tolist())
-    return [row for i, row in enumerate(rows) if i in serving]
-
-
-def _names(tasks: tuple[str, ...], mask: int) -> tuple[str, ...]:
-    return tuple(task for i, task in enumerate(tasks) if mask >> i & 1)
 
 
 def _ticker(

@@ -82,7 +82,8 @@ def levels(values: Values, budget: int, tick: Tick = lambda done: None) -> Level
     Task 0 needs no table: `split` puts it into the first block.
 
     Args:
-      values: V_c, each (2^n,), -inf where no group can serve exactly that set.
+      values: V_c, each (2^n,), -inf where no group can serve exactly that set, the
+        empty set among them.
       budget: in units.
       tick: called now and then with the number of additions just done.
 

@@ -67,3 +67,11 @@ def members_of(mask: int, n: int) -> np.ndarray:
 def count(masks: np.ndarray) -> np.ndarray:
     """How many tasks are in each mask, signed: `bitwise_count` is uint8 and wraps."""
     return np.bitwise_count(masks).astype(np.int64)
+
+
+def subset_sums(rows: np.ndarray) -> np.ndarray:
+    """(2^r, ...): the sum of each subset of (r, ...) rows, in the order of its mask."""
+    sums = np.zeros((1, *rows.shape[1:]))
+    for row in rows:
+        sums = np.concatenate([sums, sums + row])
+    return sums

@@ -9,7 +9,7 @@ import numpy as np
 
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.partition import Values, lexicographic, submasks
-from disentangle.affinity.scores import Penalty, count, members_of
+from disentangle.affinity.scores import Penalty, count, members_of, subset_sums
 
 
 class TableScores:
@@ -80,12 +80,9 @@ class TableScores:
 
     def _totals(self, row: int, within: int) -> tuple[np.ndarray, np.ndarray]:
         """The non-empty masks inside `within`, and the totals of serving them."""
-        totals = np.zeros(1)
         members = members_of(self.masks[row], self.n)
-        for task, score in zip(members, self.scores[row], strict=True):
-            if within >> int(task) & 1:
-                totals = np.concatenate([totals, totals + score])
-        return submasks(within)[1:], totals[1:]
+        asked = (within >> members & 1).astype(bool)
+        return submasks(within)[1:], subset_sums(self.scores[row][asked])[1:]
 
 
 def exact_cost(cost: float) -> Fraction:
