@@ -205,6 +205,13 @@ def task_names(workdir: Path) -> list[str]:
         return [str(item["name"]) for item in read_json(path)["space"]["items"]]
 
 
+def model_name(workdir: Path) -> str:
+    """The method whose pictures panels.npz holds."""
+    config = json_or_nothing(workdir / "config.json")
+    config = config.get("unsupervised", config)
+    return str(config.get("method", {}).get("name", "model"))
+
+
 def json_or_nothing(path: Path) -> dict[str, Any]:
     """A JSON object that only adds to the page: {} where missing or damaged."""
     try:

@@ -86,7 +86,7 @@ def _again(folder: Path, config: dict[str, Any]) -> Section:
     blocks: list[Block] = [
         Code(statement.command(config)),
         Text(
-            "starts the job with the settings of that file; give "
+            "This starts such a job with the settings of that file; give "
             "--config.<field>=<value> for every field in which the config below "
             "differs. config.json beside this page holds the same."
         ),

@@ -76,10 +76,10 @@ def traversal_figure(
     flat = _pictures(pictures.reshape(-1, *pictures.shape[2:]))
     rows = flat.reshape(pictures.shape[:2] + flat.shape[1:])[order]
     with plotting():
-        figure = new_figure(len(order) * TILE + 0.45, len(values) * TILE + 2.2)
+        figure = new_figure(len(order) * TILE + 0.45, len(values) * TILE + 2.1)
         axes = _show(figure, rows, [names[i] for i in order])
         centres = _centres(len(values), rows.shape[3])
-        axes.set_xticks(centres, [f"{value:.1f}" for value in values])
+        axes.set_xticks(centres, [f"{value:.1f}".replace("-", "−") for value in values])
         if weights.any():
             right = axes.secondary_yaxis("right")
             right.set_yticks(
@@ -98,8 +98,14 @@ def _names(captions: Any, latents: int) -> list[str]:
         return [f"z{i + 1}" for i in range(latents)]
     if len(captions) != latents:
         raise UserError(f"there are {len(captions)} captions for {latents} latents")
-    wrap = lambda text: textwrap.wrap(text, 22, max_lines=2, placeholder="…")
-    return ["\n".join(wrap(str(caption))) for caption in captions]
+    return [_two_lines(str(caption)) for caption in captions]
+
+
+def _two_lines(caption: str) -> str:
+    """What stands in brackets on a line of its own; each line cut to 22 letters."""
+    name, bracket, rest = caption.partition(" (")
+    lines = [name, "(" + rest] if bracket else [name]
+    return "\n".join(textwrap.shorten(line, 22, placeholder="…") for line in lines)
 
 
 def _weights(kl: Any, latents: int) -> np.ndarray:

@@ -28,7 +28,7 @@ FOLDERS = {
     "networks": "Single-task and grouped networks",
     "vae": "The unsupervised model",
 }
-LONGEST = 34  # letters of a name in a legend
+LONGEST = 42  # letters of a name in a legend
 
 Rows = list[dict[str, Any]]
 
@@ -102,7 +102,7 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     else:
         for key in [k for k in rows[0] if k == "loss" or k.endswith("/loss")]:
             curves = curves_of(rows, key, labels)
-            found.append(Plot(key, key, curves, f"{key} (nats an image); {models}."))
+            found.append(Plot(key, key, curves, f"the {key} it lowers; {models}."))
     if "kl_by_latent" in rows[0]:
         names = [f"z{i + 1}" for i in range(len(rows[0]["kl_by_latent"]))]
         parts = parts_of(rows, "kl_by_latent", names)
@@ -138,9 +138,8 @@ def label(member: str, tasks: Sequence[str]) -> str:
 
 def mean_task_loss(row: dict[str, Any]) -> float | None:
     """The mean loss of the tasks with a weight, or None if one is not finite."""
-    losses = row["task_losses"]
-    weights = weights_of(row["member"]) or [1.0] * len(losses)
-    chosen = [loss for loss, w in zip(losses, weights, strict=True) if w]
+    weights = weights_of(row["member"]) or [1.0] * len(row["task_losses"])
+    chosen = [loss for loss, w in zip(row["task_losses"], weights, strict=True) if w]
     return None if None in chosen else float(np.mean(chosen))
 
 
@@ -159,20 +158,35 @@ def ends(workdir: Path) -> list[Block]:
     if rows is None:
         return []
     with files.reading(workdir / "metrics.jsonl"):
-        split = "test" if any(row["split"] == "test" for row in rows) else "train"
-        last = {row["member"]: row for row in rows if row["split"] == split}
+        split, last = last_rows(rows)
         columns = [k for k, v in rows[-1].items() if is_scalar(k, v)]
         tasks = files.task_names(workdir) if "task_losses" in rows[0] else []
         table: list[list[Cell]] = []
         for member, row in last.items():
-            losses = list(row.get("task_losses", []))
-            values = [row.get(k) for k in columns] + losses
+            values = [row.get(k) for k in columns] + learned(row)
             table.append([member, f"{row['step']:,}", *map(cell, values)])
     words = "test images" if split == "test" else "training batches"
     header = ["model", "step", *columns, *tasks]
     return [
-        Table(f"The last line of the log of every model, on {words}.", header, table)
+        Table(
+            f"The last line of the log of every model, on {words}. –: not trained on.",
+            header,
+            table,
+        )
     ]
+
+
+def last_rows(rows: Rows) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The last row of every member, and its split: test, or train if there is none."""
+    split = "test" if any(row["split"] == "test" for row in rows) else "train"
+    return split, {row["member"]: row for row in rows if row["split"] == split}
+
+
+def learned(row: dict[str, Any]) -> list[float | None]:
+    """The task losses of a row, None for a task that the model is not trained on."""
+    losses = list(row.get("task_losses", []))
+    weights = weights_of(row["member"]) or [1.0] * len(losses)
+    return [loss if w else None for loss, w in zip(losses, weights, strict=True)]
 
 
 def is_scalar(key: str, value: Any) -> bool:

@@ -262,7 +262,10 @@ def reconstructions(workdir: Path) -> list[Block]:
         figure = reconstruction_figure(arrays["images"], arrays["reconstructions"])
     count = plural(len(arrays["images"]), "image")
     alt = f"{count}, each above its reconstruction by the model."
-    caption = "Above: images of the data set. Below: the model's reconstructions."
+    caption = (
+        "Above: images of the data set. Below: their reconstructions by the first "
+        f"{files.model_name(workdir)}."
+    )
     return [Row([Drawing.of(figure, "reconstructions", alt, caption)])]
 
 
@@ -286,8 +289,8 @@ def traversals(workdir: Path) -> list[Block]:
     )
     alt = f"Latent traversals, {plural(len(arrays['traversals']), 'latent')}."
     caption = (
-        "Each row sets one latent of the first image to the value above the column "
-        f"and holds the others. {sorted_by} A row is named by the factor with which "
-        "the latent shares most information."
+        f"{files.model_name(workdir)}: a row sets one latent of the first image to the "
+        f"value above the column and holds the others. {sorted_by} A row is named by "
+        "the factor with which the latent shares most information."
     )
     return [Row([Drawing.of(figure, "traversals", alt, caption)])]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.report import files
+from disentangle.report import files, runs
 from disentangle.report.blocks import listed, number, over_seeds, plural
 
 # What the result sentence says of each way of sharing.
@@ -34,7 +34,7 @@ def title(config: Mapping[str, Any]) -> str:
 def result(workdir: Path) -> str:
     """What came out, in one or two sentences computed from the files, or ""."""
     sentences = []
-    for say in (_losses_sentence, _scores_sentence):
+    for say in (_losses_sentence, _scores_sentence, _run_sentence):
         try:
             sentences.append(say(workdir))
         except UserError:
@@ -68,6 +68,21 @@ def _scores_sentence(workdir: Path) -> str:
         for name in _ordered(found.rows)
     ]
     return f"DCI disentanglement: {', '.join(parts)}; 1 is the best."
+
+
+def _run_sentence(workdir: Path) -> str:
+    rows = files.metrics(workdir)
+    if rows is None:
+        return ""
+    split, last = runs.last_rows(rows)
+    losses = [row["loss"] for row in last.values() if row.get("loss") is not None]
+    if not losses:
+        return ""
+    step = max(row["step"] for row in last.values())
+    low, high = number(min(losses)), number(max(losses))
+    span = low if low == high else f"{low} to {high}"
+    models = "" if len(last) == 1 else f" over {len(losses)} models"
+    return f"After {plural(step, 'step')} the {split} loss is {span}{models}."
 
 
 def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:

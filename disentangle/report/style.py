@@ -21,7 +21,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 # Stand-ins in the SVG for the page's own colours; the page swaps them for CSS
 # variables, so that a figure follows its light or dark mode.
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5a636e", "#d5dae0", "#fffffe"
-THEMED = {INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper"}
 
 # Okabe and Ito (2008), told apart under every common colour blindness; the order
 # is ours (the yellow is left out: it cannot be seen on white).
@@ -35,6 +34,13 @@ PALETTE = (
     "#888888",
 )
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+THEMED = {
+    INK: "--ink",
+    MUTED: "--muted",
+    RULE: "--rule",
+    PAPER: "--paper",
+    PALETTE[0]: "--blue",  # the one too dark for a dark page
+}
 DIVERGING = "RdBu"  # ColorBrewer: red below 0, white at 0, blue above
 WIDTH = 4.7  # inches
 PIXELS = 96  # CSS pixels an inch
@@ -67,6 +73,7 @@ SETTINGS: Any = {  # typed by matplotlib with a literal of every name
     "lines.linewidth": 1.5,
     "figure.facecolor": "none",
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.12,  # a browser's font may run wider
     "savefig.facecolor": "none",
     "svg.fonttype": "none",  # words stay words: they can be read out and searched
     "text.parse_math": False,  # a "$" in a task's name is a dollar
@@ -117,7 +124,7 @@ def svg(figure: Figure, name: str, alt: str) -> str:
     for colour, variable in THEMED.items():
         text = text.replace(colour, f"var({variable})")
     width = figure.get_figwidth() * PIXELS
-    size = f"width:{width:.0f}px;min-width:{min(0.72 * width, 1100):.0f}px"
+    size = f"width:{width:.0f}px;min-width:{0.7 * width:.0f}px"
     head = f'<svg role="img" aria-label="{_attribute(alt)}" style="{size}"'
     return text.replace("<svg", head, 1).strip()
 
