@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -82,6 +83,9 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
         another type, a config file that cannot be read, too many words.
     """
     table = define(name)
+    for word in words:
+        if word.startswith("--config="):
+            check_file(Path(word.removeprefix("--config=").partition(":")[0]))
     held, sys.argv = sys.argv, [PROGRAM, *words]  # config_flags reads sys.argv
     try:
         rest = list(table([PROGRAM, *words]))[1:]
@@ -105,17 +109,23 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
     return values, rest
 
 
+def check_file(path: Path) -> None:
+    """UserError with a guess if the config file is not there."""
+    if not path.is_file():
+        raise unknown("config file", str(path), map(str, path.parent.glob("*.py")))
+
+
 def root(error: BaseException) -> str:
     """What went wrong in one line, not the libraries' wrapping of it."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError | OSError):
-            return str(cause)
+    while cause is not None and not isinstance(cause, UserError | OSError):
         cause = cause.__cause__ or cause.__context__
-    text = str(error.args[0] if error.args else error)
-    if "Traceback" in text:  # ml_collections puts it into the message
-        return text.strip().splitlines()[-1]
-    return text.replace("\\n", " ").strip()
+    text = str(cause or (error.args[0] if error.args else error)).strip()
+    if "Traceback" in text:  # ml_collections puts that of the config file there
+        text = text.splitlines()[-1].partition(": ")[2]
+    if text[:1] == text[-1:] == "'":  # a KeyError quotes its own message
+        text = text[1:-1]
+    return text.replace("\\n", " ").replace("\\'", "'")
 
 
 def overview() -> str:

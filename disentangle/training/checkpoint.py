@@ -75,7 +75,7 @@ class Checkpoints:
     def _load(self, step: int) -> dict[str, np.ndarray]:
         loaded = ocp.load(self.folder / str(step))
         leaves = {name: np.asarray(leaf) for name, leaf in loaded["leaves"].items()}
-        if _crc(leaves) != np.uint32(loaded["crc"]):
+        if _crc(leaves) != np.asarray(loaded["crc"]):
             raise ValueError("its checksum does not match")
         return leaves
 
@@ -119,9 +119,9 @@ def _rebuild(like: Any, leaves: dict[str, np.ndarray], path: Path) -> Any:
     return jax.tree_util.tree_map_with_path(leaf, like)
 
 
-def _crc(leaves: dict[str, np.ndarray]) -> np.uint32:
+def _crc(leaves: dict[str, np.ndarray]) -> np.ndarray:
     crc = 0
     for name in sorted(leaves):
         crc = zlib.crc32(name.encode(), crc)
         crc = zlib.crc32(np.ascontiguousarray(leaves[name]).tobytes(), crc)
-    return np.uint32(crc)
+    return np.asarray(crc, np.uint32)

@@ -47,8 +47,9 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
             (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(own)
             logs |= named_logs(method, name, value, extra)
             tx = transformation(player, optimizer, traced)
-            updates, memory = tx.update(gradient, new.optimizer[name], own)
-            finite = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(gradient))
+            with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
+                updates, memory = tx.update(gradient, new.optimizer[name], own)
+            finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
             new = new._replace(alive=new.alive & finite)
             moves = new.alive & (state.step % player.every == 0)
             new = new._replace(

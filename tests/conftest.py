@@ -1,0 +1,59 @@
+"""Strict numerics for every test, one cache of rendered data for the session."""
+
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from disentangle.data.dataset import Dataset, draw_rows
+from disentangle.data.space import Factor, FactorSpace, Symmetry
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Rendered data sets are built once a session, in a folder of its own."""
+    if "DISENTANGLE_CACHE" not in os.environ:
+        os.environ["DISENTANGLE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    return Path(os.environ["DISENTANGLE_CACHE"])
+
+
+TOY_SPACE = FactorSpace(
+    (
+        Factor("shape", 2, "categorical", (0.0, 1.0)),
+        Factor("size", 3, "ordinal", (1.0, 2.0, 4.0)),
+        Factor(
+            "turn",
+            4,
+            "circular",
+            tuple(np.pi / 2 * k for k in range(4)),
+            steps_per_turn=4,
+            symmetry=Symmetry("shape", (1, 2)),
+        ),
+        Factor("x", 4, "ordinal", (0.0, 1.0, 2.0, 3.0)),
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def toy() -> Dataset:
+    """96 pictures of a bar, 64x64x1 in {0, 1}: quick to learn, no file, no render."""
+    images = np.zeros((TOY_SPACE.size, 64, 64, 1), np.uint8)
+    for i, (shape, size, turn, x) in enumerate(
+        TOY_SPACE.factors(np.arange(TOY_SPACE.size))
+    ):
+        length, width = 6 * (size + 1), 4 + 8 * int(shape)
+        row, column = 20 + 8 * int(turn), 4 + 14 * int(x)
+        images[i, row : row + width, column : column + length] = 1
+    return Dataset(
+        arrays=jax.numpy.asarray(images),
+        name="toy",
+        space=TOY_SPACE,
+        shape=(64, 64, 1),
+        peak=1,
+        draw=draw_rows,
+    )
