@@ -97,6 +97,11 @@ def _source(package: Any, name: str, data_dir: Path | None) -> Any:
         ) from error
 
 
+def folder(data: Dataset, out_dir: Path) -> Path:
+    """Where `write` puts a data set."""
+    return out_dir / data.name / VERSION
+
+
 def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) -> Path:
     """Writes a data set as `<out_dir>/<name>/2.0.0` in array_record format.
 

@@ -85,16 +85,30 @@ def test_nothing_is_overwritten_and_wrong_formats_are_named(
         export.export(small_dsprites, path, "hdf5")
 
 
+def full_disk_blocks(dataset: data.Dataset):
+    yield np.zeros((40, 64, 64, 1), np.uint8)
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.parametrize("kind", ["npz", "hdf5"])
 def test_a_full_disk_leaves_nothing_behind(tmp_path, small_dsprites, monkeypatch, kind):
-    def blocks(dataset):
-        yield np.zeros((40, 64, 64, 1), np.uint8)
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(export, "_pictures", blocks)
+    monkeypatch.setattr(export, "_pictures", full_disk_blocks)
     with pytest.raises(UserError, match=r"cannot write .*No space left"):
         export.export(small_dsprites, tmp_path, kind)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tfds_export_that_failed_can_be_repeated(
+    tmp_path, small_dsprites, monkeypatch
+):
+    pytest.importorskip("tensorflow_datasets")
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(export, "_pictures", full_disk_blocks)
+        with pytest.raises(UserError, match=r"cannot write .*No space left"):
+            export.export(small_dsprites, tmp_path, "tfds")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    written = export.export(small_dsprites, tmp_path, "tfds")
+    assert written == tmp_path / "dsprites" / "2.0.0"
 
 
 @pytest.fixture(scope="module")
