@@ -4,8 +4,7 @@ The notebook API. `import disentangle as dt`, then `dt.load`, `dt.train`,
 `dt.evaluate`, `dt.measure_affinity`, `dt.group_tasks`; each has a docstring.
 """
 
-from disentangle.affinity import Affinity
-from disentangle.affinity.grouping import Grouping, group_tasks
+from disentangle.affinity import Affinity, Grouping, group_tasks
 from disentangle.data import load
 from disentangle.errors import UserError
 from disentangle.metrics.score import score

@@ -105,13 +105,13 @@ def score(values: Values, words: list[str]) -> None:
     """Scores a file of codes and factors."""
     from disentangle.metrics.codes import read_codes
     from disentangle.metrics.score import choose_metrics, score
-    from disentangle.report.text import score_bar
+    from disentangle.report.text import work_bar
     from disentangle.training.workdir import write_json
 
     choose_metrics(values["metrics"])
     out = _output(values["json"])
     codes, factors, names = read_codes(words[0])
-    with score_bar() as progress:
+    with work_bar("score") as bar:
         scores = score(
             codes,
             factors,
@@ -121,12 +121,35 @@ def score(values: Values, words: list[str]) -> None:
             seed=values["seed"],
             backend=values["backend"],
             factor_names=names,
-            progress=progress,
+            progress=lambda metric, done, total: bar(done, total),
         )
     for name, value in scores.items():
         print(f"{name:32} {value:.4f}")
     if out:
         write_json(out, scores)
+
+
+def group(values: Values, words: list[str]) -> None:
+    """Chooses the best groups from a file of affinities or measured scores."""
+    from disentangle.affinity import group_tasks, read_group_input
+    from disentangle.report.text import grouping_text, work_bar
+    from disentangle.training.workdir import write_json
+
+    if values["budget"] is None:
+        raise UserError("--budget=NUMBER is missing")
+    out = _output(values["json"])
+    scores = read_group_input(words[0], rows=values["rows"])
+    with work_bar("grouping") as progress:
+        grouping = group_tasks(
+            scores,
+            values["budget"],
+            singletons=values["singletons"],
+            singleton_value=values["singleton_value"],
+            progress=progress,
+        )
+    print(grouping_text(grouping.to_json()))
+    if out:
+        write_json(out, grouping.to_json())
 
 
 def export(values: Values, words: list[str]) -> None:
@@ -234,6 +257,24 @@ COMMANDS: dict[str, Command] = {
         "the main job's first stage: measure inter-task affinity",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
         (CONFIG, WORKDIR, PROGRESS),
+    ),
+    "group": Command(
+        group,
+        "the best groups of tasks, exactly, from affinity.csv or measured scores",
+        "affinity.csv --budget=2 --json=out.json",
+        (
+            Flag("budget", "number", None, "networks, or cost units, to spend"),
+            Flag("rows", "string", "source", "what a CSV row is: source or target"),
+            Flag(
+                "singletons",
+                "string",
+                "forbid",
+                "groups of one task: forbid, diagonal, value or stl_zero",
+            ),
+            Flag("singleton_value", "number", None, "score for --singletons=value"),
+            JSON,
+        ),
+        ("AFFINITY.csv",),
     ),
     "score": Command(
         score,

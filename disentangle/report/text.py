@@ -1,7 +1,7 @@
 """Tables and progress for the terminal, read from a job's files."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from disentangle.affinity import ESTIMATORS
 from disentangle.data import DATASETS
 from disentangle.methods import METHODS
 from disentangle.metrics import METRICS
-from disentangle.metrics.base import Progress
 from disentangle.training.workdir import read_json
 
 
@@ -38,7 +37,13 @@ def result_tables(workdir: Path) -> str:
 
 def _groups(workdir: Path) -> str:
     groups = read_json(workdir / "groups.json")
-    rows = [f"\nbest groups for a budget of {groups['budget']} networks"]
+    title = f"\nbest groups for a budget of {groups['budget']} networks\n"
+    return title + grouping_text(groups)
+
+
+def grouping_text(groups: Mapping[str, Any]) -> str:
+    """Groups, what they serve, and the certificate."""
+    rows = []
     for i, members in enumerate(groups["groups"]):
         served = [task for task, group in groups["serves"].items() if group == i]
         rows.append(f"  {' + '.join(members)}  serves {', '.join(served)}")
@@ -96,12 +101,11 @@ def _sizes(recipe: Any) -> str:
 
 
 @contextlib.contextmanager
-def score_bar() -> Iterator[Progress]:
-    """A bar over the slow work of each metric, with an ETA."""
-    with tqdm(unit="fit", leave=False) as bar:
+def work_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with an ETA, fed as progress(done, total), shown on a terminal."""
+    with tqdm(desc=title, leave=False, delay=1, disable=None) as bar:
 
-        def progress(metric: str, done: int, total: int) -> None:
-            bar.set_description(metric)
+        def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 

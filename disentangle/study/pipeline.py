@@ -22,8 +22,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from disentangle.affinity import Affinity
-from disentangle.affinity.grouping import group_tasks
+from disentangle.affinity import Affinity, group_tasks
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.methods.tasks import parse
