@@ -146,9 +146,13 @@ def _convolve(head: np.ndarray, tail: np.ndarray, best: np.ndarray, tick: Tick) 
     starts = low_pairs(low)[2]
     rows = best.reshape(-1, 2**low)
     total, top = np.empty(head.shape[1]), np.empty(head.shape[1])
+    # Few measured groups can serve few sets: whole rows are impossible.
+    possible = (head.max(axis=1) > -np.inf).tolist()
     for m in range(len(rows)):
         top.fill(-np.inf)
         for s in _with_highest(m):
+            if not possible[s]:
+                continue
             np.add(head[s], tail[m ^ s], out=total)
             np.maximum(top, total, out=top)
         # Row 0 has no high task to pin: its pairs are met in both orders, which is
