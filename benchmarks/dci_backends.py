@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 from disentangle.metrics import Result, score_details
 
 DSPRITES = (3, 6, 40, 32, 32)
-SMALL = (3, 6, 10, 8, 8)
+SMALL = (3, 6, 10)
 CODES = 10
 PARTS = (
     "disentanglement",
@@ -55,13 +55,13 @@ def network(gain: float) -> Encoder:
 
 def twice(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Every factor in two codes."""
-    return np.hstack([z, z]) + 0.1 * rng.normal(size=(len(z), CODES))
+    return np.hstack([z, z]) + 0.1 * rng.normal(size=(len(z), 2 * z.shape[1]))
 
 
 def circle(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The third factor as a sine and a cosine, the others in one code each."""
     turn = 2 * np.pi * (z[:, 2] - z[:, 2].min()) / (np.ptp(z[:, 2]) + 1e-9)
-    rest = rng.normal(size=(len(z), CODES - 6))
+    rest = rng.normal(size=(len(z), CODES - z.shape[1] - 1))
     both = np.stack([np.sin(turn), np.cos(turn)], axis=1)
     return np.hstack([np.delete(z, 2, axis=1), both, rest])
 
@@ -148,7 +148,7 @@ def main() -> None:
     """Reads the flags and runs the comparison."""
     parser = argparse.ArgumentParser(description="DCI backends: parity and speed.")
     parser.add_argument("--encoders", type=int, default=12)
-    parser.add_argument("--num_train", type=int, default=1000)
+    parser.add_argument("--num_train", type=int, default=2500)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument(
         "--full", action="store_true", help="one encoder, dSprites sizes, 10,000/5,000"

@@ -5,6 +5,7 @@ feature importances as the matrix R, accuracy as informativeness (higher is bett
 the original paper's informativeness is an error).
 """
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
@@ -132,7 +133,9 @@ def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
     sizes = [len(np.unique(column)) for column in table.factors.T]
     longest_first = sorted(range(factors), key=lambda j: -sizes[j])
     done: dict[int, Fit] = {}
-    with ThreadPoolExecutor(settings.jobs) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(settings.jobs) as pool:
+        # A short table has few rows a value; its factors are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         waiting = {
             pool.submit(fit, *_problem(table, j), settings.seed): j
             for j in longest_first

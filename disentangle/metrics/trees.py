@@ -6,7 +6,7 @@ forest that draws sqrt(D) codes a split gives a perfect code D = 0.59.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,10 @@ LEAVES = 2**DEPTH
 LEARNING_RATE = 0.1
 # Measured in benchmarks/README.md, "DCI backends": more cost time, fewer parity.
 CUTS = 1023
+# scikit-learn's trees take values this close as equal; both backends do.
+SAME = 1e-7
+# Column orders that the fast backend's rounds take in turn; even.
+ORDERS = 10
 
 
 class Fit(NamedTuple):
@@ -51,6 +55,7 @@ def gradient_boosting(
 
     The defaults are those that Locatello et al. 2019 used: 100 rounds of one
     depth-3 tree a class, learning rate 0.1, exact splits. The seed only breaks ties.
+    A code that varies by less than 1e-7 counts as constant.
 
     Args:
       codes: (N, D) float.
@@ -85,15 +90,17 @@ def histogram_boosting(
     several hundredths. Here it only grows the trees, as regressions of the residuals
     y - p with unit Hessian: their gain is then the impurity decrease that
     scikit-learn maximises and sums up. Leaf values are Friedman's Newton step,
-    taken here. What is left of the difference is where splits may be: at CUTS
-    places a code instead of between any two values.
+    taken here. Two codes that split equally well must share the importance:
+    scikit-learn draws one, LightGBM takes the first column, so the rounds change
+    the order of the columns. What is left of the difference is where splits may
+    be: at CUTS places a code instead of between any two values.
 
     Args:
       codes: (N, D) float.
       classes: (N,) int, 0 to K - 1 with K >= 2.
       test_codes: (N', D) float.
       test_classes: (N',) int; -1 never counts as right.
-      seed: of ties, where LightGBM has any.
+      seed: of the column orders, which break ties.
 
     Returns:
       The Fit.
@@ -101,25 +108,24 @@ def histogram_boosting(
     Raises:
       UserError: LightGBM is not installed.
     """
-    cuts = [cut_points(column, CUTS) for column in codes.astype(np.float32).T]
+    cuts = [cut_points(column, CUTS, SAME) for column in codes.astype(np.float32).T]
+    if not any(len(cut) for cut in cuts):
+        return _most_common(classes, test_classes, codes.shape[1])
     binned = np.concatenate([_bin(codes, cuts), _bin(test_codes, cuts)])
     rows, kinds = len(codes), int(classes.max()) + 1
     target, scores = _start(classes, kinds)
     scores = np.tile(scores, (len(binned), 1))
-    if not any(len(cut) for cut in cuts):
-        return _most_common(classes, test_classes, codes.shape[1])
-    booster = _booster(binned[:rows], target.shape[1], seed)
+    growers = [
+        _Grower(binned[:, order], order, rows, target.shape[1], seed)
+        for order in _orders(codes.shape[1], seed)
+    ]
     for round_ in range(ROUNDS):
         p = _probabilities(scores[:rows])
-        if booster.update(fobj=_regress(target - p)):
-            break  # no tree can split any more
-        leaves = booster.predict(
-            binned, pred_leaf=True, start_iteration=round_, num_iteration=1,
-            num_threads=1,
-        )  # fmt: skip
-        leaves = leaves.reshape(scores.shape).astype(np.int64)
+        leaves = growers[round_ % ORDERS].grow(target - p)
+        if leaves is None:
+            break
         scores += LEARNING_RATE * _newton_leaves(leaves, target - p, p, kinds)
-    gain = booster.feature_importance("gain").astype(np.float64)
+    gain = np.sum([grower.gain() for grower in growers], axis=0)
     guesses = scores.argmax(axis=1) if kinds > 2 else scores[:, 0] > 0
     return Fit(
         gain / gain.sum() if gain.sum() > 0 else np.zeros(codes.shape[1]),
@@ -184,45 +190,72 @@ def _newton_leaves(
     return step[slot]
 
 
-def _booster(binned: np.ndarray, trees: int, seed: int) -> Any:
-    """A LightGBM booster that grows `trees` trees a round on given gradients."""
-    try:
-        import lightgbm
-    except ImportError as error:
-        raise UserError(
-            "backend 'fast' needs LightGBM: install lightgbm, or use backend "
-            "'reference'"
-        ) from error
-    params = {
-        "objective": "none",
-        "num_class": trees,
-        "max_depth": DEPTH,
-        "num_leaves": LEAVES,
-        "learning_rate": 1.0,
-        "min_data_in_leaf": 1,
-        "min_data_in_bin": 1,
-        "max_bin": CUTS + 2,
-        "enable_bundle": False,
-        "use_missing": False,
-        "feature_pre_filter": False,
-        "boost_from_average": False,
-        "deterministic": True,
-        "force_col_wise": True,
-        # One thread a factor: many would wait for each other at every small tree.
-        "num_threads": 1,
-        "seed": seed % 2**31,
-        "verbose": -1,
-    }
-    data = lightgbm.Dataset(binned, np.zeros(len(binned)), params=params)
-    return lightgbm.Booster(params, data)
+def _orders(codes: int, seed: int) -> list[np.ndarray]:
+    """ORDERS orders of the columns: drawn ones, each followed by its reverse."""
+    rng = np.random.default_rng(seed)
+    drawn = [rng.permutation(codes) for _ in range(ORDERS // 2)]
+    return [order for one in drawn for order in (one, one[::-1])]
 
 
-def _regress(residual: np.ndarray) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """A LightGBM objective: gradient -residual, Hessian 1."""
-    gradient = -residual.astype(np.float32)
-    if gradient.shape[1] == 1:
-        gradient = gradient[:, 0]
-    return lambda scores, data: (gradient, np.ones_like(gradient))
+class _Grower:
+    """Grows LightGBM trees on residuals, with the columns in one order."""
+
+    def __init__(
+        self, binned: np.ndarray, order: np.ndarray, rows: int, trees: int, seed: int
+    ) -> None:
+        """Takes all rows (N + N', D) in that order; the first `rows` train."""
+        try:
+            import lightgbm
+        except (ImportError, OSError) as error:  # OSError: no OpenMP runtime
+            raise UserError(
+                "backend 'fast' needs LightGBM: install lightgbm, or use backend "
+                "'reference'"
+            ) from error
+        params = {
+            "objective": "none",
+            "num_class": trees,
+            "max_depth": DEPTH,
+            "num_leaves": LEAVES,
+            "learning_rate": 1.0,
+            "min_data_in_leaf": 1,
+            "min_data_in_bin": 1,
+            "max_bin": CUTS + 2,
+            "enable_bundle": False,
+            "use_missing": False,
+            "feature_pre_filter": False,
+            "boost_from_average": False,
+            "deterministic": True,
+            "force_col_wise": True,
+            # A thread a factor: more would wait for each other at every small tree.
+            "num_threads": 1,
+            "seed": seed % 2**31,
+            "verbose": -1,
+        }
+        data = lightgbm.Dataset(binned[:rows], np.zeros(rows), params=params)
+        self._booster = lightgbm.Booster(params, data)
+        self._binned, self._order, self._trees = binned, order, trees
+        self._rounds = 0
+
+    def grow(self, residual: np.ndarray) -> np.ndarray | None:
+        """Fits one tree a column of (N, T); leaf numbers (N + N', T), None if none."""
+        gradient = -residual.astype(np.float32)
+        if self._trees == 1:
+            gradient = gradient[:, 0]
+        hessian = np.ones_like(gradient)
+        if self._booster.update(fobj=lambda scores, data: (gradient, hessian)):
+            return None
+        leaves = self._booster.predict(
+            self._binned, pred_leaf=True, start_iteration=self._rounds,
+            num_iteration=1, num_threads=1,
+        )  # fmt: skip
+        self._rounds += 1
+        return np.asarray(leaves, np.int64).reshape(-1, self._trees)
+
+    def gain(self) -> np.ndarray:
+        """Impurity decrease of all splits by code, (D,), in the codes' own order."""
+        total = np.zeros(len(self._order))
+        total[self._order] = self._booster.feature_importance("gain")
+        return total
 
 
 BACKENDS: dict[str, Backend] = {

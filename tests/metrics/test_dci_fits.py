@@ -117,6 +117,16 @@ def test_a_rotated_code_collapses_though_a_linear_probe_does_not_notice():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_equal_codes_share_the_importance(backend):
+    factors = drawn_factors(300)
+    details = score_details(np.hstack([factors] * 2), factors, "dci", backend=backend)
+    parts, importance = details["dci"].parts, details["dci"].arrays["importance"]
+    assert parts["disentanglement"] == pytest.approx(1.0, abs=1e-3)
+    assert parts["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.05)
+    assert np.all(importance.max(axis=0) < 0.75)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_test_value_unseen_in_training_counts_as_wrong(backend):
     column = np.concatenate([np.tile([0, 5], 40), np.tile([0, 3, 5, 9], 10)])
     parts = score(
@@ -125,6 +135,13 @@ def test_a_test_value_unseen_in_training_counts_as_wrong(backend):
     )  # fmt: skip
     assert parts["dci/informativeness_train"] == 1.0
     assert parts["dci/informativeness_test"] == 0.5
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_few_rows_a_value_pass_without_a_warning(backend):
+    values = np.arange(24)[:, None] % 9
+    parts = score(values, values, "dci", num_train=15, backend=backend)
+    assert parts["dci/informativeness_train"] == 1.0
 
 
 def test_progress_hears_of_every_factor():

@@ -59,6 +59,12 @@ def test_cut_points_of_few_values_are_all_middles():
     np.testing.assert_array_equal(cut_points(np.array([4.0, 1, 2, 1]), 8), [1.5, 3.0])
 
 
+def test_cut_points_leave_equal_values_together():
+    values = np.array([0.0, 1e-8, 1.0, 1.0 + 5e-8, 2.0])
+    cuts = cut_points(values, 8, same=1e-7)
+    np.testing.assert_allclose(cuts, [0.5, 1.5], atol=1e-6)
+
+
 def test_mig_equals_the_literal_procedure():
     rng = np.random.default_rng(3)
     factors = np.stack([rng.integers(0, k, 900) for k in (3, 5, 7)], axis=1)

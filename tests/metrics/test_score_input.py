@@ -22,7 +22,7 @@ def changed(array, row, column, value):
     ("codes", "factors", "says"),
     [
         (changed(CODES, 3, 1, np.inf), FACTORS, r"codes\[3, 1\] = inf"),
-        (changed(CODES, 3, 1, 1e38), FACTORS, r"codes\[3, 1\] = 1e\+38 is too large"),
+        (changed(CODES, 3, 1, 1e31), FACTORS, r"codes\[3, 1\] = 1e\+31 is too large"),
         (CODES[None], FACTORS, r"\(1, 90, 2\): score one model of a population"),
         (CODES[:, 0], FACTORS, r"codes must have the shape \(N, D\), but has \(90,\)"),
         (CODES, FACTORS[:, 0], r"factors must have the shape \(N, F\)"),
