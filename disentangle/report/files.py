@@ -222,5 +222,5 @@ def json_or_nothing(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with reading(path), np.load(path, allow_pickle=False) as file:
+    with reading(path), path.open("rb") as raw, np.load(raw) as file:
         return {name: file[name] for name in file.files}

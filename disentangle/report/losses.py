@@ -139,7 +139,8 @@ def _colours(curves: Sequence[Curve]) -> dict[str, tuple[str, str]]:
     leading = sorted(last, key=lambda k: -last[k])[: len(own)]
     colours = dict(zip(sorted(leading, key=list(last).index), own, strict=True))
     others = f"{len(last) - len(own)} others"
-    return {k: (k, colours[k]) if k in colours else (others, shared) for k in last}
+    named = {k: (k, colours[k]) for k in last if k in colours}
+    return named | {k: (others, shared) for k in last if k not in colours}
 
 
 def wants_log(values: np.ndarray) -> bool:

@@ -98,14 +98,11 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
             own = source == target
             face = "none" if own and n > 1 else colours[source, target]
             axes.add_patch(_cell(source, target, face))
-            text = f"{scale * matrix[source, target]:+.{decimals}f}"
-            text = text.replace("-", "−")
-            if errors is not None:
-                text += f"\n±{scale * errors[source, target]:.{decimals}f}"
             ink = MUTED if own and n > 1 else _readable(colours[source, target])
-            axes.text(
-                target, source, text, ha="center", va="center", color=ink, fontsize=9.5
-            )
+            lines = [f"{scale * matrix[source, target]:+.{decimals}f}"]
+            if errors is not None:
+                lines.append(f"±{scale * errors[source, target]:.{decimals}f}")
+            _write(axes, target, source, lines, ink)
         _label_axes(axes, affinity.tasks, affinity.tasks)
         axes.set_ylabel("takes the step (source)")
         axes.set_xlabel("its loss moves (target)")
@@ -181,6 +178,14 @@ def _cell(row: int, column: int, face: Any) -> Rectangle:
     return Rectangle(
         (column - 0.47, row - 0.47), 0.94, 0.94, facecolor=face, edgecolor=edge
     )
+
+
+def _write(axes: Any, x: int, y: int, lines: Sequence[str], ink: str) -> None:
+    """Centred lines. A text each, so that in any font they stay centred."""
+    for i, line in enumerate(lines):
+        place = y + 0.3 * (i - (len(lines) - 1) / 2)
+        style = {"ha": "center", "va": "center", "color": ink, "fontsize": 9.5}
+        axes.text(x, place, line.replace("-", "−"), **style)
 
 
 def _readable(colour: np.ndarray) -> str:

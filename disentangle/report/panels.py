@@ -139,11 +139,15 @@ def _show(figure: Figure, rows: np.ndarray, names: Sequence[str]) -> Any:
         grid[top : top + height, left : left + width] = rows[r, v]
     axes = figure.subplots()
     axes.imshow(grid, interpolation="none")
-    axes.set_yticks(_centres(count, height), names)
+    for centre, name in zip(_centres(count, height), names, strict=True):
+        lines = name.split("\n")  # a text each: in any font they end flush
+        for i, line in enumerate(lines):
+            place = centre + 0.36 * height * (i - (len(lines) - 1) / 2)
+            axes.text(-6, place, line, ha="right", va="center", fontsize=10)
+    axes.set_yticks([])
     axes.set_xticks([])
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelcolor=INK)
-    axes.tick_params("y", labelsize=10)
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)

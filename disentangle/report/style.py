@@ -10,6 +10,7 @@ phone, shrunk to the screen, its words can still be read.
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,7 +85,9 @@ SETTINGS: Any = {  # typed by matplotlib with a literal of every name
 @contextlib.contextmanager
 def plotting() -> Iterator[None]:
     """matplotlib's defaults with our settings, whatever the user's are."""
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A letter that matplotlib's font lacks: the browser's will have it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
         yield
@@ -120,7 +123,7 @@ def svg(figure: Figure, name: str, alt: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="[a-zA-Z0-9]+_\d+"', "", text)  # nothing refers to these
+    text = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", text)  # nothing refers to these
     for colour, variable in THEMED.items():
         text = text.replace(colour, f"var({variable})")
     width = figure.get_figwidth() * PIXELS
