@@ -69,8 +69,8 @@ def needed_levels(costs: tuple[int, ...], budget: int) -> list[int]:
 
 
 def work(n: int, costs: tuple[int, ...], budget: int) -> int:
-    """How many additions `levels` does, for progress and for refusing too much."""
-    low = min(LOW_TASKS, n - 1)
+    """How many additions `levels` does, for its progress."""
+    low = _low(n - 1)
     one = 3**low * (3 ** (n - 1 - low) + 1) // 2
     below = needed_levels(costs, budget)[:-1]
     return one * sum(u - c >= min(costs) for u in below for c in costs)
@@ -94,7 +94,7 @@ def levels(values: Values, budget: int, tick: Tick = lambda done: None) -> Level
     rest = {cost: values[cost][::2] for cost in costs}
     nothing = np.full(len(rest[costs[0]]), -np.inf)
     nothing[0] = 0.0
-    heads = {cost: _Pairs(table).first() for cost, table in rest.items()}
+    heads = {cost: _spread(table, 0) for cost, table in rest.items()}
     tails: dict[int, np.ndarray] = {}
     best: Levels = {}
     for u in needed_levels(costs, budget)[:-1]:
@@ -105,27 +105,23 @@ def levels(values: Values, budget: int, tick: Tick = lambda done: None) -> Level
                 np.maximum(best[u][1:], rest[cost][1:], out=best[u][1:])
                 continue
             if left not in tails:
-                tails[left] = _Pairs(best[left]).second()
+                tails[left] = _spread(best[left], 1)
             _convolve(heads[cost], tails[left], best[u], tick)
         for old in [left for left in tails if left < u - costs[-1]]:
             del tails[old]
     return best
 
 
-class _Pairs:
-    """A table, its low tasks spread over all pairs (S, m without S) of sets of them."""
+def _low(tasks: int) -> int:
+    """How many of the tasks are low: paired by table, not by the loop."""
+    return min(LOW_TASKS, tasks)
 
-    def __init__(self, table: np.ndarray):
-        self.low = min(LOW_TASKS, (len(table) - 1).bit_length())
-        self.rows = table.reshape(-1, 2**self.low)
 
-    def first(self) -> np.ndarray:
-        """(2^high, 3^low): the entry of S."""
-        return np.take(self.rows, low_pairs(self.low)[0], axis=1)
-
-    def second(self) -> np.ndarray:
-        """(2^high, 3^low): the entry of m without S."""
-        return np.take(self.rows, low_pairs(self.low)[1], axis=1)
+def _spread(table: np.ndarray, which: int) -> np.ndarray:
+    """(2^high, 3^low): `table` at each of the low pairs' S (0) or m without S (1)."""
+    low = _low((len(table) - 1).bit_length())
+    # take, not an index: that would put the rows, which the loop adds, across memory.
+    return np.take(table.reshape(-1, 2**low), low_pairs(low)[which], axis=1)
 
 
 def low_pairs(low: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,7 +138,7 @@ def low_pairs(low: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _convolve(head: np.ndarray, tail: np.ndarray, best: np.ndarray, tick: Tick) -> None:
     """best[m] = max(best[m], max over S with high(m) in S: head[S] + tail[m - S])."""
-    low = round(np.log(head.shape[1]) / np.log(3))
+    low = _low((len(best) - 1).bit_length())
     starts = low_pairs(low)[2]
     rows = best.reshape(-1, 2**low)
     total, top = np.empty(head.shape[1]), np.empty(head.shape[1])
@@ -156,11 +152,8 @@ def _convolve(head: np.ndarray, tail: np.ndarray, best: np.ndarray, tick: Tick) 
             np.add(head[s], tail[m ^ s], out=total)
             np.maximum(top, total, out=top)
         # Row 0 has no high task to pin: its pairs are met in both orders, which is
-        # only twice the work; its empty set stays 0.
-        found = np.maximum.reduceat(top, starts)
-        if m == 0:
-            found[0] = 0.0
-        np.maximum(rows[m], found, out=rows[m])
+        # only twice the work.
+        np.maximum(rows[m], np.maximum.reduceat(top, starts), out=rows[m])
         tick(head.shape[1] << max(m.bit_count() - 1, 0))
 
 

@@ -44,7 +44,8 @@ def measured(data):
 
 
 def every(name, data):
-    each = [affinity.ESTIMATORS[name](seen(row)) for row in data]
+    one = jax.jit(lambda row: affinity.ESTIMATORS[name](seen(row)))
+    each = [one(row) for row in data]
     return np.asarray(each, np.float64)
 
 

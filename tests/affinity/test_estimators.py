@@ -1,5 +1,7 @@
 """Estimators against closed forms, slow loops and planted truths."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,12 +113,13 @@ def test_rows_are_sources_and_columns_targets():
 def test_lookahead_equals_a_naive_loop(conv):
     losses, shared, private = network(conv=conv)
     eta = 0.5
+    value = jax.jit(losses)
     naive = np.zeros((3, 3))
     for i in range(3):
-        g = jax.grad(lambda s, i=i: losses(s, private)[i])(shared)
+        g = jax.jit(jax.grad(lambda s, i=i: losses(s, private)[i]))(shared)
         moved = {name: shared[name] - eta * g[name] for name in shared}
         for j in range(3):
-            after, before = losses(moved, private)[j], losses(shared, private)[j]
+            after, before = value(moved, private)[j], value(shared, private)[j]
             naive[i, j] = 1 - float(after) / float(before)
     measured = run("lookahead", (losses, shared, private), eta)
     np.testing.assert_allclose(measured, naive, atol=1e-6)
@@ -126,10 +129,13 @@ def test_lookahead_equals_a_naive_loop(conv):
 @pytest.mark.parametrize("chunk", [2, 8])
 def test_the_chunk_changes_nothing_but_speed(chunk):
     losses, shared, private = network()
-    one, many = (
-        lookahead_losses(probe(losses, shared, private, learning_rate=0.1, chunk=c))
-        for c in (1, chunk)
-    )
+
+    @partial(jax.jit, static_argnums=0)
+    def after(chunk):
+        seen = probe(losses, shared, private, learning_rate=0.1, chunk=chunk)
+        return lookahead_losses(seen)
+
+    one, many = after(1), after(chunk)
     np.testing.assert_allclose(one, many, rtol=1e-6)
 
 
@@ -137,12 +143,17 @@ def test_the_chunk_changes_nothing_but_speed(chunk):
 def test_gradients_sum_to_the_training_gradient(conv):
     losses, shared, private = network(conv=conv)
     total = lambda s, p: jnp.sum(losses(s, p))
-    expected = jax.grad(total, argnums=(0, 1))(shared, private)
-    measured = probe(losses, shared, private, learning_rate=0.1)
-    summed = jax.tree.map(lambda g: g.sum(0), measured.gradients)
+    expected = jax.jit(jax.grad(total, argnums=(0, 1)))(shared, private)
+
+    @jax.jit
+    def measured(shared, private):
+        seen = probe(losses, shared, private, learning_rate=0.1)
+        return jax.tree.map(lambda g: g.sum(0), seen.gradients), seen.joint
+
+    summed, joint = measured(shared, private)
     close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, summed, expected[0])
-    jax.tree.map(close, measured.joint, expected)
+    jax.tree.map(close, joint, expected)
 
 
 def test_the_joint_gradient_is_bit_equal_to_plain_training():
@@ -252,7 +263,7 @@ def test_estimators_map_over_a_population(name):
     together = jax.jit(jax.vmap(estimated))(population, rates)
     for p in range(2):
         member = jax.tree.map(lambda leaf, p=p: leaf[p], population)
-        alone = estimated(member, rates[p])
+        alone = jax.jit(estimated)(member, rates[p])
         np.testing.assert_allclose(together[p], alone, rtol=1e-4, atol=1e-6)
 
 
