@@ -28,8 +28,9 @@ from disentangle.errors import UserError, unknown
 MAX_TASKS = 20
 SINGLETONS = ("forbid", "diagonal", "value", "stl_zero")
 
-# Of the largest number that the chosen groups' scores are made of: totals that differ
-# by less are ties. It is some hundred times the rounding error of a total.
+# Of the largest number that the best total is made of: totals that differ by less are
+# ties. It is some hundred times the rounding error of a total, and blind to numbers
+# that the best answer avoids (say -1e9, to keep two tasks apart).
 TIE = 2.0**-42
 
 
@@ -160,7 +161,8 @@ def _solve(
     top = partition.optimum(values, best, budget)
     blocks = partition.trace(values, best, budget, slack=0.0)
     rows = [scores.best_row(block.served, block.cost, Penalty()) for block in blocks]
-    tie = TIE * max([scores.scale(row) for row in rows])
+    scales = [scores.scale(row, b.served) for row, b in zip(rows, blocks, strict=True)]
+    tie = TIE * max(scales)
     second = runner_up(scores, values, best, budget, rows, enough=top - tie)
     if second >= top - tie:
         rows = _tie_rule(scores, budget, tie or TIE)

@@ -99,12 +99,12 @@ class PairScores:
             scores[members] = sums / (len(members) - 1)
         return scores
 
-    def scale(self, row: int) -> float:
-        """The largest number that the scores of a group are made of."""
-        members = members_of(row, self.n)
+    def scale(self, row: int, served: int) -> float:
+        """The largest affinity of a member onto a task of `served`."""
+        members, targets = members_of(row, self.n), members_of(served, self.n)
         if len(members) == 1:
             return float(np.abs(self.alone[members]).max())
-        return float(np.abs(self.matrix[np.ix_(members, members)]).max())
+        return float(np.abs(self.matrix[np.ix_(members, targets)]).max())
 
     def _gains(self, served: np.ndarray) -> np.ndarray:
         """c_i(S), (k, n), what each task outside S adds; -inf for tasks in S."""

@@ -49,8 +49,8 @@ class Scores(Protocol):
         """(n,) scores of the tasks in a group; -inf for those that are not in it."""
         ...
 
-    def scale(self, row: int) -> float:
-        """The size of the numbers a group's scores are computed from."""
+    def scale(self, row: int, served: int) -> float:
+        """The largest number in the scores of the tasks `served` in a group."""
         ...
 
 

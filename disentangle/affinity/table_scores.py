@@ -74,9 +74,9 @@ class TableScores:
         scores[members_of(self.masks[row], self.n)] = self.scores[row]
         return scores
 
-    def scale(self, row: int) -> float:
-        """The largest number that the scores of a group are made of."""
-        return float(np.abs(self.scores[row]).max())
+    def scale(self, row: int, served: int) -> float:
+        """The largest score of a task of `served`."""
+        return float(np.abs(self.score(row)[members_of(served, self.n)]).max())
 
     def _totals(self, row: int, within: int) -> tuple[np.ndarray, np.ndarray]:
         """The non-empty masks inside `within`, and the totals of serving them."""

@@ -295,6 +295,18 @@ def test_huge_numbers_that_forbid_pairs_cost_no_accuracy():
     assert result.objective == pytest.approx(total / 8, abs=1e-9)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_tiny_numbers_beside_a_huge_one_are_still_told_apart(n):
+    for seed in range(6):
+        matrix = 1e-9 * np.random.default_rng([n, seed]).integers(-2, 3, (n, n))
+        matrix[0, 1] = -1e9
+        alone = [Fraction(0)] * n
+        result = group_tasks(affinity(matrix), 3, singletons="stl_zero")
+        expect = expected(n, all_groups(matrix, alone), 3)
+        assert result.objective == pytest.approx(expect[0], rel=1e-6, abs=1e-18)
+        assert result.runner_up == pytest.approx(expect[1], rel=1e-6, abs=1e-18)
+
+
 def random_table(rng, n, number, sense, costs):
     """A GroupTable and the same as the list that brute force takes."""
     subsets = [s for k in range(1, n + 1) for s in itertools.combinations(range(n), k)]
