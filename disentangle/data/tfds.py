@@ -40,19 +40,16 @@ def read(name: str, data_dir: Path | None, space: FactorSpace) -> Pictures:
       UserError: the package is missing, nothing is prepared there, it is in a format
         that cannot be read without TensorFlow, or it is not this data set.
     """
-    source = _source(_package(), name, data_dir)
+    keys = [f"label_{factor}" for factor in space.names]
+    source = _source(_package(), name, data_dir, ["image", *keys])
     if len(source) != space.size:
         raise errors.UserError(
             f"the tfds copy of {name} has {len(source):,} examples; the full data set "
             f"has {space.size:,}."
         )
     seen = np.zeros(space.size, bool)
-    keys = [f"label_{factor}" for factor in space.names]
     for start in progress.bar(range(0, space.size, _ROWS), f"reading tfds {name}"):
         examples = source.__getitems__(range(start, min(start + _ROWS, space.size)))
-        missing = [key for key in ("image", *keys) if key not in examples[0]]
-        if missing:
-            raise errors.UserError(f"the tfds copy of {name} has no {missing[0]!r}.")
         labels = np.array([[example[key] for key in keys] for example in examples])
         index = space.index(labels)
         seen[index] = True
@@ -75,8 +72,8 @@ def _package() -> Any:
     return tensorflow_datasets
 
 
-def _source(package: Any, name: str, data_dir: Path | None) -> Any:
-    """The random-access examples of the prepared split."""
+def _source(package: Any, name: str, data_dir: Path | None, keys: list[str]) -> Any:
+    """The random-access examples, with `keys`, of the prepared split."""
     place = f"in {data_dir}" if data_dir else "in the default tfds folder"
     try:
         builder = package.builder(name, data_dir=data_dir and os.fspath(data_dir))
@@ -86,6 +83,11 @@ def _source(package: Any, name: str, data_dir: Path | None) -> Any:
         raise errors.UserError(
             f"no prepared tfds copy of {name!r} {place}; `python -m disentangle "
             "export` writes one."
+        )
+    missing = [key for key in keys if key not in builder.info.features]
+    if missing:
+        raise errors.UserError(
+            f"the tfds copy of {name!r} {place} has no {missing[0]}."
         )
     try:
         return builder.as_data_source(split="train")
