@@ -17,20 +17,25 @@ class Number:
 
     Attributes:
       value: the number; NaN where there is none.
-      spread: its standard deviation, if it is a mean.
+      spread: its standard deviation or error, if it is a mean.
+      decimals: how many to print; None is three significant digits.
     """
 
     value: float
     spread: float | None = None
+    decimals: int | None = None
 
     @property
     def text(self) -> str:
-        """Three significant digits; the spread in the same decimals."""
-        if self.spread is None or not math.isfinite(self.value):
+        """The value, with the spread in the same decimals."""
+        if not math.isfinite(self.value):
             return number(self.value)
-        decimals = _decimals(self.value)
-        mean, spread = f"{self.value:,.{decimals}f}", f"{self.spread:.{decimals}f}"
-        return f"{_minus(mean)} ± {spread}"
+        if self.spread is None and self.decimals is None:
+            return number(self.value)
+        given = self.decimals
+        decimals = _decimals(self.value) if given is None else given
+        mean = _minus(f"{self.value:,.{decimals}f}")
+        return mean if self.spread is None else f"{mean} ± {self.spread:.{decimals}f}"
 
 
 Cell = str | Number
@@ -140,13 +145,21 @@ def number(value: float) -> str:
     return _minus(f"{value:,.{_decimals(value)}f}")
 
 
-def over_seeds(values: np.ndarray) -> Number:
+def over_seeds(values: np.ndarray, decimals: int | None = None) -> Number:
     """Mean, and with several finite values their standard deviation (n - 1)."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return Number(math.nan)
     spread = float(finite.std(ddof=1)) if finite.size > 1 else None
-    return Number(float(finite.mean()), spread)
+    return Number(float(finite.mean()), spread, decimals)
+
+
+def common_decimals(values: np.ndarray, least: int = 3) -> int:
+    """Decimals in which even the smallest of several values has two digits."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    if not sizes.size:
+        return least
+    return max(least, min(6, 1 - math.floor(math.log10(sizes.min()))))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -208,8 +208,14 @@ def task_names(workdir: Path) -> list[str]:
 def model_name(workdir: Path) -> str:
     """The method whose pictures panels.npz holds."""
     config = json_or_nothing(workdir / "config.json")
-    config = config.get("unsupervised", config)
-    return str(config.get("method", {}).get("name", "model"))
+    method = config.get("unsupervised", config).get("method", {})
+    return str(method.get("name", "model"))
+
+
+def grouped_by(workdir: Path) -> str:
+    """The estimator by which a pipeline chose its groups, or ""."""
+    chosen = json_or_nothing(workdir / "config.json").get("affinity")
+    return str(chosen.get("group_by", "")) if isinstance(chosen, dict) else ""
 
 
 def json_or_nothing(path: Path) -> dict[str, Any]:

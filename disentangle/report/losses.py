@@ -120,7 +120,7 @@ def curves_figure(curves: Sequence[Curve], ylabel: str, *, log: bool = True) -> 
         if log and wants_log(values):
             axes.set_yscale("log")
             log_axis(axes.yaxis)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
         axes.set_xlabel("step")
         axes.set_ylabel(ylabel)

@@ -46,16 +46,17 @@ class AffinityLike(Protocol):
 def display_scale(values: np.ndarray) -> tuple[float, int]:
     """The power of 1,000 to multiply by and the decimals to show.
 
-    Chosen so that the largest magnitude has three significant digits.
+    Chosen so that the largest magnitude has four significant digits, but at most
+    three decimals.
     """
     largest = float(np.max(np.abs(values), initial=0.0))
     if largest == 0.0:
-        return 1.0, 2
+        return 1.0, 3
     power = 0
     while largest * 1000.0**power < 0.1 and power < 5:
         power += 1
     exponent = int(np.floor(np.log10(largest * 1000.0**power)))
-    return 1000.0**power, int(np.clip(2 - exponent, 0, 3))
+    return 1000.0**power, int(np.clip(3 - exponent, 0, 3))
 
 
 def scale_words(scale: float) -> str:
@@ -99,7 +100,7 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
             face = "none" if own and n > 1 else colours[source, target]
             axes.add_patch(_cell(source, target, face))
             ink = MUTED if own and n > 1 else _readable(colours[source, target])
-            lines = [f"{scale * matrix[source, target]:+.{decimals}f}"]
+            lines = [_signed(scale * float(matrix[source, target]), decimals)]
             if errors is not None:
                 lines.append(f"±{scale * errors[source, target]:.{decimals}f}")
             _write(axes, target, source, lines, ink)
@@ -185,7 +186,13 @@ def _write(axes: Any, x: int, y: int, lines: Sequence[str], ink: str) -> None:
     for i, line in enumerate(lines):
         place = y + 0.3 * (i - (len(lines) - 1) / 2)
         style = {"ha": "center", "va": "center", "color": ink, "fontsize": 9.5}
-        axes.text(x, place, line.replace("-", "−"), **style)
+        axes.text(x, place, line, **style)
+
+
+def _signed(value: float, decimals: int) -> str:
+    """ "+0.12", "−0.12"; what rounds to zero has no sign."""
+    text = f"{value:+.{decimals}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
 
 
 def _readable(colour: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from disentangle.errors import UserError
-from disentangle.report import files, runs, sections, statement
+from disentangle.report import files, runs, scores, sections, statement
 from disentangle.report.blocks import (
     Block,
     Code,
@@ -28,7 +28,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
     "affinity": ("Affinity between tasks", sections.affinity),
     "groups": ("Groups", sections.groups),
     "losses": ("Test losses", sections.task_losses),
-    "scores": ("Disentanglement scores", sections.scores),
+    "scores": ("Disentanglement scores", scores.scores),
     "importance": ("What each code dimension is used for", sections.importance),
     "training": ("Training", runs.curves),
     "ends": ("Where the models ended", runs.ends),

@@ -5,7 +5,6 @@ the UserError of `files`, which the page prints in its place.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +17,8 @@ from disentangle.report.blocks import (
     Number,
     Row,
     Table,
-    Terms,
     Text,
+    common_decimals,
     over_seeds,
     plural,
 )
@@ -43,30 +42,6 @@ ESTIMATORS = {
     "cosine": "Cosine: the cosine of the angle between the two tasks' gradients.",
     "first_order": "First order: the lookahead by the gradients alone.",
 }
-# Column head and definition of the scores everyone asks for. A score that is not
-# here is shown under its own name, defined by what its metric says of itself.
-PARTS = {
-    "dci/disentanglement": (
-        "D",
-        "DCI disentanglement, 0 to 1: each code dimension matters to one factor only.",
-    ),
-    "dci/completeness": (
-        "C",
-        "DCI completeness, 0 to 1: each factor is held by one code dimension only. "
-        "Codes with several dimensions a task are below 1 by design.",
-    ),
-    "dci/informativeness_train": (
-        "I train",
-        "DCI informativeness, accuracy from 0 to 1 of predicting the factors from "
-        "the code, on the rows the predictors were fitted to.",
-    ),
-    "dci/informativeness_test": ("I test", "The same on rows they have not seen."),
-    "mig/score": (
-        "MIG",
-        "Mutual information gap, 0 to 1: how much more the best code dimension knows "
-        "of a factor than the second best, over the factor's entropy.",
-    ),
-}
 CERTIFICATE = {
     "objective": "Mean over tasks of the affinity that a task receives from the "
     "others in the network that serves it.",
@@ -82,11 +57,15 @@ def affinity(workdir: Path) -> list[Block]:
     measured = files.affinities(workdir)
     if not measured:
         return []
+    chosen = files.grouped_by(workdir)
+    measured = dict(sorted(measured.items(), key=lambda item: item[0] != chosen))
     drawings = [_heat_map(name, found) for name, found in measured.items()]
     tables = [_affinity_table(name, found) for name, found in measured.items()]
     intro = (
         f"{ORIENTATION} The diagonal, a task's effect on itself, is left uncoloured."
     )
+    if chosen in measured:
+        intro += f" The groups below are chosen by the {chosen} affinity."
     return [Text(intro), Row(drawings), *tables]
 
 
@@ -161,8 +140,9 @@ def task_losses(workdir: Path) -> list[Block]:
     if found is None:
         return []
     tables = {name: with_mean(losses) for name, losses in found.networks.items()}
+    decimals = common_decimals(np.concatenate([t.mean(0) for t in tables.values()]))
     rows: list[list[Cell]] = [
-        [task, *(over_seeds(table[:, i]) for table in tables.values())]
+        [task, *(over_seeds(table[:, i], decimals) for table in tables.values())]
         for i, task in enumerate([*found.tasks, "mean"])
     ]
     seeds = max(len(table) for table in tables.values())
@@ -184,50 +164,6 @@ def task_losses(workdir: Path) -> list[Block]:
             ]
         ),
     ]
-
-
-def scores(workdir: Path) -> list[Block]:
-    """The scores of every representation, with definitions and protocol."""
-    found = files.scores(workdir)
-    if found is None:
-        return []
-    order = [k for k in PARTS if k in found.columns]
-    order += [k for k in found.columns if k not in PARTS]
-    places = [found.columns.index(k) for k in order]
-    rows: list[list[Cell]] = [
-        [name, *(over_seeds(values[:, i]) for i in places)]
-        for name, values in found.rows.items()
-    ]
-    seeds = max(len(values) for values in found.rows.values())
-    spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
-    heads = [PARTS[k][0] if k in PARTS else k for k in order]
-    return [
-        Table(
-            f"Scores; higher is better. {plural(seeds, 'seed')}.{spread}",
-            ["representation", *heads],
-            rows,
-        ),
-        Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
-        Text("Protocol. " + " ".join(_protocol(k, v) for k, v in found.ran.items())),
-    ]
-
-
-def _own_words(column: str, found: files.Scores) -> str:
-    ran = found.ran.get(column.split("/")[0], {})
-    return str(ran.get("definition", "see the metric's own documentation."))
-
-
-def _protocol(metric: str, ran: dict[str, Any]) -> str:
-    """ "dci: definition; estimator ...; num_train 10,000; ...." """
-    facts = [str(ran["definition"])] if "definition" in ran else []
-    for name, value in ran.items():
-        if name == "definition" or isinstance(value, list):
-            continue
-        if isinstance(value, dict):
-            value = ", ".join(f"{k} {v}" for k, v in value.items())
-        shown = f"{value:,}" if isinstance(value, int) else value
-        facts.append(f"{name.replace('_', ' ')} {shown}")
-    return f"{metric}: {'; '.join(facts)}."
 
 
 def importance(workdir: Path) -> list[Block]:

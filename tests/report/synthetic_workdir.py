@@ -28,7 +28,16 @@ def write_pipeline(
     data = {"name": "dsprites", "train_size": 5000, "test_size": 2000}
     dump(
         folder / "config.json",
-        {"data": data, "budget": 2, "supervised": supervised, "unsupervised": vae},
+        {
+            "data": data,
+            "budget": 2,
+            "affinity": {
+                "estimators": ["cosine", "lookahead"],
+                "group_by": "lookahead",
+            },
+            "supervised": supervised,
+            "unsupervised": vae,
+        },
     )
     versions = {"python": "3.11.7", "jax": "0.10.2", "numpy": "2.4.6"}
     seconds = {"load the data": 2.1, "train one network": 61.04, "encode": 12.5}
@@ -63,7 +72,7 @@ def dump(path: Path, value) -> None:
 def write_affinity(folder, tasks, rng) -> None:
     n = len(tasks)
     tables = {}
-    for name, scale in (("lookahead", 0.004), ("cosine", 0.3)):
+    for name, scale in (("cosine", 0.3), ("lookahead", 0.004)):
         matrix = scale * rng.normal(size=(n, n)) + np.eye(n) * scale * 8
         error = (scale * rng.uniform(0.02, 0.2, (n, n))).tolist()
         tables[name] = {
@@ -105,8 +114,9 @@ def write_scores(folder, tasks, seeds, rng) -> None:
             "num_train": 3000,
             "num_test": 1500,
             "seed": 0,
+            "codes": 10,
         },
-        "mig": {"definition": "mean gap over entropy", "bins": 20},
+        "mig": {"definition": "mean gap over entropy", "bins": 20, "seed": 0},
     }
     dump(folder / "scores.json", {"rows": table, "ran": ran})
     arrays = {"factors": np.asarray(list(FACTORS))}

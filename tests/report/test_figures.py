@@ -86,12 +86,18 @@ def test_small_affinities_are_told_in_units_with_their_errors():
     assert texts[2:4] == ["+0.120", "±0.025"]
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    matrix = np.array([[1.0, -1e-6], [80.0, 1.0]])
+    texts = affinity_figure(Affinity(matrix, ("a", "b"))).axes[0].texts
+    assert [t.get_text() for t in texts] == ["+1.00", "0.00", "+80.00", "+1.00"]
+
+
 @pytest.mark.parametrize("tasks", [1, 12])
 def test_any_number_of_tasks_fits(tasks):
     names = tuple(f"attribute_{i}" for i in range(tasks))
     affinity = Affinity(np.zeros((tasks, tasks)), names)
     texts = [t.get_text() for t in affinity_figure(affinity).axes[0].texts]
-    assert texts == ["+0.00"] * tasks**2
+    assert texts == ["0.000"] * tasks**2
 
 
 def test_the_area_of_a_hinton_square_is_the_importance():

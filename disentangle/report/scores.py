@@ -1,0 +1,98 @@
+"""The section on scores: the table, what each score means, how it was computed."""
+
+from pathlib import Path
+from typing import Any
+
+from disentangle.report import files
+from disentangle.report.blocks import Block, Cell, Table, Terms, over_seeds, plural
+
+SCORE_DECIMALS = 3
+# Column head and definition of the scores everyone asks for. A score that is not
+# here is shown under its own name, defined by what its metric says of itself.
+PARTS = {
+    "dci/disentanglement": (
+        "D",
+        "DCI disentanglement, 0 to 1: each code dimension matters to one factor only.",
+    ),
+    "dci/completeness": (
+        "C",
+        "DCI completeness, 0 to 1: each factor is held by one code dimension only. "
+        "Codes with several dimensions a task are below 1 by design.",
+    ),
+    "dci/informativeness_train": (
+        "I train",
+        "DCI informativeness, accuracy from 0 to 1 of predicting the factors from "
+        "the code, on the rows the predictors were fitted to.",
+    ),
+    "dci/informativeness_test": ("I test", "The same on rows they have not seen."),
+    "mig/score": (
+        "MIG",
+        "Mutual information gap, 0 to 1: how much more the best code dimension knows "
+        "of a factor than the second best, over the factor's entropy.",
+    ),
+}
+
+
+def scores(workdir: Path) -> list[Block]:
+    """The scores of every representation, with definitions and protocol."""
+    found = files.scores(workdir)
+    if found is None:
+        return []
+    order = [k for k in PARTS if k in found.columns]
+    order += [k for k in found.columns if k not in PARTS]
+    places = [found.columns.index(k) for k in order]
+    rows: list[list[Cell]] = [
+        [name, *(over_seeds(values[:, i], SCORE_DECIMALS) for i in places)]
+        for name, values in found.rows.items()
+    ]
+    seeds = max(len(values) for values in found.rows.values())
+    spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
+    heads = [PARTS[k][0] if k in PARTS else k for k in order]
+    return [
+        Table(
+            f"Scores; higher is better. {plural(seeds, 'seed')}.{spread}",
+            ["representation", *heads],
+            rows,
+        ),
+        Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
+        Terms(_protocol(found.ran)),
+    ]
+
+
+def _own_words(column: str, found: files.Scores) -> str:
+    ran = found.ran.get(column.split("/")[0], {})
+    return str(ran.get("definition", "see the metric's own documentation."))
+
+
+def _protocol(ran: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """What was computed: first what all metrics share, then each one's own.
+
+    Left out are lists and the number of codes, which differs by representation.
+    """
+    facts = {
+        metric: {
+            name: _fact(name, value)
+            for name, value in told.items()
+            if name != "codes" and not isinstance(value, list)
+        }
+        for metric, told in ran.items()
+    }
+    several = list(facts.values()) if len(facts) > 1 else []
+    shared = [f for f in (several or [{}])[0].values() if _in_all(f, several)]
+    rows = [("Protocol of all scores", shared)] if shared else []
+    for metric, told in facts.items():
+        own = [fact for fact in told.values() if fact not in shared]
+        rows.append((f"Protocol of {metric}", own))
+    return [(term, "; ".join(own) + ".") for term, own in rows if own]
+
+
+def _in_all(fact: str, several: list[dict[str, str]]) -> bool:
+    return all(fact in told.values() for told in several)
+
+
+def _fact(name: str, value: Any) -> str:
+    """ "num train 3,000"; a definition stands for itself."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{k} {v}" for k, v in value.items())
+    shown = f"{value:,}" if isinstance(value, int) else str(value)
+    return shown if name == "definition" else f"{name.replace('_', ' ')} {shown}"
