@@ -9,6 +9,9 @@ import pytest
 
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace, Symmetry
+from disentangle.nn import DECODERS, ENCODERS, Net
+from disentangle.nn.encoders import Encoder
+from disentangle.nn.net import from_module
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -22,6 +25,34 @@ def cache(tmp_path_factory):
     return Path(os.environ["DISENTANGLE_CACHE"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory):
+    """A program is compiled once a session, also for the processes tests start."""
+    held = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    folder = held or str(tmp_path_factory.mktemp("compiled"))
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dense_networks():
+    """Networks that compile in a second, where a test is not about convolutions.
+
+    An architecture is one function and one line, also here.
+    """
+
+    def encoder(shape, outputs):
+        return from_module(Encoder((), (256,), outputs), shape)
+
+    def decoder(shape, latents):
+        flat = from_module(Encoder((), (64,), int(np.prod(shape))), (latents,))
+        return Net(flat.init, lambda p, z: flat.apply(p, z).reshape(-1, *shape))
+
+    ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
+
+
+DENSE = {"encoder": "dense", "decoder": "dense"}
 TOY_SPACE = FactorSpace(
     (
         Factor("shape", 2, "categorical", (0.0, 1.0)),

@@ -24,15 +24,15 @@ class Batch(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The images a sampler may draw; `index=None` is the whole grid."""
+    """The images a sampler may draw; `subset=None` is the whole grid."""
 
     data: Dataset
-    index: jax.Array | None = None  # (n,) int32
+    subset: jax.Array | None = None  # (n,) int32
 
     @property
     def size(self) -> int:
         """How many different images can be drawn."""
-        return len(self.data) if self.index is None else self.index.shape[0]
+        return len(self.data) if self.subset is None else self.subset.shape[0]
 
 
 Sampler = Callable[[Pool, jax.Array, int], Batch]
@@ -56,7 +56,7 @@ def uniform(pool: Pool, key: jax.Array, batch_size: int) -> Batch:
     independent and uniform, an endless stream.
     """
     where = jax.random.randint(key, (batch_size,), 0, pool.size)
-    return take(pool.data, where if pool.index is None else pool.index[where])
+    return take(pool.data, where if pool.subset is None else pool.subset[where])
 
 
 def split(

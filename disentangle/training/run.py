@@ -183,7 +183,7 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
     pool, test_index = split(
         data,
         section["train_size"] or None,
-        min(section["test_size"], len(data)),
+        max(1, min(section["test_size"], len(data) - section["train_size"])),
         seed=section["split_seed"],
     )
     batch_size = planned.config["batch_size"]

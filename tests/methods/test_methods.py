@@ -15,7 +15,8 @@ from disentangle.training.step import make_step
 
 def built(name, toy, **fields):
     config = default_config("toy", name).to_dict()
-    config["method"] |= fields
+    known = config["method"]
+    known |= {k: "dense" for k in ("encoder", "decoder") if k in known} | fields
     config |= {"batch_size": 16}
     config["optimizer"]["learning_rate"] = 1e-3
     planned = plan(config)

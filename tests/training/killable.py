@@ -1,4 +1,4 @@
-"""A run in a process of its own, to be killed: killable.py WORKDIR [DEVICE_SLEEP]."""
+"""A run in a process of its own, to be killed: killable.py WORKDIR."""
 
 import sys
 from pathlib import Path

@@ -22,12 +22,20 @@ SCRIPT = Path(__file__).with_name("killable.py")
 
 
 def start(workdir):
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(workdir)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """A process that trains there; what it says is beside, in run.log."""
+    with open(workdir.with_suffix(".log"), "w") as log:
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(workdir)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def finish(workdir):
+    """Trains there to the end."""
+    process = start(workdir)
+    said = workdir.with_suffix(".log")
+    assert process.wait(timeout=300) == 0, said.read_text()
 
 
 def newest(workdir):
@@ -37,8 +45,7 @@ def newest(workdir):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
-    process = start(workdir)
-    assert process.wait(timeout=300) == 0, process.stdout.read()
+    finish(workdir)
     return workdir
 
 
@@ -57,8 +64,7 @@ def test_killed_runs_end_with_the_same_bits(unbroken, tmp_path):
         process.wait()
     assert kills >= 2
     assert newest(workdir) < 90  # it was really broken off
-    process = start(workdir)
-    assert process.wait(timeout=300) == 0, process.stdout.read()
+    finish(workdir)
     left, right = load_run(workdir), load_run(unbroken)
     assert left.step == right.step == 90
     for a, b in zip(
