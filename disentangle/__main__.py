@@ -7,7 +7,7 @@ traceback); 1 anything else.
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from disentangle.errors import UserError, unknown
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-DEFINE = {
+DEFINE: dict[str, Callable[..., Any]] = {
     "string": flags.DEFINE_string,
     "integer": flags.DEFINE_integer,
     "number": flags.DEFINE_float,

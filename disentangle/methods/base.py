@@ -73,7 +73,7 @@ class Recipe(NamedTuple):
 
     build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
     settings: type
-    hyper: type
+    hyper: Any
     summary: str
 
 

@@ -77,6 +77,7 @@ def raw_circular(space: FactorSpace, factor: str) -> Task:
     column = space.position(factor)
 
     def angle(factors):
+        assert turn is not None  # _circle has refused what is not circular
         step = jnp.float32(2 * np.pi / turn)
         return factors[..., column].astype(jnp.float32) * step
 

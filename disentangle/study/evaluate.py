@@ -74,7 +74,6 @@ def evaluate(
     codes = code_table(run, data, index)
     rows = []
     for member, name in enumerate(run.members):
-        scores: dict[str, float | None]
         scores = score(
             codes[member],
             factors,

@@ -115,7 +115,10 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
     swept = tuple(
         {name: row[name] for name in differing} | {"seed": seed} for row, seed in rows
     )
-    stack = lambda name: np.asarray([row[name] for row, _ in rows], np.float32)
+
+    def stack(name: str) -> Any:
+        return np.asarray([row[name] for row, _ in rows], np.float32)
+
     hyper = recipe.hyper(**{name: stack(name) for name in recipe.hyper._fields})
     return Plan(
         config=config,

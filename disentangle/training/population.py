@@ -16,7 +16,7 @@ class Window(NamedTuple):
     """Sums of the logs since the last line was written."""
 
     total: Logs
-    count: jax.Array  # () float32
+    steps: jax.Array  # () float32
 
 
 def over_members(function: Callable) -> Callable:
@@ -50,7 +50,7 @@ def make_chunk(step: Step) -> Callable:
                 state, window = carry
                 state, logs = step(state, traced, pool)
                 total = jax.tree.map(jnp.add, window.total, logs)
-                return state, Window(total, window.count + 1.0)
+                return state, Window(total, window.steps + 1.0)
 
             return jax.lax.fori_loop(0, n, body, (state, window))
 

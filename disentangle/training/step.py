@@ -35,7 +35,8 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
     def step(state: TrainState, traced: Traced, pool: Pool) -> tuple[TrainState, Logs]:
         batch, noise = batch_of(method, pool, state, batch_size)
         keys = jax.random.split(noise, len(method.players))
-        new, logs = state, {}
+        new = state
+        logs: Logs = {}
         for key, (name, player) in zip(keys, method.players.items(), strict=True):
             own = {net: new.params[net] for net in player.moves}
 
