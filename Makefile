@@ -1,0 +1,73 @@
+# Needs Python 3.11 or newer and make; nothing else is installed by hand.
+# Everything goes into .venv (and .venv-bench for the other side of benchmarks).
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo $$p; break; }; done)
+ARGS ?=
+BENCHMARKS ?= $(filter-out __init__ torch_vae,$(basename $(notdir \
+	$(sort $(wildcard benchmarks/*.py)))))
+
+run := .venv/bin/python
+declared := setup.cfg pyproject.toml requirements.lock
+
+.PHONY: help quickstart test lint bench picture lock clean
+.DELETE_ON_ERROR:
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
+	$(run) -m disentangle pipeline \
+		--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart
+
+test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
+	$(run) -m pytest $(ARGS)
+
+lint: .venv/.installed-test ## set up, then style and types
+	$(run) -m ruff check .
+	$(run) -m ruff format --check .
+	$(run) -m mypy
+
+bench: .venv/.installed-test .venv-bench/.installed ## ours beside the alternatives
+	@for name in $(BENCHMARKS); do \
+		echo "== benchmarks/$$name.py"; $(run) -m benchmarks.$$name || exit 1; done
+
+picture: .venv/.installed ## the README's pictures, from runs/quickstart
+	@test -e runs/quickstart/report.html || $(MAKE) quickstart
+	$(run) docs/picture.py runs/quickstart
+
+lock: ## the newest versions that go together, into requirements.lock
+	$(call environment,.venv-lock)
+	.venv-lock/bin/python -m pip install -q --upgrade --upgrade-strategy eager \
+		-e '.[test]'
+	sed '/^[^#]/,$$d' requirements.lock > .venv-lock/lock
+	.venv-lock/bin/python -m pip freeze --exclude-editable >> .venv-lock/lock
+	mv .venv-lock/lock requirements.lock
+
+clean: ## remove environments and caches; runs/ stays
+	rm -rf .venv .venv-bench .venv-lock build dist *.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A second `make` installs nothing: the stamps are newer than what is declared.
+.venv/.installed: $(declared)
+	$(call environment,.venv)
+	$(run) -m pip install -q -c requirements.lock -e .
+	@touch $@
+
+.venv/.installed-test: $(declared)
+	$(call environment,.venv)
+	$(run) -m pip install -q -c requirements.lock -e '.[test]'
+	@touch .venv/.installed $@
+
+.venv-bench/.installed: setup.cfg
+	$(call environment,.venv-bench)
+	.venv-bench/bin/python -m pip install -q torch==2.13.0 'numpy>=2.0'
+	@touch $@
+
+# A virtual environment with a pip that works, made anew if it is broken.
+define environment
+@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+endef
