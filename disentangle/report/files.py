@@ -21,8 +21,6 @@ from disentangle.training.writers import read_metrics
 DAMAGE = (
     AttributeError,
     EOFError,
-    IndexError,
-    KeyError,
     OSError,
     TypeError,
     ValueError,

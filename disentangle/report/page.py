@@ -58,10 +58,12 @@ def write_report(workdir: str | Path) -> Path:
     config = read_json(folder / "config.json")
     if not isinstance(config, dict):
         raise UserError(f"{folder / 'config.json'} is not the config of a run")
+    with files.reading(folder / "config.json"):
+        title, ran = statement.title(config), statement.what_ran(folder, config)
     page = _render(
-        title=statement.title(config),
+        title=title,
         result=statement.result(folder),
-        what_ran=statement.what_ran(folder, config),
+        what_ran=ran,
         sections=[*_sections(folder), _again(folder, config)],
     )
     path = folder / "report.html"
@@ -94,7 +96,11 @@ def _again(folder: Path, config: dict[str, Any]) -> Section:
     ]
     seconds = files.json_or_nothing(folder / "summary.json").get("seconds")
     if isinstance(seconds, dict):
-        rows = [[stage, Number(float(spent))] for stage, spent in seconds.items()]
+        rows = [
+            [stage, Number(spent, decimals=1)]
+            for stage, spent in seconds.items()
+            if isinstance(spent, int | float)
+        ]
         blocks.append(Table("Time.", ["stage", "seconds"], rows))
     return Section("reproduce", "Run it again", blocks)
 

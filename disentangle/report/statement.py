@@ -9,6 +9,7 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.report import files, runs
 from disentangle.report.blocks import listed, number, over_seeds, plural
+from disentangle.report.scores import SCORE_DECIMALS
 
 # What the result sentence says of each way of sharing.
 NETWORKS = {
@@ -64,7 +65,7 @@ def _scores_sentence(workdir: Path) -> str:
         return ""
     column = found.columns.index(key)
     parts = [
-        f"{name} {over_seeds(found.rows[name][:, column]).text}"
+        f"{name} {over_seeds(found.rows[name][:, column], SCORE_DECIMALS).text}"
         for name in _ordered(found.rows)
     ]
     return f"DCI disentanglement: {', '.join(parts)}; 1 is the best."
@@ -75,7 +76,8 @@ def _run_sentence(workdir: Path) -> str:
     if rows is None:
         return ""
     split, last = runs.last_rows(rows)
-    losses = [row["loss"] for row in last.values() if row.get("loss") is not None]
+    ends = [row.get("loss") for row in last.values()]
+    losses = [float(loss) for loss in ends if isinstance(loss, int | float)]
     if not losses:
         return ""
     step = max(row["step"] for row in last.values())
@@ -110,6 +112,7 @@ def _data_sentence(workdir: Path, config: Mapping[str, Any]) -> str:
     for folder in ("multitask", "."):
         view = files.json_or_nothing(workdir / folder / "data.json")
         items = _get(view, "space", "items", missing=[])
+        items = [item for item in items if {"name", "size"} <= set(item)]
         if items:
             break
     sentence = f"Data: {name}"

@@ -108,6 +108,7 @@ def test_the_area_of_a_hinton_square_is_the_importance():
     for path in squares.get_paths():
         low, high = path.vertices.min(0), path.vertices.max(0)
         x, y = np.rint((low + high) / 2).astype(int)
+        assert (low + high) / 2 == pytest.approx([x, y])
         drawn[y, x] = np.prod(high - low)
     assert drawn / drawn.max() == pytest.approx(importance / 0.9, abs=1e-9)
     parted = [line.get_ydata()[0] for line in figure.axes[0].lines]
