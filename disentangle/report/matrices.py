@@ -87,6 +87,9 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
     errors, n = affinity.standard_error, len(matrix)
     limit = float(np.max(np.abs(off_diagonal(matrix)))) or 1.0
     scale, decimals = display_scale(off_diagonal(matrix))
+    whole_digits = len(f"{scale * np.abs(matrix).max():.0f}")
+    decimals = max(0, min(decimals, 5 - whole_digits))  # what a cell has room for
+    units = scale_words(scale)
     norm = matplotlib.colors.Normalize(-limit, limit)
     colours = matplotlib.colormaps[DIVERGING](norm(np.clip(matrix, -limit, limit)))
     with plotting():
@@ -106,7 +109,7 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
             _write(axes, target, source, lines, ink)
         _label_axes(axes, affinity.tasks, affinity.tasks)
         axes.set_ylabel("takes the step (source)")
-        axes.set_xlabel("its loss moves (target)")
+        axes.set_xlabel("its loss moves (target)" + (units and f", {units}"))
     return figure
 
 

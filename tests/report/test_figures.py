@@ -84,6 +84,8 @@ def test_small_affinities_are_told_in_units_with_their_errors():
     likeness = SimpleNamespace(matrix=MATRIX / 1e3, tasks=TASKS, standard_error=errors)
     texts = [t.get_text() for t in affinity_figure(likeness).axes[0].texts]
     assert texts[2:4] == ["+0.120", "±0.025"]
+    label = affinity_figure(likeness).axes[0].get_xlabel()
+    assert label == "its loss moves (target), in units of 10⁻³"
 
 
 def test_what_rounds_to_zero_has_no_sign():
