@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 from absl import flags
 from ml_collections import config_flags
 
 from disentangle.commands import COMMANDS, Flag
+from disentangle.data import cache
 from disentangle.errors import UserError, unknown
 
 PROGRAM = "python -m disentangle"
@@ -39,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if any(word in ("-h", "--help") for word in words[1:]):
             print(usage(words[0]))
             return 0
-        COMMANDS[words[0]].run(*parse(words[0], words[1:]))
+        values, rest = parse(words[0], words[1:])
+        keep_compiled()
+        COMMANDS[words[0]].run(values, rest)
     except UserError as error:
         return refuse(error)
     except OSError as error:
@@ -54,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return refuse(f"cannot write: {os.strerror(errno.ENOSPC)}")
     return 0
+
+
+def keep_compiled() -> None:
+    """Programs compiled by one command are loaded by the next (JAX's own cache)."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "compiled"))
 
 
 def refuse(reason: object) -> int:
