@@ -21,7 +21,8 @@ grouped convolutions under `vmap` over models.
 import jax
 import jax.numpy as jnp
 
-_PADDING = {4: 1, 2: 0}
+_FEW = 8  # below this many channels all sixteen taps are gathered at once
+_TAPS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 @jax.custom_vjp
@@ -86,7 +87,7 @@ conv_transpose.defvjp(_transpose_forward, _transpose_backward)
 
 def _check(x: jax.Array, kernel: jax.Array) -> None:
     """Refuses shapes that the forms below would get silently wrong."""
-    if kernel.shape[0] not in _PADDING or kernel.shape[0] != kernel.shape[1]:
+    if kernel.shape[0] not in (2, 4) or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"kernels are 4x4 or 2x2, got {kernel.shape}")
     if x.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(f"channels differ: input {x.shape}, kernel {kernel.shape}")
@@ -96,37 +97,119 @@ def _swap(kernel: jax.Array) -> jax.Array:
     return kernel.transpose(0, 1, 3, 2)
 
 
-def _patches(x: jax.Array, k: int) -> jax.Array:
-    """(B, H, W, C) -> (B, H/2, W/2, k*k*C), the pixels under each window."""
-    _, h, w, _ = x.shape
-    p = _PADDING[k]
-    x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-    taps = [x[:, i : i + h : 2, j : j + w : 2] for i in range(k) for j in range(k)]
-    return jnp.concatenate(taps, axis=-1)
-
-
 def _down(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    k, _, _, c_out = kernel.shape
-    return jnp.tensordot(_patches(x, k), kernel.reshape(-1, c_out), 1)
+    """(B, H, W, C), (k, k, C, F) -> (B, H/2, W/2, F), the strided convolution."""
+    k, _, c, f = kernel.shape
+    b, h, w, _ = x.shape
+    if k == 2 or c < _FEW:
+        windows = _blocks(x) if k == 2 else _patches(x)
+        return _rows(windows, kernel.reshape(-1, f))
+    products = _rows(_blocks(_pad(x)), _blocks_to_taps(kernel))
+    products = products.reshape(b, h // 2 + 1, w // 2 + 1, 2, 2, f)
+    taps = [products[:, i : i + h // 2, j : j + w // 2, i, j] for i, j in _TAPS]
+    return sum(taps[1:], taps[0])
 
 
 def _up(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    """(B, H, W, C_out) -> (B, 2H, 2W, C_in), the adjoint of `_down` in x."""
-    k, _, c_in, c_out = kernel.shape
+    """(B, H, W, F), (k, k, C, F) -> (B, 2H, 2W, C), the adjoint of `_down` in x."""
+    k, _, c, f = kernel.shape
     b, h, w, _ = y.shape
-    taps = jnp.tensordot(y, kernel.reshape(-1, c_out), ((3,), (1,)))
-    taps = taps.reshape(b, h, w, k // 2, 2, k // 2, 2, c_in)
-    summed = jnp.zeros((b, h + k // 2 - 1, w + k // 2 - 1, 2, 2, c_in), y.dtype)
-    for i in range(k // 2):
-        for j in range(k // 2):
-            summed = summed.at[:, i : i + h, j : j + w].add(taps[:, :, :, i, :, j])
-    out = summed.transpose(0, 1, 3, 2, 4, 5)
-    p = _PADDING[k]
-    out = out.reshape(b, 2 * h + 2 * p, 2 * w + 2 * p, c_in)
-    return out[:, p : p + 2 * h, p : p + 2 * w]
+    if k == 2:
+        blocks = _rows(y, kernel.reshape(4 * c, f).T)
+        return _depth_to_space(blocks.reshape(b, h, w, 2, 2, c))
+    if c < _FEW:
+        taps = _rows(y, kernel.reshape(16 * c, f).T)
+        taps = taps.reshape(b, h, w, 2, 2, 2, 2, c)
+        padded = [_shift(taps[:, :, :, i, :, j], i, j) for i, j in _TAPS]
+        blocks = sum(padded[1:], padded[0])
+    else:
+        blocks = _rows(_quads(y), _taps_to_blocks(kernel))
+        blocks = blocks.reshape(b, h + 1, w + 1, 2, 2, c)
+    return _depth_to_space(blocks)[:, 1:-1, 1:-1]
 
 
 def _kernel_gradient(x: jax.Array, dy: jax.Array, k: int) -> jax.Array:
-    """(B, H, W, C_in), (B, H/2, W/2, C_out) -> (k, k, C_in, C_out)."""
-    flat = jnp.tensordot(_patches(x, k), dy, ((0, 1, 2), (0, 1, 2)))
-    return flat.reshape(k, k, x.shape[3], dy.shape[3])
+    """(B, H, W, C), (B, H/2, W/2, F) -> (k, k, C, F), the adjoint in the kernel."""
+    c, f = x.shape[3], dy.shape[3]
+    if k == 2 or c < _FEW:
+        windows = _blocks(x) if k == 2 else _patches(x)
+        return _columns(windows, dy).reshape(k, k, c, f)
+    flat = _columns(_blocks(_pad(x)), _quads(dy))
+    return (
+        flat.reshape(2, 2, c, 2, 2, f).transpose(3, 0, 4, 1, 2, 5).reshape(4, 4, c, f)
+    )
+
+
+def _rows(a: jax.Array, matrix: jax.Array) -> jax.Array:
+    """a @ matrix over the last axis, as one two-dimensional product."""
+    flat = a.reshape(-1, a.shape[-1]) @ matrix
+    return flat.reshape(*a.shape[:-1], matrix.shape[-1])
+
+
+def _columns(a: jax.Array, b: jax.Array) -> jax.Array:
+    """a^T b summed over all axes but the last: (..., m), (..., n) -> (m, n).
+
+    Flat on purpose: with three contracting axes XLA transposes `a` in memory first,
+    which on the CPU costs more than the product.
+    """
+    a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    return jax.lax.dot_general(a, b, (((0,), (0,)), ((), ())))
+
+
+def _pad(x: jax.Array) -> jax.Array:
+    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _shift(blocks: jax.Array, i: int, j: int) -> jax.Array:
+    """One row and column more: (B, H, W, ...) moved down by i and right by j."""
+    rest = ((0, 0),) * (blocks.ndim - 3)
+    return jnp.pad(blocks, ((0, 0), (i, 1 - i), (j, 1 - j), *rest))
+
+
+def _blocks(x: jax.Array) -> jax.Array:
+    """Space to depth: (B, 2H, 2W, C) -> (B, H, W, 4C), channels (row, column, C)."""
+    b, h, w, c = x.shape
+    blocks = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(b, h // 2, w // 2, 4 * c)
+
+
+def _depth_to_space(blocks: jax.Array) -> jax.Array:
+    """(B, H, W, 2, 2, C) -> (B, 2H, 2W, C)."""
+    b, h, w, _, _, c = blocks.shape
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, c)
+
+
+def _patches(x: jax.Array) -> jax.Array:
+    """(B, H, W, C) -> (B, H/2, W/2, 16C), the pixels under each 4x4 window."""
+    _, h, w, _ = x.shape
+    x = _pad(x)
+    taps = [x[:, i : i + h : 2, j : j + w : 2] for i in range(4) for j in range(4)]
+    return jnp.concatenate(taps, axis=-1)
+
+
+def _quads(y: jax.Array) -> jax.Array:
+    """(B, H, W, F) -> (B, H+1, W+1, 4F), the outputs that touch each padded block.
+
+    Channel (i, j, f) at block (I, J) is y[I - i, J - j, f], zero outside.
+    """
+    _, h, w, _ = y.shape
+    y = _pad(y)
+    taps = [y[:, 1 - i : 2 - i + h, 1 - j : 2 - j + w] for i, j in _TAPS]
+    return jnp.concatenate(taps, axis=-1)
+
+
+def _split(kernel: jax.Array) -> jax.Array:
+    """(4, 4, C, F) -> (tap row, block row, tap column, block column, C, F)."""
+    return kernel.reshape(2, 2, 2, 2, *kernel.shape[2:])
+
+
+def _blocks_to_taps(kernel: jax.Array) -> jax.Array:
+    """(4, 4, C, F) -> (4C, 4F): a block's share in the four outputs it touches."""
+    _, _, c, f = kernel.shape
+    return _split(kernel).transpose(1, 3, 4, 0, 2, 5).reshape(4 * c, 4 * f)
+
+
+def _taps_to_blocks(kernel: jax.Array) -> jax.Array:
+    """The transpose of `_blocks_to_taps`, laid out so that products read along it."""
+    _, _, c, f = kernel.shape
+    return _split(kernel).transpose(0, 2, 5, 1, 3, 4).reshape(4 * f, 4 * c)
