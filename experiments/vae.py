@@ -26,7 +26,8 @@ def get_config(argument: str = "dsprites,beta_vae") -> ConfigDict:
             raise UserError(f"{field!r} in the config's argument is not field=value")
         if key not in config.method:
             raise unknown(f"field of {method}", key, config.method.keys())
-        config.method[key] = _values(key, text, config.method[key])
+        with config.ignore_type():  # a sweep is a tuple where a number stood
+            config.method[key] = _values(key, text, config.method[key])
     return config
 
 

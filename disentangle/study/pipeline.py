@@ -23,6 +23,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from disentangle.affinity import Affinity, group_tasks
+from disentangle.affinity.grouping import SINGLETONS
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.methods.tasks import parse
@@ -86,6 +87,8 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
         raise UserError(
             f"budget={config['budget']!r} must be a whole number, 1 or more"
         )
+    if config["singletons"] not in SINGLETONS:
+        raise unknown("singletons", config["singletons"], SINGLETONS)
     chosen = config["affinity"]
     if chosen["group_by"] not in chosen["estimators"]:
         raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])

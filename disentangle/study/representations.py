@@ -135,6 +135,11 @@ def tables(
     return found
 
 
+def _common(ran: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a score that are the same for every representation."""
+    return {key: value for key, value in ran.items() if key != "codes"}
+
+
 def write_scores(
     config: Mapping[str, Any],
     serving: Serving,
@@ -167,7 +172,7 @@ def write_scores(
             factor_names=data.space.names,
         )
         rows.append({"representation": name, "seed": seed} | flatten(results))
-        ran = {metric: result.ran for metric, result in results.items()}
+        ran = {metric: _common(result.ran) for metric, result in results.items()}
         if seed == serving.seeds[0] and "dci" in results:
             arrays[name] = results["dci"].arrays["importance"]
             arrays[f"{name}:codes"] = np.asarray(names)

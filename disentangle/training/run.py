@@ -11,7 +11,6 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Pool, scaled, split
-from disentangle.data.space import Factor, FactorSpace, Symmetry
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method, Params
 from disentangle.training.checkpoint import Checkpoints
@@ -19,20 +18,11 @@ from disentangle.training.config import Plan, default_config, method_defaults, p
 from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
+from disentangle.training.view import View, view_of
 from disentangle.training.workdir import owned, read_json, settle_config, write_json
 from disentangle.training.writers import JsonlWriter, TensorBoardWriter, Writer
 
 ENCODE_BATCH = 250
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """What a run remembers of its data set: enough to encode and to decode."""
-
-    name: str
-    space: FactorSpace
-    shape: tuple[int, int, int]
-    peak: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,7 +247,7 @@ def load_run(path: str | Path) -> Run:
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
-    view = _view(read_json(folder / "data.json"))
+    view = view_of(read_json(folder / "data.json"))
     planned = plan(read_json(folder / "config.json"))
     method = planned.recipe.build(planned.settings, view.space, view.shape)
     like = jax.eval_shape(lambda: {"state": start(method, planned)})
@@ -287,17 +277,3 @@ def _run(
         observed=observed,
         workdir=workdir,
     )
-
-
-def _view(tree: dict[str, Any]) -> View:
-    """The inverse of `dataclasses.asdict` through JSON."""
-    items = []
-    for item in tree["space"]["items"]:
-        symmetry = item["symmetry"]
-        if symmetry:
-            symmetry = Symmetry(symmetry["by"], tuple(symmetry["orders"]))
-        items.append(
-            Factor(**item | {"values": tuple(item["values"]), "symmetry": symmetry})
-        )
-    space = FactorSpace(tuple(items))
-    return View(tree["name"], space, tuple(tree["shape"]), tree["peak"])

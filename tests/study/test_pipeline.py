@@ -1,0 +1,171 @@
+"""The main job on toy pictures: its files agree, and it goes on after a stop."""
+
+import json
+
+import numpy as np
+import pytest
+
+import disentangle as dt
+from disentangle.affinity import Affinity
+from disentangle.data import DATASETS
+from disentangle.data.dataset import Recipe
+from disentangle.errors import UserError
+from disentangle.report.page import write_report
+from disentangle.report.text import result_tables
+from disentangle.study import pipeline
+from disentangle.study.pipeline import default_pipeline, run_pipeline
+from disentangle.training.run import load_run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(toy):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
+        yield
+
+
+def job(**changes):
+    config = default_pipeline("toy").to_dict()
+    config["data"] |= {"train_size": 64, "test_size": 32}
+    config["affinity"]["every"] = 3
+    small = {"steps": 12, "batch_size": 8, "eval_every": 6, "log_every": 4}
+    for part in ("supervised", "unsupervised"):
+        config[part] |= small | {"seeds": 2}
+        config[part]["method"]["encoder"] = "dense"
+        config[part]["optimizer"]["learning_rate"] = 1e-3
+    config["unsupervised"]["method"]["decoder"] = "dense"
+    config["score"] |= {"num_train": 120, "num_test": 60}
+    return config | changes
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("job") / "p"
+    return run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+def test_losses_come_from_the_networks_that_serve(done, toy):
+    """losses.json against the task losses of the loaded networks, by hand."""
+    groups, losses = read(done, "groups.json"), read(done, "losses.json")
+    tasks = losses["tasks"]
+    networks = load_run(done / "networks")
+    rows = {}
+    for line in (done / "networks/metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["split"] == "test" and row["step"] == 12:
+            rows[row["member"]] = row["task_losses"]
+    assert len(rows) == len(networks.members)
+    for seed in (0, 1):
+        for t, task in enumerate(tasks):
+            alone = "+".join("1" if name == task else "0" for name in tasks)
+            expected = rows[f"weights={alone},seed={seed}"][t]
+            assert losses["networks"]["single-task"][seed][t] == expected
+            group = groups["groups"][groups["serves"][task]]
+            if 1 < len(group) < len(tasks):
+                mask = "+".join("1" if name in group else "0" for name in tasks)
+                expected = rows[f"weights={mask},seed={seed}"][t]
+                assert losses["networks"]["grouped"][seed][t] == expected
+
+
+def test_groups_are_those_of_the_measured_matrix(done):
+    affinity = Affinity.from_csv(done / "affinity.csv")
+    again = dt.group_tasks(affinity, budget=2).to_json()
+    assert read(done, "groups.json")["groups"] == again["groups"]
+    table = read(done, "affinity.json")["lookahead"]
+    assert np.array_equal(affinity.matrix, table["matrix"])
+    assert table["samples"] == 2 * 4  # two seeds, steps 0, 3, 6, 9
+
+
+def test_scores_are_those_of_the_stored_codes(done, toy):
+    rows = read(done, "scores.json")["rows"]
+    assert {(r["representation"], r["seed"]) for r in rows} == {
+        (name, seed)
+        for name in ("single-task", "all-together", "grouped", "beta_vae")
+        for seed in (0, 1)
+    }
+    for row in rows[:4]:
+        stored = np.load(done / f"codes/{row['representation']}-{row['seed']}.npz")
+        scores = dt.score(
+            stored["codes"],
+            stored["factors"],
+            num_train=120,
+            num_test=60,
+            backend="fast",
+        )
+        for name, value in scores.items():
+            assert row[name] == pytest.approx(value, abs=1e-9)
+
+
+def test_a_code_is_made_of_the_serving_networks_subspaces(done, toy):
+    groups = read(done, "groups.json")
+    stored = np.load(done / "codes/grouped-1.npz")
+    index = toy.space.index(stored["factors"])
+    networks = load_run(done / "networks")
+    codes = networks.encode(toy.images(index))
+    tasks = groups["serves"]
+    for t, task in enumerate(tasks):
+        group = groups["groups"][groups["serves"][task]]
+        mask = [float(name in group) for name in tasks]
+        if all(mask):
+            continue
+        member = networks.swept.index({"weights": mask, "seed": 1})
+        ours = stored["codes"][:, 4 * t : 4 * t + 4]
+        np.testing.assert_allclose(
+            ours, codes[member][:, 4 * t : 4 * t + 4], rtol=1e-5, atol=1e-6
+        )
+
+
+def test_the_same_command_again_changes_nothing(done):
+    before = {
+        p.relative_to(done): p.read_bytes()
+        for p in done.rglob("*.json*")
+        if p.name != "summary.json"
+    }
+    run_pipeline(job(), done, progress=False, say=lambda line: None)
+    for name, held in before.items():
+        assert (done / name).read_bytes() == held, name
+
+
+def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
+    """Stopped after the groups; the second call ends with the same files."""
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    workdir = tmp_path / "p"
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "train_networks", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    assert not (workdir / "losses.json").exists()
+    run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    for name in ("groups.json", "losses.json", "scores.json", "affinity.json"):
+        assert read(workdir, name) == read(done, name), name
+
+
+def test_the_report_and_the_tables_show_the_job(done):
+    page = write_report(done).read_text()
+    text = result_tables(done)
+    for task in read(done, "losses.json")["tasks"]:
+        assert task in page
+        assert task in text
+    assert "row: the task that takes the step" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": 0}, "budget=0"),
+        ({"budget": 9}, "9 networks for 4 tasks"),
+        ({"bugdet": 1}, "Did you mean 'budget'"),
+        ({"singletons": "never"}, "unknown singletons 'never'"),
+    ],
+)
+def test_wrong_jobs_are_refused_and_leave_nothing(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        run_pipeline(job(**changes), tmp_path / "p", progress=False)
+    assert not (tmp_path / "p/multitask").exists()

@@ -1,0 +1,204 @@
+"""The command line: results in files, mistakes in one line and exit code 2."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from disentangle.__main__ import main
+from disentangle.commands import COMMANDS
+from disentangle.data import DATASETS
+from disentangle.data.dataset import Recipe
+
+# ml_collections loads config files the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
+ROOT = Path(__file__).resolve().parents[1]
+VAE = f"--config={ROOT}/experiments/vae.py:"
+
+
+@pytest.fixture(autouse=True)
+def registered(toy, monkeypatch):
+    monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
+
+
+@pytest.fixture
+def affinity(tmp_path):
+    path = tmp_path / "affinity.csv"
+    path.write_text("x,a,b,c\na,0,0.2,-0.1\nb,0.3,0,0.1\nc,-0.2,0.05,0\n")
+    return path
+
+
+@pytest.fixture
+def codes(tmp_path):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (300, 2))
+    noise = rng.normal(0, 0.1, (300, 2))
+    path = tmp_path / "codes.npz"
+    np.savez(path, codes=factors + noise, factors=factors)
+    return path
+
+
+def refused(capsys, *words):
+    """The one line a wrong command says."""
+    assert main([str(word) for word in words]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("disentangle: ")
+    assert "\n" not in said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(name, capsys):
+    assert main([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"python -m disentangle {name}" in said.partition("example:")[2]
+
+
+def test_train_go_on_and_evaluate(tmp_path, capsys):
+    workdir, out = tmp_path / "run", tmp_path / "scores.json"
+    words = ["train", VAE + "toy,beta_vae,beta=1|4", f"--workdir={workdir}"]
+    words += ["--config.method.encoder=dense", "--config.method.decoder=dense"]
+    words += ["--config.steps=5", "--config.batch_size=8", "--noprogress"]
+    assert main(words) == 0
+    assert main(["train", f"--workdir={workdir}", "--noprogress"]) == 0
+    assert "2 of 2 models at step 5" in capsys.readouterr().out
+    words = ["evaluate", f"--workdir={workdir}", f"--json={out}", "--backend=fast"]
+    assert main([*words, "--num_train=60", "--num_test=30"]) == 0
+    rows = json.loads(out.read_text())
+    assert {r["member"] for r in rows} == {"beta=1,seed=0", "beta=4,seed=0"}
+    assert {r["metric"] for r in rows} >= {"dci/disentanglement", "mig/score"}
+    said = refused(
+        capsys, "train", VAE + "toy,beta_vae", f"--workdir={workdir}", "--noprogress"
+    )
+    assert "steps: 5 -> 20000" in said
+
+
+def test_group_writes_its_certificate(affinity, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert main(["group", str(affinity), "--budget=2", f"--json={out}"]) == 0
+    found = json.loads(out.read_text())
+    # By hand: a takes b's 0.3, b takes a's 0.2, c takes b's 0.1.
+    assert found["groups"] == [["a", "b"], ["b", "c"]]
+    assert found["serves"] == {"a": 0, "b": 0, "c": 1}
+    assert found["objective"] == pytest.approx(0.2)
+    assert found["bound"] == pytest.approx(0.2)
+    assert found["gap"] == 0
+    transposed = ["group", str(affinity), "--budget=1", "--rows=target"]
+    assert main([*transposed, f"--json={out}"]) == 0
+    expected = ((0.2 - 0.1) / 2 + (0.3 + 0.1) / 2 + (-0.2 + 0.05) / 2) / 3
+    assert json.loads(out.read_text())["objective"] == pytest.approx(expected)
+
+
+def test_score_writes_its_parts(codes, tmp_path):
+    out = tmp_path / "out.json"
+    assert main(["score", str(codes), "--metrics=dci,mig", f"--json={out}"]) == 0
+    found = json.loads(out.read_text())
+    assert set(found) == {
+        "dci/disentanglement",
+        "dci/completeness",
+        "dci/informativeness_train",
+        "dci/informativeness_test",
+        "mig/score",
+    }
+    assert found["dci/disentanglement"] > 0.95
+
+
+def test_list_names_everything(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    for name in ("beta_vae", "supervised", "dci", "mig", "shapes3d", "lookahead"):
+        assert name in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trian"], "Did you mean 'train'"),
+        (["train"], "--workdir=FOLDER is missing"),
+        (["train", "--workdri=x"], "Did you mean: workdir"),
+        (["train", "--workdir=none"], "--config is missing"),
+        (["train", VAE + "toy,beta_vea", "--workdir=w"], "Did you mean 'beta_vae'"),
+        (["train", VAE + "tyo,vae", "--workdir=w"], "Did you mean 'toy'"),
+        (["train", VAE + "toy,vae,latnts=3", "--workdir=w"], "Did you mean 'latents'"),
+        (["train", VAE[:-4] + "x.py:toy,vae", "--workdir=w"], "unknown config file"),
+        (["train", VAE + "toy,vae", "--config.stesp=3", "--workdir=w"], "steps"),
+        (["train", VAE + "toy,vae", "--config.steps=-1", "--workdir=w"], "steps=-1"),
+        (["train", VAE + "toy,vae", "--config.steps=x", "--workdir=w"], "invalid"),
+        (
+            ["train", VAE + "toy,vae", "--config.batch_size=97", "--workdir=w"],
+            "batch_size=97 is larger than the 96",
+        ),
+        (["evaluate", "--workdir=none"], "not a folder"),
+        (["evaluate", "--workdir=none", "--metrics=dcii"], "Did you mean 'dci'"),
+        (["group", "none.csv", "--budget=2"], "there is no file none.csv"),
+        (["group", "none.csv"], "--budget=NUMBER is missing"),
+        (["group", "--budget=2"], "group takes AFFINITY.csv"),
+        (["score", "none.npz"], "none.npz"),
+        (["score", "none.npz", "--metrics=mgi"], "Did you mean 'mig'"),
+        (["score", "none.npz", "--json=no/such/o.json"], "there is no folder"),
+        (["export", "dsprits"], "Did you mean 'dsprites'"),
+        (["report", "none"], "none"),
+    ],
+)
+def test_mistakes_are_one_line(words, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(capsys, *words)
+    assert list(tmp_path.iterdir()) == []  # nothing was made
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("x,a,b\na,0,nan\nb,1,0\n", "nan"),
+        ("x,a,b\na,0,?\nb,1,0\n", "'?'"),
+        ("x,a,b\na,0,1\n", "has no row"),
+    ],
+)
+def test_wrong_matrices_are_named(text, says, tmp_path, capsys):
+    path, out = tmp_path / "a.csv", tmp_path / "out.json"
+    path.write_text(text)
+    out.write_text("kept")
+    assert says in refused(capsys, "group", path, "--budget=1", f"--json={out}")
+    assert out.read_text() == "kept"
+
+
+def test_budget_zero(affinity, capsys):
+    assert "at least 1" in refused(capsys, "group", affinity, "--budget=0")
+
+
+def test_a_workdir_that_is_a_file(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_text("kept")
+    said = refused(capsys, "train", VAE + "toy,vae", f"--workdir={path}")
+    assert "is a file" in said
+    assert path.read_text() == "kept"
+
+
+def test_a_full_disk_is_one_line(affinity, tmp_path, capsys, monkeypatch):
+    """No room while the result is written: what stood there before still does."""
+    out = tmp_path / "out.json"
+    out.write_text("kept")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.json")
+
+    monkeypatch.setattr(os, "fsync", full)
+    said = refused(capsys, "group", affinity, "--budget=1", f"--json={out}")
+    assert "No space left" in said
+    assert out.read_text() == "kept"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["affinity.csv", "out.json"]
+
+
+def test_the_module_runs(tmp_path):
+    """`python -m disentangle` in a process: the exit code is the shell's."""
+    words = [sys.executable, "-m", "disentangle", "group", "none.csv", "--budget=1"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "disentangle: there is no file none.csv\n"
