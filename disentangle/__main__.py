@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def keep_compiled() -> None:
     """Programs compiled by one command are loaded by the next (JAX's own cache)."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "compiled"))
 
 

@@ -67,7 +67,7 @@ def test_train_go_on_and_evaluate(tmp_path, capsys):
     words += ["--config.steps=5", "--config.batch_size=8", "--noprogress"]
     assert main(words) == 0
     assert main(["train", f"--workdir={workdir}", "--noprogress"]) == 0
-    assert "2 of 2 models at step 5" in capsys.readouterr().out
+    assert "2 of 2 models trained to step 5" in capsys.readouterr().out
     words = ["evaluate", f"--workdir={workdir}", f"--json={out}", "--backend=fast"]
     assert main([*words, "--num_train=60", "--num_test=30"]) == 0
     rows = json.loads(out.read_text())

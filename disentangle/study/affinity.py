@@ -78,7 +78,7 @@ def measure_affinity(
     method: str = "lookahead",
     steps: int = 1000,
     every: int = 10,
-    lookahead_rate: float = 0.01,
+    lookahead_rate: float = 1e-3,
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     train_size: int | None = None,

@@ -58,7 +58,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
                 "estimators": ("lookahead", "cosine"),
                 "group_by": "lookahead",
                 "every": 10,  # steps between samples
-                "learning_rate": 0.01,  # eta of the lookahead step
+                "learning_rate": 1e-3,  # eta of the lookahead step
             },
             "supervised": supervised,
             "unsupervised": vae,
