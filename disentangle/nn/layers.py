@@ -1,7 +1,6 @@
-"""Linen layers on the project's own convolution, with TensorFlow 1's start values.
+"""Linen layers on the project's own convolution.
 
-Kernels are Glorot-uniform (Glorot and Bengio 2010, eq. 16; fans count the kernel's
-window) and biases zero, as `tf.layers` made them for Locatello et al. 2019.
+They only declare their parameters; `net.glorot_uniform` gives them values.
 """
 
 import jax
@@ -9,8 +8,7 @@ from flax import linen
 
 from disentangle.nn.conv import conv, conv_transpose
 
-_KERNEL = linen.initializers.glorot_uniform()
-_BIAS = linen.initializers.zeros_init()
+_EMPTY = linen.initializers.zeros_init()
 
 
 class Conv(linen.Module):
@@ -23,8 +21,8 @@ class Conv(linen.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolve and add the bias."""
         shape = (self.window, self.window, x.shape[-1], self.features)
-        kernel = self.param("kernel", _KERNEL, shape)
-        bias = self.param("bias", _BIAS, (self.features,))
+        kernel = self.param("kernel", _EMPTY, shape)
+        bias = self.param("bias", _EMPTY, (self.features,))
         return conv(x, kernel) + bias[None, None, None]
 
 
@@ -38,8 +36,8 @@ class ConvTranspose(linen.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolve transposed and add the bias."""
         shape = (self.window, self.window, x.shape[-1], self.features)
-        kernel = self.param("kernel", _KERNEL, shape)
-        bias = self.param("bias", _BIAS, (self.features,))
+        kernel = self.param("kernel", _EMPTY, shape)
+        bias = self.param("bias", _EMPTY, (self.features,))
         return conv_transpose(x, kernel) + bias[None, None, None]
 
 
@@ -51,6 +49,6 @@ class Dense(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Multiply and add the bias."""
-        kernel = self.param("kernel", _KERNEL, (x.shape[-1], self.features))
-        bias = self.param("bias", _BIAS, (self.features,))
+        kernel = self.param("kernel", _EMPTY, (x.shape[-1], self.features))
+        bias = self.param("bias", _EMPTY, (self.features,))
         return x @ kernel + bias[None]
