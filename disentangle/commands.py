@@ -163,8 +163,11 @@ def export(values: Values, words: list[str]) -> None:
 def report(values: Values, words: list[str]) -> None:
     """Draws the page of a finished run or job."""
     from disentangle.report.page import write_report
+    from disentangle.study.panels import refresh_panels
 
-    print(write_report(Path(words[0])))
+    workdir = Path(words[0])
+    refresh_panels(workdir)
+    print(write_report(workdir))
 
 
 def listing(values: Values, words: list[str]) -> None:

@@ -73,6 +73,10 @@ def test_train_go_on_and_evaluate(tmp_path, capsys):
     rows = json.loads(out.read_text())
     assert {r["member"] for r in rows} == {"beta=1,seed=0", "beta=4,seed=0"}
     assert {r["metric"] for r in rows} >= {"dci/disentanglement", "mig/score"}
+    assert main(["report", str(workdir)]) == 0
+    page = (workdir / "report.html").read_text()
+    assert "beta=4,seed=0" in page
+    assert "traversal" in page
     said = refused(
         capsys, "train", VAE + "toy,beta_vae", f"--workdir={workdir}", "--noprogress"
     )

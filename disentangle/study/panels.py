@@ -9,8 +9,9 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
-from disentangle.study.evaluate import code_table, sample_index
-from disentangle.training.run import Run
+from disentangle.study.evaluate import code_table, load_data, sample_index
+from disentangle.training.run import Run, load_run
+from disentangle.training.workdir import write_arrays
 from disentangle.training.writers import read_metrics
 
 EXAMPLES, ROWS = 8, 4000
@@ -36,15 +37,26 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> None:
         moved[row, :, latent] = VALUES
     flat = moved.reshape(-1, codes.shape[1])
     frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.view.shape)
-    np.savez(
+    write_arrays(
         path,
-        images=np.asarray(batch.images),
-        reconstructions=run.decode(codes)[0],
-        traversals=frames,
-        traversal_values=VALUES,
-        kl=kl,
-        captions=np.asarray(captions),
+        {
+            "images": np.asarray(batch.images),
+            "reconstructions": run.decode(codes)[0],
+            "traversals": frames,
+            "traversal_values": VALUES,
+            "kl": kl,
+            "captions": np.asarray(captions),
+        },
     )
+
+
+def refresh_panels(workdir: Path) -> None:
+    """Draws panels.npz of a training run anew; leaves every other folder alone."""
+    if not (workdir / "checkpoints").is_dir():
+        return
+    run = load_run(workdir)
+    if run.method.decode is not None:
+        write_panels(run, load_data(run.config["data"]), workdir / "panels.npz")
 
 
 def _sorted_latents(

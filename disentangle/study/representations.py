@@ -15,7 +15,7 @@ from disentangle.metrics.score import choose_metrics, flatten, score_details
 from disentangle.metrics.trees import BACKENDS
 from disentangle.study.evaluate import code_table, sample_index
 from disentangle.training.run import Run
-from disentangle.training.workdir import write_json
+from disentangle.training.workdir import write_arrays, write_json
 from disentangle.training.writers import read_metrics
 
 PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scikit-learn", "lightgbm")
@@ -160,7 +160,8 @@ def write_scores(
     for (name, seed), (codes, names) in tqdm(
         found.items(), unit="code table", disable=not progress
     ):
-        np.savez(folder / "codes" / f"{name}-{seed}.npz", codes=codes, factors=factors)
+        table = {"codes": codes, "factors": factors}
+        write_arrays(folder / "codes" / f"{name}-{seed}.npz", table)
         results = score_details(
             codes,
             factors,
@@ -176,5 +177,5 @@ def write_scores(
         if seed == serving.seeds[0] and "dci" in results:
             arrays[name] = results["dci"].arrays["importance"]
             arrays[f"{name}:codes"] = np.asarray(names)
-    np.savez(folder / "importance.npz", **arrays)
+    write_arrays(folder / "importance.npz", arrays)
     write_json(folder / "scores.json", {"rows": rows, "ran": ran})

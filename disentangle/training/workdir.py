@@ -4,27 +4,41 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from disentangle.errors import UserError
 
 MISSING = "(absent)"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON whole or not at all (temporary file, then rename)."""
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside `path` that replaces it when the block ends well."""
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        with open(beside, "w") as file:
-            file.write(text)
-            file.flush()
+        yield beside
+        with open(beside, "rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all."""
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with whole(path) as beside:
+        beside.write_text(text)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes an .npz whole or not at all."""
+    with whole(path) as beside:
+        np.savez(beside, **arrays)
 
 
 def read_json(path: Path) -> Any:
