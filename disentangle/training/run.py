@@ -20,7 +20,12 @@ from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
 from disentangle.training.view import View, view_of
 from disentangle.training.workdir import owned, read_json, settle_config, write_json
-from disentangle.training.writers import JsonlWriter, TensorBoardWriter, Writer
+from disentangle.training.writers import (
+    JsonlWriter,
+    TensorBoardWriter,
+    Writer,
+    tensorboard_library,
+)
 
 ENCODE_BATCH = 250
 
@@ -208,6 +213,8 @@ def fit(
         run's.
     """
     planned, method, pool, test_index = prepare(config, data)
+    if tensorboard:
+        tensorboard_library()  # is it there? asked before any compute
     watching = observers(method)
     view = View(data.name, data.space, data.shape, data.peak)
     if workdir is None:

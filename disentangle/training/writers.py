@@ -51,17 +51,23 @@ class JsonlWriter:
         self._file.close()
 
 
+def tensorboard_library() -> Any:
+    """clu.metric_writers, which needs TensorFlow; UserError without the extra."""
+    try:
+        from clu import metric_writers
+    except ImportError:
+        raise UserError(
+            "TensorBoard logging needs the extra: pip install "
+            "'disentangle[tensorboard]'"
+        ) from None
+    return metric_writers
+
+
 class TensorBoardWriter:
     """clu's summary writer, a TensorBoard run per member."""
 
     def __init__(self, folder: Path):
-        try:
-            from clu import metric_writers
-        except ImportError:
-            raise UserError(
-                "TensorBoard logging needs the extra: pip install "
-                "'disentangle[tensorboard]'"
-            ) from None
+        metric_writers = tensorboard_library()
         self._make = lambda member: metric_writers.SummaryWriter(str(folder / member))
         self._writers: dict[str, Any] = {}
 
