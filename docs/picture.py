@@ -40,7 +40,7 @@ def draw(workdir: Path, out: Path = HERE) -> list[Path]:
     for name, figure in figures.items():
         paths.append(out / f"{name}.png")
         with plotting():
-            figure.savefig(paths[-1], dpi=120, facecolor="white")
+            figure.savefig(paths[-1], dpi=120, facecolor="white", bbox_inches="tight")
     return paths
 
 
