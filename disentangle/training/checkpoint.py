@@ -1,17 +1,20 @@
 """Checkpoints: one folder a step, whole or not there, newest valid one wins."""
 
+import errno
+import os
 import shutil
 import warnings
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from disentangle.errors import UserError
+from disentangle.training.workdir import read_json, write_json
 
 KEEP = 3
 
@@ -20,8 +23,9 @@ class Checkpoints:
     """The checkpoints of one run, as flat tables {path of the leaf: array}.
 
     Orbax writes a folder beside and renames it, so a killed save leaves no
-    checkpoint of that name. A CRC-32 over all leaves is stored with them: a
-    file damaged later is found on restore, not trained on.
+    checkpoint of that name. A list of its files with their CRC-32, written
+    last, stands beside it: a file damaged later, or a save killed before the
+    list, is found on restore, not trained on.
     """
 
     def __init__(self, folder: Path):
@@ -34,13 +38,24 @@ class Checkpoints:
         return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdigit())
 
     def save(self, step: int, tree: Any) -> None:
-        """Writes the pytree (typed keys allowed) and drops all but the newest."""
+        """Writes the pytree (typed keys allowed) and drops all but the newest.
+
+        Raises:
+          OSError: ENOSPC if the disk is full; the older checkpoints stay.
+        """
         leaves = jax.device_get(_leaves(tree))
         self.folder.mkdir(parents=True, exist_ok=True)
+        size = sum(leaf.nbytes for leaf in leaves.values())
+        if shutil.disk_usage(self.folder).free < size:  # orbax would fail untidily
+            full = os.strerror(errno.ENOSPC)
+            raise OSError(errno.ENOSPC, full, str(self.folder / str(step)))
         target = self.folder / str(step)
-        ocp.save(target, {"leaves": leaves, "crc": _crc(leaves)}, overwrite=True)
+        self._list(step).unlink(missing_ok=True)
+        ocp.save(target, leaves, overwrite=True)
+        write_json(self._list(step), _sums(target))
         for old in self.steps()[:-KEEP]:
             shutil.rmtree(self.folder / str(old), ignore_errors=True)
+            self._list(old).unlink(missing_ok=True)
 
     def restore(self, like: Any, *, mend: bool) -> tuple[int, Any] | None:
         """The newest checkpoint that is whole, as (step, tree); None without one.
@@ -57,32 +72,41 @@ class Checkpoints:
           UserError: if a whole checkpoint holds other arrays than `like`.
         """
         for step in reversed(self.steps()):
-            try:
-                leaves = self._load(step)
-            except Exception as error:  # orbax raises many kinds on damaged files
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                warnings.warn(
-                    f"checkpoint {step} in {self.folder} is damaged "
-                    f"({reason[:200]}); going back to the one before",
-                    stacklevel=2,
-                )
-                if mend:
-                    self._set_aside(step)
-            else:
-                return step, _rebuild(like, leaves, self.folder / str(step))
+            path = self.folder / str(step)
+            damage = self._damage(step)
+            if not damage:
+                return step, _rebuild(like, ocp.load(path), path)
+            warnings.warn(
+                f"checkpoint {step} in {self.folder} is damaged ({damage}); going "
+                "back to the one before",
+                stacklevel=2,
+            )
+            if mend:
+                aside = self.folder / f"damaged-{step}"
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
         return None
 
-    def _load(self, step: int) -> dict[str, np.ndarray]:
-        loaded = ocp.load(self.folder / str(step))
-        leaves = {name: np.asarray(leaf) for name, leaf in loaded["leaves"].items()}
-        if _crc(leaves) != np.asarray(loaded["crc"]):
-            raise ValueError("its checksum does not match")
-        return leaves
+    def _list(self, step: int) -> Path:
+        return self.folder / f"{step}.files.json"
 
-    def _set_aside(self, step: int) -> None:
-        aside = self.folder / f"damaged-{step}"
-        shutil.rmtree(aside, ignore_errors=True)
-        (self.folder / str(step)).rename(aside)
+    def _damage(self, step: int) -> str:
+        """What is wrong with a checkpoint's files; "" for nothing."""
+        try:
+            expected = read_json(self._list(step))
+        except UserError:
+            return "its list of files is missing or damaged"
+        found = _sums(self.folder / str(step))
+        for name, crc in expected.items():
+            if found.get(name) != crc:
+                return f"its file {name} is {'changed' if name in found else 'missing'}"
+        return ""
+
+
+def _sums(folder: Path) -> dict[str, int]:
+    """{file: CRC-32 of its bytes} of everything below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(p.relative_to(folder)): zlib.crc32(p.read_bytes()) for p in files}
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
@@ -102,7 +126,7 @@ def _raw(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _rebuild(like: Any, leaves: dict[str, np.ndarray], path: Path) -> Any:
+def _rebuild(like: Any, leaves: Mapping[str, Any], path: Path) -> Any:
     """`leaves` in the structure of `like`."""
 
     def leaf(where: Any, expected: Any) -> jax.Array:
@@ -117,11 +141,3 @@ def _rebuild(like: Any, leaves: dict[str, np.ndarray], path: Path) -> Any:
         return jax.random.wrap_key_data(data) if _is_key(expected) else data
 
     return jax.tree_util.tree_map_with_path(leaf, like)
-
-
-def _crc(leaves: dict[str, np.ndarray]) -> np.ndarray:
-    crc = 0
-    for name in sorted(leaves):
-        crc = zlib.crc32(name.encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(leaves[name]).tobytes(), crc)
-    return np.asarray(crc, np.uint32)

@@ -91,7 +91,13 @@ def _flip(path):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [_truncate, _flip, Path.unlink])
+def _forget_list(path):
+    """As a kill after the folder was renamed and before its list was written."""
+    folder = next(p for p in path.parents if p.name == "90")
+    folder.with_name("90.files.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [_truncate, _flip, Path.unlink, _forget_list])
 def test_a_damaged_newest_checkpoint_falls_back(unbroken, tmp_path, damage):
     """Every file of the newest checkpoint in turn would be slow: the largest."""
     workdir = tmp_path / "run"
@@ -110,6 +116,19 @@ def test_a_damaged_newest_checkpoint_falls_back(unbroken, tmp_path, damage):
     ):
         assert np.array_equal(a, b)
     assert (workdir / "checkpoints/damaged-90").exists()
+
+
+def test_no_room_for_a_checkpoint_leaves_the_old_ones(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    tree = {"a": np.arange(2000, dtype=np.float32)}
+    checkpoints.save(1, tree)
+    free = type("Usage", (), {"free": 7999})
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoints.save(2, tree)
+    step, found = checkpoints.restore(jax.tree.map(np.zeros_like, tree), mend=False)
+    assert step == 1
+    assert np.array_equal(found["a"], tree["a"])
 
 
 def test_a_second_process_on_one_workdir_refuses(tmp_path):
