@@ -38,9 +38,9 @@ picture: .venv/.installed ## the README's pictures, from runs/quickstart
 	$(run) docs/picture.py runs/quickstart
 
 lock: ## the newest versions that go together, into requirements.lock
+	rm -rf .venv-lock
 	$(call environment,.venv-lock)
-	.venv-lock/bin/python -m pip install -q --upgrade --upgrade-strategy eager \
-		-e '.[test]'
+	.venv-lock/bin/python -m pip install -q -e '.[test]'
 	sed '/^[^#]/,$$d' requirements.lock > .venv-lock/lock
 	.venv-lock/bin/python -m pip freeze --exclude-editable >> .venv-lock/lock
 	mv .venv-lock/lock requirements.lock
