@@ -13,9 +13,13 @@ kernel is flipped, so a PyTorch weight is ours with its axes reordered.
 `conv_transpose` is the adjoint of `conv` with the kernel's channel axes swapped,
 so the six products of two layers and their gradients are three functions:
 `_down` (the strided convolution), `_up` (its adjoint) and `_kernel_gradient`.
-Each is a handful of `dot_general`s on a space-to-depth layout, never an XLA
-convolution: those are slow in XLA's CPU loops (jax issue 12868) and become
-grouped convolutions under `vmap` over models.
+Each is one matrix product on a space-to-depth layout, never an XLA convolution:
+their kernel gradients are slow in XLA's CPU loops (jax issue 12868), and they become
+grouped convolutions under `vmap` over models, where products become batched ones.
+A 4x4 kernel at stride 2 is a 2x2 one on blocks of 2x2 pixels of the padded image, so
+the product has inner size 4C and outer size 4F; with few channels (the images) all
+sixteen taps are gathered instead. `benchmarks/README.md` has what else was tried.
+Chosen on a CPU; on a GPU the same form runs and is not measured.
 """
 
 import jax
@@ -104,7 +108,7 @@ def _down(x: jax.Array, kernel: jax.Array) -> jax.Array:
     if k == 2 or c < _FEW:
         windows = _blocks(x) if k == 2 else _patches(x)
         return _rows(windows, kernel.reshape(-1, f))
-    products = _rows(_blocks(_pad(x)), _blocks_to_taps(kernel))
+    products = _rows(_padded_blocks(x), _blocks_to_taps(kernel))
     products = products.reshape(b, h // 2 + 1, w // 2 + 1, 2, 2, f)
     taps = [products[:, i : i + h // 2, j : j + w // 2, i, j] for i, j in _TAPS]
     return sum(taps[1:], taps[0])
@@ -134,7 +138,7 @@ def _kernel_gradient(x: jax.Array, dy: jax.Array, k: int) -> jax.Array:
     if k == 2 or c < _FEW:
         windows = _blocks(x) if k == 2 else _patches(x)
         return _columns(windows, dy).reshape(k, k, c, f)
-    flat = _columns(_blocks(_pad(x)), _quads(dy))
+    flat = _columns(_padded_blocks(x), _quads(dy))
     return (
         flat.reshape(2, 2, c, 2, 2, f).transpose(3, 0, 4, 1, 2, 5).reshape(4, 4, c, f)
     )
@@ -154,10 +158,6 @@ def _columns(a: jax.Array, b: jax.Array) -> jax.Array:
     """
     a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
     return jax.lax.dot_general(a, b, (((0,), (0,)), ((), ())))
-
-
-def _pad(x: jax.Array) -> jax.Array:
-    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
 def _shift(blocks: jax.Array, i: int, j: int) -> jax.Array:
@@ -182,9 +182,19 @@ def _depth_to_space(blocks: jax.Array) -> jax.Array:
 def _patches(x: jax.Array) -> jax.Array:
     """(B, H, W, C) -> (B, H/2, W/2, 16C), the pixels under each 4x4 window."""
     _, h, w, _ = x.shape
-    x = _pad(x)
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     taps = [x[:, i : i + h : 2, j : j + w : 2] for i in range(4) for j in range(4)]
     return jnp.concatenate(taps, axis=-1)
+
+
+def _padded_blocks(x: jax.Array) -> jax.Array:
+    """Space to depth of x padded by one: (B, H, W, C) -> (B, H/2+1, W/2+1, 4C).
+
+    Channel (r, s, c) at block (I, J) is x[2I - 1 + r, 2J - 1 + s, c], zero outside.
+    """
+    pixels = [x[:, 1 - r :: 2, 1 - s :: 2] for r, s in _TAPS]
+    moves = [(1 - r, 1 - s) for r, s in _TAPS]
+    return _side_by_side(pixels, moves)
 
 
 def _quads(y: jax.Array) -> jax.Array:
@@ -192,10 +202,21 @@ def _quads(y: jax.Array) -> jax.Array:
 
     Channel (i, j, f) at block (I, J) is y[I - i, J - j, f], zero outside.
     """
-    _, h, w, _ = y.shape
-    y = _pad(y)
-    taps = [y[:, 1 - i : 2 - i + h, 1 - j : 2 - j + w] for i, j in _TAPS]
-    return jnp.concatenate(taps, axis=-1)
+    return _side_by_side([y] * 4, list(_TAPS))
+
+
+def _side_by_side(maps: list[jax.Array], moves: list[tuple[int, int]]) -> jax.Array:
+    """Four maps (B, H, W, C), each moved, as channels of one (B, H+1, W+1, 4C).
+
+    A sum of disjoint pads, which XLA makes one loop; concatenation takes the CPU one
+    loop for each piece and one for the whole, three times the time.
+    """
+    c = maps[0].shape[-1]
+    padded = [
+        jnp.pad(piece, ((0, 0), (i, 1 - i), (j, 1 - j), (n * c, (3 - n) * c)))
+        for n, (piece, (i, j)) in enumerate(zip(maps, moves, strict=True))
+    ]
+    return sum(padded[1:], padded[0])
 
 
 def _split(kernel: jax.Array) -> jax.Array:

@@ -216,6 +216,17 @@ def test_population_compiles_to_no_grouped_convolution(function, layer, scale):
     assert "batch_group_count" not in text
 
 
+@pytest.mark.parametrize(("function", "layer", "scale"), LAYERS)
+def test_cotangents_fold_into_one_product(function, layer, scale):
+    """With the kernel shared there is nothing to batch over: no batched product."""
+    x, kernel, dy = arrays(*layer, scale)
+    pull = jax.vjp(function, x, kernel)[1]
+    jaxpr = str(jax.make_jaxpr(jax.vmap(pull))(jnp.stack([dy] * 3)))
+    products = [line for line in jaxpr.splitlines() if "dimension_numbers" in line]
+    assert len(products) == 2
+    assert all("([], [])" in line for line in products), products
+
+
 def test_gradients_of_gradients():
     """The penalty |dx|^2 has the kernel gradient that finite differences find."""
     x, kernel, dy = arrays(4, 8, 2, 3, 0.5)
