@@ -12,7 +12,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Pool, scaled, split
 from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Method, Params
+from disentangle.methods.base import Method, Params, init
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan, default_config, method_defaults, plan
 from disentangle.training.loop import Observer, run_loop, start
@@ -24,6 +24,7 @@ from disentangle.training.writers import (
     JsonlWriter,
     TensorBoardWriter,
     Writer,
+    parameter_table,
     tensorboard_library,
 )
 
@@ -225,6 +226,8 @@ def fit(
     with owned(Path(workdir)) as folder:
         settle_config(folder, planned.config)
         write_json(folder / "data.json", dataclasses.asdict(view))
+        shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
+        (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
 
         def open_writers(step: int) -> list[Writer]:
             writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", step)]

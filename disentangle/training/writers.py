@@ -51,24 +51,31 @@ class JsonlWriter:
         self._file.close()
 
 
+def parameter_table(params: Any) -> str:
+    """Name, shape and size of every array of one model, and the total."""
+    from clu import parameter_overview
+
+    return parameter_overview.get_parameter_overview(params, include_stats=False)
+
+
 def tensorboard_library() -> Any:
-    """clu.metric_writers, which needs TensorFlow; UserError without the extra."""
+    """tensorboard.summary; UserError without the extra."""
     try:
-        from clu import metric_writers
+        from tensorboard import summary
     except ImportError:
         raise UserError(
             "TensorBoard logging needs the extra: pip install "
             "'disentangle[tensorboard]'"
         ) from None
-    return metric_writers
+    return summary
 
 
 class TensorBoardWriter:
-    """clu's summary writer, a TensorBoard run per member."""
+    """TensorBoard's own event files, a run a member; TensorFlow is not needed."""
 
     def __init__(self, folder: Path):
-        metric_writers = tensorboard_library()
-        self._make = lambda member: metric_writers.SummaryWriter(str(folder / member))
+        summary = tensorboard_library()
+        self._make = lambda member: summary.Writer(str(folder / member))
         self._writers: dict[str, Any] = {}
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
@@ -76,14 +83,10 @@ class TensorBoardWriter:
         for member, values in rows.items():
             if member not in self._writers:
                 self._writers[member] = self._make(member)
-            self._writers[member].write_scalars(
-                step,
-                {
-                    f"{split}/{n}": float(v)
-                    for n, v in values.items()
-                    if np.ndim(v) == 0
-                },
-            )
+            for name, value in values.items():
+                if np.ndim(value) == 0:
+                    tag = f"{split}/{name}"
+                    self._writers[member].add_scalar(tag, float(value), step)
 
     def flush(self) -> None:
         """Flushes every run."""
