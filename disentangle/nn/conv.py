@@ -105,9 +105,10 @@ def _down(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """(B, H, W, C), (k, k, C, F) -> (B, H/2, W/2, F), the strided convolution."""
     k, _, c, f = kernel.shape
     b, h, w, _ = x.shape
-    if k == 2 or c < _FEW:
-        windows = _blocks(x) if k == 2 else _patches(x)
-        return _rows(windows, kernel.reshape(-1, f))
+    if k == 2:
+        return _rows(_blocks(x), kernel.reshape(4 * c, f))
+    if c < _FEW:
+        return _rows(_patches(x), _interleave(kernel).reshape(16 * c, f))
     products = _rows(_padded_blocks(x), _blocks_to_taps(kernel))
     products = products.reshape(b, h // 2 + 1, w // 2 + 1, 2, 2, f)
     taps = [products[:, i : i + h // 2, j : j + w // 2, i, j] for i, j in _TAPS]
@@ -122,22 +123,24 @@ def _up(y: jax.Array, kernel: jax.Array) -> jax.Array:
         blocks = _rows(y, kernel.reshape(4 * c, f).T)
         return _depth_to_space(blocks.reshape(b, h, w, 2, 2, c))
     if c < _FEW:
-        taps = _rows(y, kernel.reshape(16 * c, f).T)
-        taps = taps.reshape(b, h, w, 2, 2, 2, 2, c)
-        padded = [_shift(taps[:, :, :, i, :, j], i, j) for i, j in _TAPS]
+        taps = _rows(y, _interleave(kernel).reshape(16 * c, f).T)
+        taps = taps.reshape(b, h, w, 2, 2, 4 * c)
+        padded = [_shift(taps[:, :, :, i, j], i, j) for i, j in _TAPS]
         blocks = sum(padded[1:], padded[0])
     else:
         blocks = _rows(_quads(y), _taps_to_blocks(kernel))
-        blocks = blocks.reshape(b, h + 1, w + 1, 2, 2, c)
+    blocks = blocks.reshape(b, h + 1, w + 1, 2, 2, c)
     return _depth_to_space(blocks)[:, 1:-1, 1:-1]
 
 
 def _kernel_gradient(x: jax.Array, dy: jax.Array, k: int) -> jax.Array:
     """(B, H, W, C), (B, H/2, W/2, F) -> (k, k, C, F), the adjoint in the kernel."""
     c, f = x.shape[3], dy.shape[3]
-    if k == 2 or c < _FEW:
-        windows = _blocks(x) if k == 2 else _patches(x)
-        return _columns(windows, dy).reshape(k, k, c, f)
+    if k == 2:
+        return _columns(_blocks(x), dy).reshape(2, 2, c, f)
+    if c < _FEW:
+        flat = _columns(_patches(x), dy)
+        return _interleave(flat.reshape(4, 4, c, f))
     flat = _columns(_padded_blocks(x), _quads(dy))
     return (
         flat.reshape(2, 2, c, 2, 2, f).transpose(3, 0, 4, 1, 2, 5).reshape(4, 4, c, f)
@@ -180,11 +183,24 @@ def _depth_to_space(blocks: jax.Array) -> jax.Array:
 
 
 def _patches(x: jax.Array) -> jax.Array:
-    """(B, H, W, C) -> (B, H/2, W/2, 16C), the pixels under each 4x4 window."""
+    """(B, H, W, C) -> (B, H/2, W/2, 16C), the pixels under each 4x4 window.
+
+    Their order is that of `_interleave`: the four blocks of the window, each
+    contiguous, which is less work than sixteen single pixels.
+    """
     _, h, w, _ = x.shape
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [x[:, i : i + h : 2, j : j + w : 2] for i in range(4) for j in range(4)]
+    blocks = _blocks(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))))
+    taps = [blocks[:, i : i + h // 2, j : j + w // 2] for i, j in _TAPS]
     return jnp.concatenate(taps, axis=-1)
+
+
+def _interleave(kernel: jax.Array) -> jax.Array:
+    """Swaps the order of a kernel's pixels between rows first and blocks first.
+
+    (4, 4, C, F) by (row, column), a row being (tap, row in the block), to (4, 4, C,
+    F) by (tap row, tap column), (block row, block column); its own inverse.
+    """
+    return _split(kernel).transpose(0, 2, 1, 3, 4, 5).reshape(kernel.shape)
 
 
 def _padded_blocks(x: jax.Array) -> jax.Array:
