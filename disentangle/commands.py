@@ -1,7 +1,7 @@
 """What each command does: the API called, and its result printed.
 
 A command is a function of its flags' values and its words, and one line in
-COMMANDS. Imports are inside, so that `--help` does not wait for JAX.
+COMMANDS. Imports are inside, so that a command waits only for what it uses.
 """
 
 from collections.abc import Callable

@@ -52,7 +52,6 @@ def dense_networks():
     ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
 
 
-DENSE = {"encoder": "dense", "decoder": "dense"}
 TOY_SPACE = FactorSpace(
     (
         Factor("shape", 2, "categorical", (0.0, 1.0)),

@@ -9,7 +9,6 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import DENSE
 from recipes import blocks, correlation, inner_product, warmup_vae
 
 import disentangle as dt
@@ -70,7 +69,8 @@ def test_a_method_in_a_sweep():
         batch_size=16,
         learning_rate=1e-2,
         progress=False,
-        **DENSE,
+        encoder="dense",
+        decoder="dense",
     )
     assert run.members == ("warmup=1,seed=0", "warmup=1e+09,seed=0")
     codes = run.encode(dt.load("blocks").images(jnp.arange(128)))
