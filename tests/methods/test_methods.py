@@ -150,3 +150,16 @@ def test_every_method_represents_and_decodes(toy, name):
         assert (images <= 1).all()
     if method.blocks is not None:
         assert len(method.blocks) == codes.shape[1]
+
+
+def test_bernoulli_gradient_is_sigmoid_minus_x_also_far_out():
+    from disentangle.methods.likelihood import bernoulli
+
+    logits = jnp.asarray([-200.0, -30.0, -1.0, 0.0, 1.0, 30.0, 200.0])
+    images = jnp.asarray([1.0, 0.0, 0.3, 1.0, 0.0, 1.0, 0.0])
+    shape = lambda x: x.reshape(1, 7, 1, 1)
+    value, gradient = jax.value_and_grad(bernoulli)(shape(logits), shape(images))
+    l, x = np.float64(logits), np.float64(images)
+    np.testing.assert_allclose(value, (np.logaddexp(0, l) - x * l).sum(), rtol=1e-6)
+    expected = 1 / (1 + np.exp(-l)) - x
+    np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-6, atol=1e-9)
