@@ -15,6 +15,7 @@ from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method, Params, init
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan, default_config, method_defaults, plan
+from disentangle.training.foreign import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
@@ -251,10 +252,27 @@ def fit(
 def load_run(path: str | Path) -> Run:
     """The newest checkpoint of a workdir, without its data set.
 
+    A path ending in .npz is read as a peer's weights (training/foreign.py); its
+    `step` is then 0, as the file does not say.
+
     Raises:
       UserError: if the path is no run, or holds no checkpoint.
     """
     folder = Path(path)
+    if folder.suffix == ".npz":
+        planned, method, params, view = read_disvae(folder)
+        alive = np.ones(1, bool)
+        return Run(
+            planned.config,
+            planned.members,
+            planned.swept,
+            method,
+            params,
+            alive,
+            step=0,
+            view=view,
+            observed={},
+        )
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
     view = view_of(read_json(folder / "data.json"))
