@@ -6,7 +6,7 @@ Groupings for Multi-Task Learning", NeurIPS 2021, Eq. 1.
 
 import jax
 
-from disentangle.affinity.probe import Probe, lookahead_losses
+from disentangle.affinity.probe import Probe
 
 
 def estimate(probe: Probe) -> jax.Array:
@@ -26,4 +26,4 @@ def estimate(probe: Probe) -> jax.Array:
     """
     # (L - L') / L is the same number with one rounding less than 1 - L' / L.
     losses = probe.losses[None, :]
-    return (losses - lookahead_losses(probe)) / losses
+    return (losses - probe.after) / losses
