@@ -31,10 +31,12 @@ class Settings:
     tasks: tuple[str, ...] = ()  # () is every factor; see methods/tasks.py
     encoder: str = "locatello"
     subspace: int = 4  # d, dimensions of each attribute's code
+    hidden: int = 64  # ReLUs of each head; ADDE has d, too few when d is small
 
     def __post_init__(self):
-        if self.subspace < 1:
-            raise UserError(f"method.subspace={self.subspace} must be at least 1")
+        for name, width in (("subspace", self.subspace), ("hidden", self.hidden)):
+            if width < 1:
+                raise UserError(f"method.{name}={width} must be at least 1")
 
 
 class Hyper(NamedTuple):
@@ -51,7 +53,7 @@ def build(
     outputs = tuple(task.outputs for task in tasks)
     nets = {
         "encoder": encoder(settings.encoder, shape, None),
-        "heads": attribute_heads(outputs, FEATURES, settings.subspace),
+        "heads": attribute_heads(outputs, FEATURES, settings.subspace, settings.hidden),
     }
 
     def forward(params: Params, images: jax.Array):

@@ -31,6 +31,7 @@ class AttributeHeads(linen.Module):
 
     outputs: tuple[int, ...]
     subspace: int
+    hidden: int
 
     @linen.compact
     def __call__(self, h: jax.Array) -> Heads:
@@ -38,14 +39,16 @@ class AttributeHeads(linen.Module):
         codes = []
         predictions = []
         for attribute, width in enumerate(self.outputs):
-            hidden = Dense(self.subspace, name=f"hidden_{attribute}")(h)
+            hidden = Dense(self.hidden, name=f"hidden_{attribute}")(h)
             code = Dense(self.subspace, name=f"code_{attribute}")(jax.nn.relu(hidden))
             codes.append(code)
             predictions.append(Dense(width, name=f"prediction_{attribute}")(code))
         return Heads(jnp.stack(codes, axis=1), tuple(predictions))
 
 
-def attribute_heads(outputs: tuple[int, ...], features: int, subspace: int) -> Net:
+def attribute_heads(
+    outputs: tuple[int, ...], features: int, subspace: int, hidden: int
+) -> Net:
     """One two-layer head, subspace and linear prediction for each attribute.
 
     Args:
@@ -53,9 +56,11 @@ def attribute_heads(outputs: tuple[int, ...], features: int, subspace: int) -> N
         of classes, 1 for a regression, 2 for the sine and cosine of an angle.
       features: width of the shared features h.
       subspace: d, width of each attribute's embedding (340 in the paper's code).
+      hidden: width of each head's ReLU layer. The paper's code has d; with a small d
+        all of its ReLUs can die in the first steps, and that attribute never learns.
 
     Returns:
       A Net, (B, features) -> Heads. The parameters of attribute a are the entries
       "hidden_<a>", "code_<a>" and "prediction_<a>".
     """
-    return from_module(AttributeHeads(tuple(outputs), subspace), (features,))
+    return from_module(AttributeHeads(tuple(outputs), subspace, hidden), (features,))

@@ -86,7 +86,7 @@ def test_population_equals_its_members():
 
 
 def test_heads_equal_numpy():
-    net = attribute_heads((3, 1, 2), 5, 4)
+    net = attribute_heads((3, 1, 2), 5, 4, 7)
     params = net.init(jax.random.key(0))
     leaves, tree = jax.tree.flatten(params)
     rng = np.random.default_rng(0)
