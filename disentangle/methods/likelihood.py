@@ -10,9 +10,8 @@ import jax.numpy as jnp
 def softplus(x: jax.Array) -> jax.Array:
     """log(1 + e^x), written for no overflow; its derivative is the sigmoid.
 
-    The same values as `jax.nn.softplus` and half its time with the gradient
-    (autodiff goes through the exponentials again): the loss of an image is one
-    such term a pixel.
+    The values of `jax.nn.softplus`, without autodiff going through the
+    exponentials again: the loss of an image is one such term a pixel.
     """
     return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
@@ -24,7 +23,7 @@ def pixel_sum(values: jax.Array) -> jax.Array:
     """Sum over the pixels and channels of each image: (B, H, W, C) -> (B,).
 
     As a product with ones: after an exp or log, XLA on the CPU makes a slow
-    reduction of `.sum()` (measured by benchmarks/vae_step.py: 5 ms of a step).
+    reduction of `.sum()` (benchmarks/README.md has the step before and after).
     """
     flat = values.reshape(values.shape[0], -1)
     return flat @ jnp.ones((flat.shape[1],), values.dtype)

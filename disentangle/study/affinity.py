@@ -45,6 +45,7 @@ def observe_affinity(
         raise UserError(f"the lookahead rate {learning_rate} must be above 0")
 
     def build(method: Method) -> list[Observer]:
+        """The observer of this method's tasks."""
         tasks = method.tasks
         if tasks is None:
             raise UserError("affinity needs a method with tasks, such as supervised")

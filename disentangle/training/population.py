@@ -23,8 +23,8 @@ def over_members(function: Callable) -> Callable:
     """`function` of one member, for a leading axis P of its arguments.
 
     On a CPU the members run one after the other: as a batch their matrix
-    products turn into batched ones, three times slower there (measured,
-    architecture note in benchmarks/README.md). Accelerators get `vmap`.
+    products turn into batched ones, which XLA is slow at there. Accelerators
+    get `vmap`; that choice is by reasoning, no accelerator was measured.
     """
 
     def mapped(*members: Any) -> Any:
@@ -45,6 +45,8 @@ def make_chunk(step: Step) -> Callable:
     def chunk(
         state: TrainState, window: Window, traced: Traced, pool: Pool, n: jax.Array
     ) -> tuple[TrainState, Window]:
+        """n steps of every member; their logs are added to the window."""
+
         def member(state, window, traced):
             def body(_, carry):
                 state, window = carry

@@ -33,6 +33,7 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
     """
 
     def step(state: TrainState, traced: Traced, pool: Pool) -> tuple[TrainState, Logs]:
+        """(state, traced, pool) -> (next state, logs)."""
         batch, noise = batch_of(method, pool, state, batch_size)
         keys = jax.random.split(noise, len(method.players))
         new = state
