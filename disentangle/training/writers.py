@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from disentangle.errors import UserError
+from disentangle.training.workdir import whole
 
 Values = Mapping[str, Any]  # name -> number or short vector
 
@@ -32,7 +33,8 @@ class JsonlWriter:
     def __init__(self, path: Path, resume_step: int):
         """Opens the file and drops lines after `resume_step`, which come again."""
         kept = _lines_until(path, resume_step)
-        path.write_text("".join(kept))
+        with whole(path) as beside:  # a kill or a full disk here loses no line
+            beside.write_text("".join(kept))
         self._file = open(path, "a")  # noqa: SIM115 (closed by close)
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
