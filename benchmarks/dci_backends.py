@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import spearmanr
 
-from disentangle.metrics import Result, score_details
+from disentangle.metrics import Result, Settings, score_details
 
 DSPRITES = (3, 6, 40, 32, 32)
 SMALL = (3, 6, 10)
@@ -105,7 +105,7 @@ def timed(
     """DCI and the CPU seconds of all its threads: other programs do not count."""
     begin = time.process_time()
     result = score_details(
-        codes, factors, "dci", num_train=train, backend=backend, jobs=jobs
+        codes, factors, "dci", Settings(backend=backend, jobs=jobs), num_train=train
     )["dci"]
     return result, time.process_time() - begin
 

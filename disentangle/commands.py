@@ -71,6 +71,8 @@ def evaluate(values: Values, words: list[str]) -> None:
         num_test=values["num_test"],
         seed=values["seed"],
         backend=values["backend"],
+        protocol=values["protocol"],
+        bootstrap=values["bootstrap"],
     )
     print(table.pivot(index="member", columns="metric", values="value").to_string())
     if out:
@@ -110,7 +112,7 @@ def score(values: Values, words: list[str]) -> None:
 
     choose_metrics(values["metrics"])
     out = _output(values["json"])
-    codes, factors, names = read_codes(words[0])
+    codes, factors, names, logvars = read_codes(words[0])
     with work_bar("score") as bar:
         scores = score(
             codes,
@@ -120,11 +122,14 @@ def score(values: Values, words: list[str]) -> None:
             num_test=values["num_test"],
             seed=values["seed"],
             backend=values["backend"],
+            protocol=values["protocol"],
+            bootstrap=values["bootstrap"],
             factor_names=names,
+            logvars=logvars,
             progress=lambda metric, done, total: bar(done, total),
         )
     for name, value in scores.items():
-        print(f"{name:32} {value:.4f}")
+        print(f"{name:44} {value:.4f}")
     if out:
         write_json(out, scores)
 
@@ -226,6 +231,8 @@ def _scoring(train: int | None, test: int | None) -> tuple[Flag, ...]:
         Flag("num_test", "integer", test, "rows after them to test on"),
         Flag("seed", "integer", 0, "of everything random"),
         Flag("backend", "string", "reference", "trees of DCI: reference or fast"),
+        Flag("protocol", "string", "locatello", "definitions: locatello or paper"),
+        Flag("bootstrap", "integer", 0, "resamples for 95 % intervals; 0 is none"),
         JSON,
     )
 

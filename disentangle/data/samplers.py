@@ -1,8 +1,9 @@
 """Batches drawn inside the training step: a pool of images, and how to draw.
 
-A sampler is a pure function `sampler(pool, key, batch_size) -> Batch`; nothing
-crosses the host boundary. A method that needs pairs or a second independent
-batch brings its own sampler, not its own loop.
+A step draws B picture numbers; an `Arrange` turns them into what the method
+sees. Nothing crosses the host boundary. A method that needs pairs, labels or a
+second independent batch brings its own arrangement, not its own loop; the same
+arrangement serves test images.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,9 @@ class Pool(NamedTuple):
         return len(self.data) if self.subset is None else self.subset.shape[0]
 
 
-Sampler = Callable[[Pool, jax.Array, int], Batch]
+# arrange(pool, index (B,), key) -> Batch of B rows, or of n B rows where a method
+# sees n images for each one drawn: row i + k B then goes with row i.
+Arrange = Callable[[Pool, jax.Array, jax.Array], Batch]
 
 
 def scaled(images: jax.Array, peak: int) -> jax.Array:
@@ -49,14 +52,33 @@ def take(data: Dataset, index: jax.Array) -> Batch:
     return Batch(images, data.space.factors(index).astype(jnp.int32))
 
 
-def uniform(pool: Pool, key: jax.Array, batch_size: int) -> Batch:
-    """Independent draws with replacement, uniform over the pool.
+def draw(pool: Pool, key: jax.Array, count: int) -> jax.Array:
+    """Picture numbers (count,): independent, with replacement, uniform in the pool.
 
     Over the whole grid this is the sampling of Locatello et al. 2019: factors
     independent and uniform, an endless stream.
     """
-    where = jax.random.randint(key, (batch_size,), 0, pool.size)
-    return take(pool.data, where if pool.subset is None else pool.subset[where])
+    where = jax.random.randint(key, (count,), 0, pool.size)
+    return where if pool.subset is None else pool.subset[where]
+
+
+def alone(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+    """The images drawn, and nothing else: B rows."""
+    del key
+    return take(pool.data, index)
+
+
+def with_second(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+    """The images drawn, then as many drawn independently of them: 2 B rows."""
+    second = draw(pool, key, index.shape[0])
+    return take(pool.data, jnp.concatenate([index, second.astype(index.dtype)]))
+
+
+def halves(batch: Batch) -> tuple[Batch, Batch]:
+    """(the first B rows, the other B rows) of a batch of 2 B rows."""
+    rows = batch.images.shape[0] // 2
+    part = lambda start: Batch(*(x[start : start + rows] for x in batch))
+    return part(0), part(rows)
 
 
 def split(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from disentangle.data.samplers import Batch, Sampler, uniform
+from disentangle.data.samplers import Arrange, Batch, alone
 from disentangle.data.space import FactorSpace
 from disentangle.nn.net import Net
 
@@ -46,18 +46,21 @@ class Method(NamedTuple):
     """A buildable idea. Everything is a pure function over pytrees.
 
     `represent(params, images (B, H, W, C)) -> codes (B, D)`;
+    `posterior(params, images) -> (means, log-variances), each (B, D)`, where codes
+    are the means of Gaussians; then `represent` gives these means;
     `decode(params, codes (B, D)) -> images (B, H, W, C) in [0, 1]`;
     `blocks` names, a code dimension each, the attribute it belongs to, where
-    the method fixes that.
+    the method fixes that; `arrange` makes a step's batch of the images drawn.
     """
 
     nets: dict[str, Net]
     players: dict[str, Player]
     represent: Callable[[Params, jax.Array], jax.Array]
+    posterior: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     decode: Callable[[Params, jax.Array], jax.Array] | None = None
     tasks: Tasks | None = None
     blocks: tuple[str, ...] | None = None
-    sampler: Sampler = uniform
+    arrange: Arrange = alone
 
 
 class Recipe(NamedTuple):

@@ -15,9 +15,11 @@ class Hyper(NamedTuple):
     beta: float = 4.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1 .. 16
 
 
-def objective(terms: Terms, hyper: Hyper, step: Any) -> tuple[jax.Array, Logs]:
+def objective(
+    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+) -> tuple[jax.Array, Logs]:
     """-E_q(z|x) log p(x|z) + beta * sum_d KL(q(z_d|x) || N(0,1)), nats."""
-    del step
+    del key, step
     kl = terms.kl.sum()
     elbo = -(terms.reconstruction + kl)
     return terms.reconstruction + hyper.beta * kl, {"elbo": elbo}
@@ -27,7 +29,8 @@ def build(
     settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
 ) -> Method:
     """The beta-VAE of `settings` for images of `shape`."""
-    return gaussian_vae(settings, space, shape, objective)
+    del space
+    return gaussian_vae(settings, shape, objective)
 
 
 RECIPE = Recipe(build, Settings, Hyper, "beta-VAE (Higgins et al. 2017)")

@@ -1,21 +1,22 @@
 """What every VAE with a diagonal Gaussian posterior shares.
 
-A method of this family is one objective: a function of the terms below.
+A method whose loss is a function of one batch's terms is one objective, given to
+`gaussian_vae`. One with more players, or another way through the networks, starts
+from `model` and writes its losses with the pieces.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from disentangle.data.samplers import Batch
-from disentangle.data.space import FactorSpace
+from disentangle.data.samplers import Arrange, Batch, alone
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Logs, Method, Params, Player
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.nn import decoder, encoder
+from disentangle.nn import Net, decoder, encoder
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Settings:
             raise unknown("likelihood", self.likelihood, LIKELIHOODS)
 
 
+class Model(NamedTuple):
+    """The networks "encoder" and "decoder", and the ways through them."""
+
+    nets: dict[str, Net]
+    # posterior(params, images (B, H, W, C)) -> mean (B, D), logvar (B, D)
+    posterior: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]]
+    # reconstruction(params, z (B, D), images) -> (), -log p(x|z), nats per image
+    reconstruction: Callable[[Params, jax.Array, jax.Array], jax.Array]
+    # represent(params, images) -> mean (B, D); decode(params, z) -> images
+    represent: Callable[[Params, jax.Array], jax.Array]
+    decode: Callable[[Params, jax.Array], jax.Array]
+
+
 class Terms(NamedTuple):
     """One batch through the model; sums over pixels, means over the batch."""
 
@@ -44,8 +58,8 @@ class Terms(NamedTuple):
     z: jax.Array  # (B, D), one sample of q(z|x)
 
 
-# objective(terms, hyper, step) -> (loss, logs)
-Objective = Callable[[Terms, Any, Any], tuple[jax.Array, Logs]]
+# objective(terms, hyper, *, key, step) -> (loss, logs)
+Objective = Callable[..., tuple[jax.Array, Logs]]
 
 
 def kl_to_prior(mean: jax.Array, logvar: jax.Array) -> jax.Array:
@@ -68,17 +82,11 @@ def sample_posterior(
     return mean + jnp.exp(0.5 * logvar) * jax.random.normal(key, mean.shape)
 
 
-def gaussian_vae(
-    settings: Settings,
-    space: FactorSpace,
-    shape: tuple[int, int, int],
-    objective: Objective,
-) -> Method:
-    """The method whose only player lowers `objective`.
+def model(settings: Settings, shape: tuple[int, int, int]) -> Model:
+    """The networks of `settings` for images of `shape`.
 
     The encoder's last layer is (mean, logvar), D each; codes are the means.
     """
-    del space
     nets = {
         "encoder": encoder(settings.encoder, shape, 2 * settings.latents),
         "decoder": decoder(settings.decoder, shape, settings.latents),
@@ -90,22 +98,70 @@ def gaussian_vae(
         mean, logvar = jnp.split(out, 2, axis=-1)
         return mean, logvar
 
-    def loss(params, hyper, batch: Batch, *, key, step):
-        mean, logvar = posterior(params, batch.images)
-        z = sample_posterior(mean, logvar, key=key)
-        logits = nets["decoder"].apply(params["decoder"], z)
-        reconstruction = likelihood(logits, batch.images)
-        kl = kl_to_prior(mean, logvar)
-        terms = Terms(reconstruction, kl, mean, logvar, z)
-        value, logs = objective(terms, hyper, step)
-        shown = {"reconstruction": reconstruction, "kl": kl.sum(), "kl_by_latent": kl}
-        return value, shown | logs
+    def logits(params: Params, z: jax.Array) -> jax.Array:
+        return nets["decoder"].apply(params["decoder"], z)
 
-    return Method(
+    return Model(
         nets=nets,
-        players={"vae": Player(("encoder", "decoder"), loss)},
+        posterior=posterior,
+        reconstruction=lambda params, z, x: likelihood(logits(params, z), x),
         represent=lambda params, images: posterior(params, images)[0],
-        decode=lambda params, codes: jax.nn.sigmoid(
-            nets["decoder"].apply(params["decoder"], codes)
-        ),
+        decode=lambda params, z: jax.nn.sigmoid(logits(params, z)),
     )
+
+
+def forward(vae: Model, params: Params, images: jax.Array, *, key: jax.Array) -> Terms:
+    """One batch through encoder, one posterior sample, and decoder."""
+    mean, logvar = vae.posterior(params, images)
+    z = sample_posterior(mean, logvar, key=key)
+    reconstruction = vae.reconstruction(params, z, images)
+    return Terms(reconstruction, kl_to_prior(mean, logvar), mean, logvar, z)
+
+
+def shown(terms: Terms) -> Logs:
+    """What every VAE logs: reconstruction and KL (nats per image), KL by latent."""
+    return {
+        "reconstruction": terms.reconstruction,
+        "kl": terms.kl.sum(),
+        "kl_by_latent": terms.kl,
+    }
+
+
+def method_of(
+    vae: Model,
+    players: dict[str, Player],
+    *,
+    nets: dict[str, Net] | None = None,
+    arrange: Arrange = alone,
+) -> Method:
+    """The Method of these players: codes are posterior means.
+
+    Args:
+      vae: gives encoder and decoder.
+      players: as in Method.
+      nets: what there is besides them, a discriminator for example.
+      arrange: as in Method.
+    """
+    return Method(
+        nets=vae.nets | (nets or {}),
+        players=players,
+        represent=vae.represent,
+        posterior=vae.posterior,
+        decode=vae.decode,
+        arrange=arrange,
+    )
+
+
+def gaussian_vae(
+    settings: Settings, shape: tuple[int, int, int], objective: Objective
+) -> Method:
+    """The method whose only player lowers `objective`."""
+    vae = model(settings, shape)
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        terms = forward(vae, params, batch.images, key=key)
+        own = jax.random.fold_in(key, 1)
+        value, logs = objective(terms, hyper, key=own, step=step)
+        return value, shown(terms) | logs
+
+    return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})

@@ -13,9 +13,11 @@ class Hyper(NamedTuple):
     """The VAE has nothing to sweep but the learning rate and the seed."""
 
 
-def objective(terms: Terms, hyper: Hyper, step: Any) -> tuple[jax.Array, Logs]:
+def objective(
+    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+) -> tuple[jax.Array, Logs]:
     """-ELBO = -E_q(z|x) log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)), nats."""
-    del hyper, step
+    del hyper, key, step
     return terms.reconstruction + terms.kl.sum(), {}
 
 
@@ -23,7 +25,8 @@ def build(
     settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
 ) -> Method:
     """The VAE of `settings` for images of `shape`."""
-    return gaussian_vae(settings, space, shape, objective)
+    del space
+    return gaussian_vae(settings, shape, objective)
 
 
 RECIPE = Recipe(build, Settings, Hyper, "VAE (Kingma & Welling 2014)")

@@ -13,8 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from joblib import cpu_count
 
-from disentangle.errors import UserError
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.trees import BACKENDS
+
+PROTOCOLS = ("locatello", "paper")
 
 Progress = Callable[[str, int, int], None]
 """progress(metric, done, total): called after each unit of slow work."""
@@ -31,6 +35,8 @@ class CodeTable:
       test_codes: (N', D) float, the test rows; N' may be 0.
       test_factors: (N', F) int64.
       factor_names: F names.
+      logvars: (N, D) log-variances of the Gaussian posteriors whose means the codes
+        are, training rows, or None where they are not known.
     """
 
     codes: np.ndarray
@@ -38,6 +44,7 @@ class CodeTable:
     test_codes: np.ndarray
     test_factors: np.ndarray
     factor_names: tuple[str, ...]
+    logvars: np.ndarray | None = None
 
     def need_test_rows(self, metric: str) -> None:
         """Raises UserError, on behalf of `metric`, if there are no test rows."""
@@ -54,17 +61,51 @@ class Settings:
 
     Attributes:
       seed: seed of everything random in an estimator, 0 to 2**32 - 1.
-      backend: a name in `trees.BACKENDS`.
+      backend: a name in `trees.BACKENDS`: "reference", scikit-learn's gradient
+        boosting as published numbers used it, or "fast", the same on histograms.
       bins: equal-width bins of the histogram discretiser, at least 2.
-      jobs: threads at work at a time; scores do not depend on it.
+      protocol: a name in PROTOCOLS. "locatello": every score by the definition and
+        the constants of Locatello et al. 2019 (disentanglement_lib), where they have
+        it; "paper": by those of the paper that proposed it. Scores that
+        disentanglement_lib lacks are the same under both.
+      bootstrap: resamples of the rows for confidence intervals; 0 is none.
+      jobs: threads at work at a time, 0 for all cores; scores do not depend on it.
       progress: told about each unit of slow work, or None.
+
+    Raises:
+      UserError: a value out of its range, on making one.
     """
 
     seed: int = 0
     backend: str = "reference"
     bins: int = 20
-    jobs: int = 1
+    protocol: str = "locatello"
+    bootstrap: int = 0
+    jobs: int = 0
     progress: Progress | None = None
+
+    def __post_init__(self):
+        if self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, BACKENDS)
+        if self.protocol not in PROTOCOLS:
+            raise unknown("protocol", self.protocol, PROTOCOLS)
+        for name, value, least, most in (
+            ("seed", self.seed, 0, 2**32 - 1),
+            ("bins", self.bins, 2, 2**16),
+            ("bootstrap", self.bootstrap, 0, 10**6),
+            ("jobs", self.jobs, 0, 2**10),
+        ):
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or not least <= value <= most:
+                raise UserError(
+                    f"{name} must be an integer from {least} to {most}, "
+                    f"but is {value!r}"
+                )
+
+    @property
+    def threads(self) -> int:
+        """How many threads to use: `jobs`, or the cores this process may use."""
+        return self.jobs or cpu_count()
 
 
 @dataclass(frozen=True)
@@ -75,6 +116,9 @@ class Result:
       parts: the scores by name, e.g. {"disentanglement": 0.3, ...}.
       per_factor: the scores that have a value a factor, each F numbers in the order
         of `CodeTable.factor_names`.
+      per_code: the scores that have a value a code, each D numbers.
+      intervals: part -> (low, high), the 95 % percentile bootstrap interval, where
+        `Settings.bootstrap` asked for it.
       arrays: matrices to plot, e.g. the importance matrix (D, F).
       ran: what was computed, in words and numbers that JSON can hold. A metric
         writes what is its own (definition, estimator, bins); `score` adds the rest
@@ -83,6 +127,8 @@ class Result:
 
     parts: dict[str, float]
     per_factor: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    per_code: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     ran: dict[str, object] = field(default_factory=dict)
 

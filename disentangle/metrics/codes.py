@@ -12,15 +12,16 @@ from disentangle.errors import UserError
 
 
 class Codes(NamedTuple):
-    """codes (N, D), factors (N, F), and F factor names or None."""
+    """codes (N, D), factors (N, F); F names and log-variances (N, D), or None."""
 
     codes: np.ndarray
     factors: np.ndarray
     factor_names: tuple[str, ...] | None
+    logvars: np.ndarray | None = None
 
 
 def read_codes(path: str | PathLike[str]) -> Codes:
-    """Reads an npz file with `codes`, `factors` and, optionally, `factor_names`.
+    """Reads an npz file with `codes`, `factors`; if there, `factor_names`, `logvars`.
 
     Args:
       path: a file that `np.savez` wrote, without pickled objects.
@@ -44,7 +45,7 @@ def read_codes(path: str | PathLike[str]) -> Codes:
                 )
             arrays = {
                 name: stored[name]
-                for name in ("codes", "factors", "factor_names")
+                for name in ("codes", "factors", "factor_names", "logvars")
                 if name in stored
             }
     except UserError:
@@ -58,6 +59,7 @@ def read_codes(path: str | PathLike[str]) -> Codes:
         arrays["codes"],
         arrays["factors"],
         None if names is None else tuple(str(name) for name in names.ravel()),
+        arrays.get("logvars"),
     )
 
 

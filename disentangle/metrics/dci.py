@@ -23,7 +23,7 @@ def dci(table: CodeTable, settings: Settings) -> Result:
 
     Args:
       table: training rows to fit, test rows for `informativeness_test`.
-      settings: reads `backend`, `seed`, `jobs`, `progress`.
+      settings: reads `backend`, `seed`, `threads`, `progress`.
 
     Returns:
       parts `disentanglement`, `completeness`, `informativeness_train` and
@@ -122,7 +122,7 @@ def _shares(importance: np.ndarray) -> np.ndarray:
 
 
 def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
-    """One classifier a factor, on `settings.jobs` threads.
+    """One classifier a factor, on `settings.threads` threads.
 
     Factors with many values take longest (trees grow with the number of classes),
     so they start first. Each fit is seeded alone and the results are in factor
@@ -133,7 +133,7 @@ def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
     sizes = [len(np.unique(column)) for column in table.factors.T]
     longest_first = sorted(range(factors), key=lambda j: -sizes[j])
     done: dict[int, Fit] = {}
-    with warnings.catch_warnings(), ThreadPoolExecutor(settings.jobs) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(settings.threads) as pool:
         # A short table has few rows a value; its factors are classes all the same.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         waiting = {

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from disentangle import errors
 from disentangle import metrics as registry
 from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Progress, Result, Settings
+from disentangle.metrics.bootstrap import intervals
 from disentangle.metrics.table import code_table
-from disentangle.metrics.trees import BACKENDS
+
+DEFAULTS = Settings()
 
 
 def score(
@@ -26,8 +27,11 @@ def score(
     seed: int = 0,
     backend: str = "reference",
     bins: int = 20,
+    protocol: str = "locatello",
+    bootstrap: int = 0,
     factor_names: Sequence[str] | None = None,
-    jobs: int | None = None,
+    logvars: ArrayLike | None = None,
+    jobs: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Scores a representation against the factors its images were made from.
@@ -40,31 +44,28 @@ def score(
         15,000 rows.
       num_test: the next rows test; default 5,000, or what is left.
       seed: of everything random in an estimator. Same seed, same numbers.
-      backend: "reference", scikit-learn's gradient boosting as published numbers
-        used it, or "fast", the same on histograms (`trees.BACKENDS`).
-      bins: equal-width bins where codes are discretised.
+      backend, bins, protocol, bootstrap, jobs, progress: see `Settings`.
       factor_names: F names for messages and reports.
-      jobs: threads; default all cores. The numbers do not depend on it.
-      progress: called as progress(metric, done, total) during slow metrics.
+      logvars: (N, D) log-variances of the posteriors whose means the codes are, for
+        the scores that draw from them.
 
     Returns:
       {"dci/disentanglement": 0.3, ..., "mig/score": 0.1}: "<metric>/<part>", finite.
+      With `bootstrap`, "<metric>/<part>/low" and ".../high" beside each.
 
     Raises:
       UserError: the input is wrong; raised before anything is computed.
     """
+    settings = Settings(seed, backend, bins, protocol, bootstrap, jobs, progress)
     results = score_details(
         codes,
         factors,
         metrics,
+        settings,
         num_train=num_train,
         num_test=num_test,
-        seed=seed,
-        backend=backend,
-        bins=bins,
         factor_names=factor_names,
-        jobs=jobs,
-        progress=progress,
+        logvars=logvars,
     )
     return flatten(results)
 
@@ -73,49 +74,54 @@ def score_details(
     codes: ArrayLike,
     factors: ArrayLike,
     metrics: str | Sequence[str] = ("dci", "mig"),
+    settings: Settings = DEFAULTS,
     *,
     num_train: int | None = None,
     num_test: int | None = None,
-    seed: int = 0,
-    backend: str = "reference",
-    bins: int = 20,
     factor_names: Sequence[str] | None = None,
-    jobs: int | None = None,
-    progress: Progress | None = None,
+    logvars: ArrayLike | None = None,
 ) -> dict[str, Result]:
-    """As `score`, with per-factor parts, matrices, and what was run.
+    """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
     Args:
-      As `score`.
+      codes, factors, metrics, num_train, num_test, factor_names, logvars: as `score`.
+      settings: the rest.
 
     Returns:
-      A Result a metric. `ran` says definition, estimator, rows, seed, factor names
-      and versions; it can be written as JSON.
+      A Result a metric. `ran` says definition, estimator, rows, seed, protocol,
+      factor names and versions; it can be written as JSON.
     """
     names = choose_metrics(metrics)
-    settings = _settings(seed, backend, bins, jobs, progress)
     table = code_table(
         codes,
         factors,
         num_train=num_train,
         num_test=num_test,
         factor_names=factor_names,
+        logvars=logvars,
     )
     common = _what_ran(table, settings)
     results = {}
     for name in names:
-        result = registry.METRICS[name](table, settings)
+        metric = registry.METRICS[name]
+        result = metric(table, settings)
+        if settings.bootstrap:
+            found = intervals(metric, table, settings)
+            result = replace(result, intervals=found)
         results[name] = replace(result, ran={**common, **result.ran})
     return results
 
 
 def flatten(results: dict[str, Result]) -> dict[str, float]:
-    """{"<metric>/<part>": value} of several results."""
-    return {
-        f"{name}/{part}": value
-        for name, result in results.items()
-        for part, value in result.parts.items()
-    }
+    """{"<metric>/<part>": value} of several results, and their intervals' ends."""
+    flat: dict[str, float] = {}
+    for name, result in results.items():
+        for part, value in result.parts.items():
+            flat[f"{name}/{part}"] = value
+            if part in result.intervals:
+                low, high = result.intervals[part]
+                flat |= {f"{name}/{part}/low": low, f"{name}/{part}/high": high}
+    return flat
 
 
 def choose_metrics(metrics: str | Sequence[str]) -> tuple[str, ...]:
@@ -136,29 +142,6 @@ def choose_metrics(metrics: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _settings(
-    seed: int, backend: str, bins: int, jobs: int | None, progress: Progress | None
-) -> Settings:
-    """Checked Settings; `jobs` defaults to the cores this process may use."""
-    if backend not in BACKENDS:
-        raise errors.unknown("backend", backend, BACKENDS)
-    if jobs is None:
-        from joblib import cpu_count
-
-        jobs = cpu_count()
-    for name, value, least, most in (
-        ("seed", seed, 0, 2**32 - 1),
-        ("bins", bins, 2, 2**16),
-        ("jobs", jobs, 1, 2**10),
-    ):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not least <= value <= most:
-            raise UserError(
-                f"{name} must be an integer from {least} to {most}, but is {value!r}"
-            )
-    return Settings(int(seed), backend, int(bins), int(jobs), progress)
-
-
 def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
     """What every metric of one call has in common."""
     return {
@@ -167,6 +150,8 @@ def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
         "codes": table.codes.shape[1],
         "factor_names": list(table.factor_names),
         "seed": settings.seed,
+        "protocol": settings.protocol,
+        "bootstrap": settings.bootstrap,
         "versions": _versions(),
     }
 

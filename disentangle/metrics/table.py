@@ -21,6 +21,7 @@ def code_table(
     num_train: int | None = None,
     num_test: int | None = None,
     factor_names: Sequence[str] | None = None,
+    logvars: ArrayLike | None = None,
 ) -> CodeTable:
     """Checks the arrays and splits them into training and test rows.
 
@@ -33,6 +34,7 @@ def code_table(
       num_test: the next rows test. Without it 5,000, or all that are left if fewer;
         0 is for metrics that need none.
       factor_names: F names; without them "factor 0", "factor 1", ...
+      logvars: (N, D) log-variances that go with the codes, or None.
 
     Returns:
       The CodeTable.
@@ -42,6 +44,11 @@ def code_table(
         value only in the training rows.
     """
     checked = _check_codes(codes)
+    spreads = None if logvars is None else _check_codes(logvars, "logvars")
+    if spreads is not None and spreads.shape != checked.shape:
+        raise UserError(
+            f"logvars has the shape {spreads.shape}, but codes {checked.shape}"
+        )
     labels = _check_factors(factors)
     if len(labels) != len(checked):
         raise UserError(
@@ -57,6 +64,7 @@ def code_table(
         test_codes=checked[train : train + test],
         test_factors=labels[train : train + test],
         factor_names=names,
+        logvars=None if spreads is None else spreads[:train],
     )
 
 
@@ -78,27 +86,27 @@ def _matrix(name: str, shape: str, given: ArrayLike) -> np.ndarray:
     return array
 
 
-def _check_codes(given: ArrayLike) -> np.ndarray:
-    """codes as (N, D) float32 or float64, finite."""
-    codes = _matrix("codes", "(N, D)", given)
+def _check_codes(given: ArrayLike, name: str = "codes") -> np.ndarray:
+    """codes (or logvars) as (N, D) float32 or float64, finite."""
+    codes = _matrix(name, "(N, D)", given)
     if codes.dtype not in (np.float32, np.float64):
         try:
             codes = codes.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"codes must hold real numbers, but holds {codes.dtype}"
+                f"{name} must hold real numbers, but holds {codes.dtype}"
             ) from error
     bad = ~np.isfinite(codes)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise UserError(
-            f"codes has {int(bad.sum()):,} values that are NaN or infinite; the first "
-            f"is codes[{row}, {column}] = {codes[row, column]}"
+            f"{name} has {int(bad.sum()):,} values that are NaN or infinite; the first "
+            f"is {name}[{row}, {column}] = {codes[row, column]}"
         )
     if np.abs(codes).max() > LARGEST:
         row, column = np.argwhere(np.abs(codes) > LARGEST)[0]
         raise UserError(
-            f"codes[{row}, {column}] = {codes[row, column]:.3g} is too large: codes "
+            f"{name}[{row}, {column}] = {codes[row, column]:.3g} is too large: it "
             f"must lie within +-{LARGEST:.0e}"
         )
     return codes

@@ -9,8 +9,8 @@ import pandas as pd
 
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
-from disentangle.metrics.base import Progress
-from disentangle.metrics.score import score
+from disentangle.metrics.base import Progress, Settings
+from disentangle.metrics.score import choose_metrics, flatten, score_details
 from disentangle.training.run import Run
 
 ENCODE_ROWS = 2000
@@ -39,6 +39,20 @@ def code_table(run: Run, data: Dataset, index: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
+def posterior_table(
+    run: Run, data: Dataset, index: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Codes (P, N, D) and their log-variances, None where codes are no Gaussians."""
+    if run.method.posterior is None:
+        return code_table(run, data, index), None
+    parts = [
+        run.posterior(data.images(jnp.asarray(index[i : i + ENCODE_ROWS], jnp.int32)))
+        for i in range(0, len(index), ENCODE_ROWS)
+    ]
+    means, logvars = zip(*parts, strict=True)
+    return np.concatenate(means, axis=1), np.concatenate(logvars, axis=1)
+
+
 def evaluate(
     run: Run,
     metrics: str | Sequence[str] = ("dci", "mig"),
@@ -48,7 +62,9 @@ def evaluate(
     num_test: int = 5_000,
     seed: int = 0,
     backend: str = "reference",
-    jobs: int | None = None,
+    protocol: str = "locatello",
+    bootstrap: int = 0,
+    jobs: int = 0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Scores every member of a run.
@@ -59,38 +75,45 @@ def evaluate(
       data: the data set; None loads the one the run was trained on.
       num_train, num_test: images sampled to fit and to test estimators.
       seed: of the sampled images and of the estimators.
-      backend: trees of DCI, "reference" or "fast".
-      jobs: threads; None is all.
+      backend, protocol, bootstrap, jobs: see `disentangle.metrics.Settings`.
       progress: called as progress(metric, done, total).
 
     Returns:
       One row a model and score: `member`, what it differs in, `alive`,
       `metric` ("dci/disentanglement", ...), `value`, `score_seed`,
-      `num_train`, `num_test`, `backend`.
+      `num_train`, `num_test`, `backend`, `protocol`.
     """
+    settings = Settings(
+        seed,
+        backend,
+        protocol=protocol,
+        bootstrap=bootstrap,
+        jobs=jobs,
+        progress=progress,
+    )
+    choose_metrics(metrics)
     data = load_data(run.config["data"]) if data is None else data
     index = sample_index(data, num_train + num_test, seed=seed)
     factors = data.space.factors(index)
-    codes = code_table(run, data, index)
+    codes, logvars = posterior_table(run, data, index)
+    ran: dict[str, object] = {"score_seed": seed, "num_train": num_train}
+    ran |= {"num_test": num_test, "backend": backend, "protocol": protocol}
     rows = []
     for member, name in enumerate(run.members):
-        scores = score(
+        results = score_details(
             codes[member],
             factors,
             metrics,
+            settings,
             num_train=num_train,
             num_test=num_test,
-            seed=seed,
-            backend=backend,
-            jobs=jobs,
             factor_names=data.space.names,
-            progress=progress,
+            logvars=None if logvars is None else logvars[member],
         )
         known = {"member": name} | run.swept[member]
         known |= {"alive": bool(run.alive[member])}
-        protocol = {"num_train": num_train, "num_test": num_test, "backend": backend}
         rows += [
-            known | {"metric": metric, "value": value, "score_seed": seed} | protocol
-            for metric, value in scores.items()
+            known | {"metric": metric, "value": value} | ran
+            for metric, value in flatten(results).items()
         ]
     return pd.DataFrame(rows)

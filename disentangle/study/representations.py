@@ -10,9 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from disentangle.data.dataset import Dataset
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError
+from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, flatten, score_details
-from disentangle.metrics.trees import BACKENDS
 from disentangle.study.evaluate import code_table, sample_index
 from disentangle.training.run import Run
 from disentangle.training.workdir import write_arrays, write_json
@@ -71,8 +71,7 @@ def _find(run: Run, wanted: dict[str, Any]) -> int:
 def check_score(config: Mapping[str, Any]) -> None:
     """Raises UserError for a score section that cannot be run."""
     choose_metrics(list(config["metrics"]))
-    if config["backend"] not in BACKENDS:
-        raise unknown("backend", config["backend"], BACKENDS)
+    Settings(config["seed"], config["backend"])
     for name in ("num_train", "num_test"):
         if config[name] < 1:
             raise UserError(f"score.{name}={config[name]} must be at least 1")
@@ -157,6 +156,7 @@ def write_scores(
     arrays: dict[str, Any] = {"factors": np.asarray(data.space.names)}
     ran: dict[str, Any] = {}
     found = tables(serving, data, index)
+    settings = Settings(section["seed"], section["backend"])
     for (name, seed), (codes, names) in tqdm(
         found.items(), unit="code table", disable=not progress
     ):
@@ -166,10 +166,9 @@ def write_scores(
             codes,
             factors,
             section["metrics"],
+            settings,
             num_train=section["num_train"],
             num_test=section["num_test"],
-            seed=section["seed"],
-            backend=section["backend"],
             factor_names=data.space.names,
         )
         rows.append({"representation": name, "seed": seed} | flatten(results))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from disentangle.data.samplers import Pool, take
+from disentangle.data.samplers import Pool
 from disentangle.methods.base import Method, Params, evaluate_losses
 from disentangle.training import population
 from disentangle.training.checkpoint import Checkpoints
@@ -94,9 +94,11 @@ def compile_programs(
 
     def evaluate(params: Params, pool: Pool, index: jax.Array):
         def member(params, traced):
+            tested = Pool(pool.data, index.reshape(-1))
+
             def part(index):
-                batch = take(pool.data, index)
                 key = jax.random.key(0)
+                batch = method.arrange(tested, index, key)
                 return evaluate_losses(method, params, traced.method, batch, key=key)
 
             logs = jax.lax.map(part, index)

@@ -72,6 +72,20 @@ class Run:
         """
         return self._batched(self.method.represent, self._pixels(images))
 
+    def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Means and log-variances, each (P, B, D), of the Gaussian codes of images.
+
+        Raises:
+          UserError: the method's codes are no Gaussians.
+        """
+        if self.method.posterior is None:
+            raise UserError(
+                f"method {self.config['method']['name']!r} has no Gaussian posterior"
+            )
+        both = lambda params, x: jnp.stack(self.method.posterior(params, x), axis=1)
+        out = self._batched(both, self._pixels(images))
+        return out[:, :, 0], out[:, :, 1]
+
     def decode(self, codes: Any) -> np.ndarray:
         """Images (P, B, H, W, C) in [0, 1] of codes (P, B, D) or (B, D)."""
         if self.method.decode is None:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from disentangle.data.samplers import Batch, Pool
+from disentangle.data.samplers import Batch, Pool, draw
 from disentangle.methods.base import Logs, Method, named_logs
 from disentangle.training.state import Optimizer, Traced, TrainState, transformation
 
@@ -21,8 +21,9 @@ def batch_of(
     A function of (seed, step) alone, so a resumed run, an observer and a
     replay see the same batch.
     """
-    draw, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
-    return method.sampler(pool, draw, batch_size), noise
+    drawn, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
+    index = draw(pool, drawn, batch_size)
+    return method.arrange(pool, index, jax.random.fold_in(drawn, 1)), noise
 
 
 def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:

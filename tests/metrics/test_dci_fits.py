@@ -8,7 +8,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from disentangle.errors import UserError
-from disentangle.metrics import score, score_details, trees
+from disentangle.metrics import Settings, score, score_details, trees
 from disentangle.metrics.trees import BACKENDS
 
 SIZES = (2, 4, 3)
@@ -50,7 +50,9 @@ def test_noise_scores_at_the_floor(backend):
 def test_reference_is_the_literal_procedure():
     factors = drawn_factors(300)
     codes = encoder(factors, 0.4, 0.3)
-    result = score_details(codes, factors, "dci", num_train=200, seed=5, jobs=2)["dci"]
+    result = score_details(
+        codes, factors, "dci", Settings(seed=5, jobs=2), num_train=200
+    )["dci"]
     for j in range(3):
         model = GradientBoostingClassifier(random_state=5)
         model.fit(codes[:200], factors[:200, j])
@@ -89,7 +91,9 @@ def test_threads_and_repeats_change_nothing(backend):
     factors = drawn_factors(200)
     codes = encoder(factors, 0.5, 0.3)
     runs = [
-        score_details(codes, factors, "dci", backend=backend, seed=3, jobs=jobs)["dci"]
+        score_details(
+            codes, factors, "dci", Settings(seed=3, backend=backend, jobs=jobs)
+        )["dci"]
         for jobs in (1, 3)
     ]
     np.testing.assert_array_equal(
@@ -129,7 +133,9 @@ def test_a_rotated_code_collapses_though_a_linear_probe_does_not_notice():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_equal_codes_share_the_importance(backend):
     factors = drawn_factors(300)
-    details = score_details(np.hstack([factors] * 2), factors, "dci", backend=backend)
+    details = score_details(
+        np.hstack([factors] * 2), factors, "dci", Settings(backend=backend)
+    )
     parts, importance = details["dci"].parts, details["dci"].arrays["importance"]
     assert parts["disentanglement"] == pytest.approx(1.0, abs=1e-3)
     assert parts["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.05)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.metrics import choose_metrics, code_table, score, score_details
+from disentangle.metrics import (
+    Settings,
+    choose_metrics,
+    code_table,
+    score,
+    score_details,
+)
 
 RNG = np.random.default_rng(0)
 FACTORS = np.stack([RNG.integers(0, k, 90) for k in (3, 4)], axis=1)
@@ -53,7 +59,9 @@ def test_bad_arrays(codes, factors, says):
         ({"seed": -1}, "seed must be an integer from 0 to 4294967295, but is -1"),
         ({"bins": 1}, "bins must be an integer from 2 to 65536, but is 1"),
         ({"bins": 2.5}, "bins must be .* but is 2.5"),
-        ({"jobs": 0}, "jobs must be .* but is 0"),
+        ({"jobs": -1}, "jobs must be .* but is -1"),
+        ({"bootstrap": -1}, "bootstrap must be .* but is -1"),
+        ({"protocol": "papre"}, "Did you mean 'paper'"),
         ({"num_train": 0}, "num_train must be an integer >= 2, but is 0"),
         ({"num_train": 91}, "num_train=91 and num_test=0 do not fit the 90 rows"),
         ({"num_train": 60, "num_test": 31}, "num_test=31 do not fit the 90 rows"),
@@ -118,7 +126,7 @@ def test_metrics_by_list_by_string_and_all():
 
 def test_score_is_the_flat_form_of_the_details():
     flat = score(CODES, FACTORS, backend="fast")
-    details = score_details(CODES, FACTORS, backend="fast")
+    details = score_details(CODES, FACTORS, settings=Settings(backend="fast"))
     assert list(flat) == [
         "dci/disentanglement",
         "dci/completeness",

@@ -15,15 +15,17 @@ class Hyper(NamedTuple):
     warmup: float = 1000.0  # steps until the KL has its full weight, > 0
 
 
-def objective(terms: Terms, hyper: Hyper, step: jax.Array):
+def objective(terms: Terms, hyper: Hyper, *, key: jax.Array, step: jax.Array):
     """-E log p(x|z) + min(1, step / warmup) sum_d KL_d, nats."""
+    del key
     weight = jnp.minimum(1.0, jnp.asarray(step, jnp.float32) / hyper.warmup)
     return terms.reconstruction + weight * terms.kl.sum(), {"weight": weight}
 
 
 def build(settings: Settings, space, shape):
     """The method of `settings` for images of `shape`."""
-    return gaussian_vae(settings, space, shape, objective)
+    del space
+    return gaussian_vae(settings, shape, objective)
 
 
 RECIPE = Recipe(build, Settings, Hyper, "KL warm-up VAE (Bowman et al. 2016)")

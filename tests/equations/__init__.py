@@ -1,0 +1,11 @@
+"""Every method's equation in float64 NumPy: `EQUATIONS[name]` is a list of cases.
+
+A new method's cases go into one file here, and one line below.
+"""
+
+from equations import plain
+from equations.reference import Case
+
+EQUATIONS: dict[str, list[Case]] = {
+    **plain.CASES,
+}

@@ -1,0 +1,40 @@
+"""What must hold of each metric; a new one has a row here.
+
+`test_every_metric.py` runs over this table and over METRICS.
+"""
+
+from typing import NamedTuple
+
+
+class Property(NamedTuple):
+    """Facts of one metric.
+
+    Attributes:
+      top: part -> the least it must be where every factor is one code's (a fifth
+        code is noise).
+      floor: part -> the most it may be on codes that are noise; "chance" is the mean
+        of 1 / (values of a factor), plus 0.15.
+      dead: parts that are 0 where every code is constant.
+      scale: True where positive scales of codes do not matter (to 0.02).
+      rows: of the test tables; more where the metric is noisy.
+    """
+
+    top: dict[str, float]
+    floor: dict[str, float | str]
+    dead: tuple[str, ...]
+    scale: bool = True
+    rows: int = 360
+
+
+PROPERTIES: dict[str, Property] = {
+    "dci": Property(
+        top={"disentanglement": 0.9, "completeness": 0.9, "informativeness_test": 0.9},
+        floor={
+            "disentanglement": 0.15,
+            "completeness": 0.15,
+            "informativeness_test": "chance",
+        },
+        dead=("disentanglement", "completeness"),
+    ),
+    "mig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
+}
