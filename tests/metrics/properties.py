@@ -37,4 +37,9 @@ PROPERTIES: dict[str, Property] = {
         dead=("disentanglement", "completeness"),
     ),
     "mig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
+    # The fifth code is noise and active; the variance that makes it so has a scale.
+    "mig_sup": Property({"score": 0.7}, {"score": 0.15}, ("score",), scale=False),
+    # A clean code scores 1; noise in few of its bins is less than noise in all.
+    "jemmig": Property({"score": 0.9}, {"score": 0.25}, ()),
+    "dcimig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
 }
