@@ -48,7 +48,13 @@ def burgess(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return from_module(Encoder(((32, 4),) * 4, (256, 256), outputs), shape)
 
 
-ENCODERS = {"locatello": locatello, "burgess": burgess}
+def dupont(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """The encoder of Dupont 2018: 4x4 stride 2, 32; 32; 64; 64; dense 256."""
+    windows = ((32, 4), (32, 4), (64, 4), (64, 4))
+    return from_module(Encoder(windows, (256,), outputs), shape)
+
+
+ENCODERS = {"locatello": locatello, "burgess": burgess, "dupont": dupont}
 
 
 def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:

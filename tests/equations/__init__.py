@@ -3,9 +3,10 @@
 A new method's cases go into one file here, and one line below.
 """
 
-from equations import plain
+from equations import discrete, plain
 from equations.reference import Case
 
 EQUATIONS: dict[str, list[Case]] = {
     **plain.CASES,
+    **discrete.CASES,
 }

@@ -1,0 +1,188 @@
+"""JointVAE: Gaussian and categorical latents side by side (Dupont 2018).
+
+L = -E log p(x|z,c)
+    + gamma |KL(q(z|x) || p(z)) - C_z| + gamma |KL(q(c|x) || p(c)) - C_c|  (Eq. 7),
+
+z Gaussian, c one-hot by a relaxed sample (Gumbel-softmax; Maddison et al.
+2017, Jang et al. 2017), p(c) uniform; both capacities C grow linearly from 0.
+
+Defaults are those of the author's dSprites model (`trained_models/dsprites` of his
+repository): 6 Gaussians, one categorical of 3, gamma 150, C_z to 40 and C_c to 1.1
+nats over 300,000 steps, temperature 0.67. Batch 64 is ours too; its Adam has a
+learning rate of 5e-4, to be set as `optimizer.learning_rate`. There the first step
+is t = 1, here t = 0. On colour images its cross-entropy is the mean over the
+channels, ours their sum like everywhere else.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError, unknown
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
+from disentangle.methods.gaussian_vae import kl_to_prior, sample_posterior
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.nn import decoder, encoder
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Static choices."""
+
+    continuous: int = 6  # Gaussian latents
+    categories: tuple[int, ...] = (3,)  # number of values of each categorical
+    encoder: str = "dupont"
+    decoder: str = "locatello"  # is also Dupont's
+    likelihood: str = "bernoulli"
+
+    def __post_init__(self):
+        if self.continuous < 1:
+            raise UserError(f"method.continuous={self.continuous} must be at least 1")
+        if not self.categories or not all(
+            isinstance(k, int) and k >= 2 for k in self.categories
+        ):
+            raise UserError(
+                f"method.categories={self.categories!r} must be whole numbers, "
+                "at least 2 each, and at least one of them"
+            )
+        if self.likelihood not in LIKELIHOODS:
+            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
+
+
+class Hyper(NamedTuple):
+    """Traced."""
+
+    gamma_continuous: float = 150.0  # weight of |KL - C| of the Gaussians
+    gamma_discrete: float = 150.0  # and of the categoricals
+    capacity_continuous: float = 40.0  # C_z at the end, nats
+    capacity_discrete: float = 1.1  # C_c at the end, nats; at most sum_j log K_j
+    capacity_steps: float = 300_000.0  # steps until both are reached, > 0
+    temperature: float = 0.67  # of the Gumbel-softmax, > 0
+
+
+class Posterior(NamedTuple):
+    """q(z, c | x) of B images: M Gaussians and a categorical for each of K_1, ..."""
+
+    mean: jax.Array  # (B, M)
+    logvar: jax.Array  # (B, M)
+    log_p: tuple[jax.Array, ...]  # (B, K_j) each, log-probabilities
+
+
+def kl_to_uniform(log_p: jax.Array) -> jax.Array:
+    """KL(Categorical(p) || uniform), value by value.
+
+    Args:
+      log_p: (B, K) log-probabilities.
+
+    Returns:
+      (K,), `p_k log(K p_k)`, mean over the batch, nats. Their sum is the KL, log K
+      minus the entropy: between 0 and log K.
+    """
+    return (jnp.exp(log_p) * (log_p + math.log(log_p.shape[-1]))).mean(0)
+
+
+def gumbel_softmax(
+    log_p: jax.Array, temperature: jax.Array | float, *, key: jax.Array
+) -> jax.Array:
+    """softmax((log p + g) / temperature), g Gumbel(0, 1): (B, K), rows sum to 1.
+
+    The largest entry is k with probability p_k at every temperature.
+    """
+    noise = jax.random.gumbel(key, log_p.shape)
+    return jax.nn.softmax((log_p + noise) / temperature, axis=-1)
+
+
+def capacity(
+    end: jax.Array | float, step: Any, steps: jax.Array | float, most: float
+) -> jax.Array:
+    """C(t) = min(end * t / steps, end, most), nats."""
+    grown = end * jnp.minimum(jnp.asarray(step, jnp.float32) / steps, 1.0)
+    return jnp.minimum(grown, most)
+
+
+def sample(
+    q: Posterior, temperature: jax.Array | float, *, key: jax.Array
+) -> jax.Array:
+    """(z, c) ~ q(z, c | x), c relaxed, in one row: (B, M + K_1 + ...)."""
+    gaussian, *keys = jax.random.split(key, 1 + len(q.log_p))
+    z = sample_posterior(q.mean, q.logvar, key=gaussian)
+    c = [
+        gumbel_softmax(log_p, temperature, key=k)
+        for log_p, k in zip(q.log_p, keys, strict=True)
+    ]
+    return jnp.concatenate([z, *c], axis=-1)
+
+
+def objective(
+    reconstruction: jax.Array, q: Posterior, hyper: Hyper, *, step: Any
+) -> tuple[jax.Array, Logs]:
+    """Equation 7; C_c ends at the most there is to know, sum_j log K_j."""
+    kl_z = kl_to_prior(q.mean, q.logvar)
+    kl_c = jnp.concatenate([kl_to_uniform(log_p) for log_p in q.log_p])
+    most = sum(math.log(log_p.shape[-1]) for log_p in q.log_p)
+    steps = hyper.capacity_steps
+    c_z = capacity(hyper.capacity_continuous, step, steps, math.inf)
+    c_c = capacity(hyper.capacity_discrete, step, steps, most)
+    loss = (
+        reconstruction
+        + hyper.gamma_continuous * jnp.abs(kl_z.sum() - c_z)
+        + hyper.gamma_discrete * jnp.abs(kl_c.sum() - c_c)
+    )
+    return loss, {
+        "reconstruction": reconstruction,
+        "kl": kl_z.sum() + kl_c.sum(),
+        "kl_discrete": kl_c.sum(),
+        "kl_by_latent": jnp.concatenate([kl_z, kl_c]),
+    }
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The JointVAE of `settings` for images of `shape`.
+
+    Codes are the Gaussian means, then the probabilities of every category: M + K_1
+    + ... columns. `kl_by_latent` has as many, the KL of a categorical being the
+    sum over its values.
+    """
+    del space
+    gaussians, categories = settings.continuous, settings.categories
+    ends = [2 * gaussians + sum(categories[:j]) for j in range(len(categories))]
+    codes = gaussians + sum(categories)
+    nets = {
+        "encoder": encoder(settings.encoder, shape, gaussians + codes),
+        "decoder": decoder(settings.decoder, shape, codes),
+    }
+    likelihood = LIKELIHOODS[settings.likelihood]
+
+    def posterior(params: Params, images: jax.Array) -> Posterior:
+        out = nets["encoder"].apply(params["encoder"], images)
+        mean, logvar, *logits = jnp.split(out, [gaussians, *ends], axis=-1)
+        return Posterior(mean, logvar, tuple(jax.nn.log_softmax(l) for l in logits))
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        q = posterior(params, batch.images)
+        zc = sample(q, hyper.temperature, key=key)
+        logits = nets["decoder"].apply(params["decoder"], zc)
+        return objective(likelihood(logits, batch.images), q, hyper, step=step)
+
+    def represent(params, images):
+        q = posterior(params, images)
+        return jnp.concatenate([q.mean, *map(jnp.exp, q.log_p)], axis=-1)
+
+    return Method(
+        nets=nets,
+        players={"vae": Player(("encoder", "decoder"), loss)},
+        represent=represent,
+        decode=lambda params, codes: jax.nn.sigmoid(
+            nets["decoder"].apply(params["decoder"], codes)
+        ),
+    )
+
+
+RECIPE = Recipe(build, Settings, Hyper, "JointVAE, discrete latents (Dupont 2018)")
