@@ -4,11 +4,16 @@ from disentangle.metrics.base import CodeTable, Metric, Result, Settings
 from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dcimig import dcimig
+from disentangle.metrics.explicitness import explicitness
+from disentangle.metrics.irs import irs
 from disentangle.metrics.jemmig import jemmig
 from disentangle.metrics.mig import mig
 from disentangle.metrics.mig_sup import mig_sup
+from disentangle.metrics.modularity import modularity
+from disentangle.metrics.sap import sap
 from disentangle.metrics.score import choose_metrics, flatten, score, score_details
 from disentangle.metrics.table import code_table
+from disentangle.metrics.unsupervised import unsupervised
 
 METRICS: dict[str, Metric] = {
     "dci": dci,
@@ -16,6 +21,11 @@ METRICS: dict[str, Metric] = {
     "mig_sup": mig_sup,
     "jemmig": jemmig,
     "dcimig": dcimig,
+    "sap": sap,
+    "modularity": modularity,
+    "explicitness": explicitness,
+    "irs": irs,
+    "unsupervised": unsupervised,
 }
 
 __all__ = [

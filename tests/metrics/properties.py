@@ -16,6 +16,7 @@ class Property(NamedTuple):
         of 1 / (values of a factor), plus 0.15.
       dead: parts that are 0 where every code is constant.
       scale: True where positive scales of codes do not matter (to 0.02).
+      names: True where factor values are names only, not numbers that are binned.
       rows: of the test tables; more where the metric is noisy.
     """
 
@@ -23,6 +24,7 @@ class Property(NamedTuple):
     floor: dict[str, float | str]
     dead: tuple[str, ...]
     scale: bool = True
+    names: bool = True
     rows: int = 360
 
 
@@ -42,4 +44,23 @@ PROPERTIES: dict[str, Property] = {
     # A clean code scores 1; noise in few of its bins is less than noise in all.
     "jemmig": Property({"score": 0.9}, {"score": 0.25}, ()),
     "dcimig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
+    "sap": Property({"score": 0.2}, {"score": 0.15}, (), scale=False),
+    "modularity": Property({"score": 0.75}, {"score": 0.8}, ("score",)),
+    "explicitness": Property(
+        {"train": 0.9, "test": 0.9}, {"train": 0.75, "test": 0.65}, ()
+    ),
+    "irs": Property(
+        {"score": 0.6}, {"score": 0.4}, ("score",), scale=False, names=False
+    ),
+    "unsupervised": Property(
+        {},
+        {"gaussian_total_correlation": 0.05, "wasserstein_correlation_norm": 0.05},
+        (
+            "gaussian_total_correlation",
+            "wasserstein_correlation",
+            "wasserstein_correlation_norm",
+            "mutual_information",
+        ),
+        scale=False,
+    ),
 }

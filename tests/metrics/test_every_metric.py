@@ -94,6 +94,8 @@ def test_positive_scale_and_shift_of_a_code_do_not_matter(name, codes, factors):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_names_of_factor_values_do_not_matter(name, codes, factors):
+    if not PROPERTIES[name].names:
+        pytest.skip("this metric bins the factors' values: see its docstring")
     renamed = np.array([900, 7, 41, 0, 3])[factors]
     plain = fast(codes, factors, name).parts
     assert fast(codes, renamed, name).parts == pytest.approx(plain, abs=1e-9)

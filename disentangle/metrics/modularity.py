@@ -1,0 +1,60 @@
+"""Modularity (Ridgeway & Mozer 2018), as Locatello et al. 2019 compute it."""
+
+import numpy as np
+
+from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.mutual_information import mutual_information
+
+# nats: what is left of 0 when a code that tells nothing is summed up.
+ROUNDING = 1e-12
+
+
+def modularity(table: CodeTable, settings: Settings) -> Result:
+    """The mean over codes i of 1 - sum_{j != j*} I_ij^2 / (I_ij*^2 (F - 1)).
+
+    I_ij is the mutual information of code i, cut into `settings.bins` equal-width
+    bins, and factor j, over the training rows; j* is the factor of which code i
+    tells most. Both protocols are the same.
+
+    Every code counts alike. One that tells (almost) nothing has the value of its
+    estimation noise, often well above 0, so dead codes move the score; one that is
+    constant has I = 0 and the value 0.
+
+    Args:
+      table: training rows.
+      settings: reads `bins`.
+
+    Returns:
+      part `score` in [0, 1]; per code `score`; array `mutual_information` (D, F), in
+      nats. With one factor, nothing can be mixed: codes that tell of it have 1.
+    """
+    information = mutual_information(
+        histogram_bins(table.codes, settings.bins), dense_labels(table.factors)
+    )
+    each = pureness(information)
+    return Result(
+        parts={"score": float(np.mean(each))},
+        per_code={"score": tuple(each.tolist())},
+        arrays={"mutual_information": information},
+        ran={
+            "definition": "mean over codes of 1 - the sum of its squared mutual "
+            "informations but the largest, over the largest times (factors - 1)",
+            "estimator": "plug-in on equal-width bins of the training codes",
+            "bins": settings.bins,
+        },
+    )
+
+
+def pureness(information: np.ndarray) -> np.ndarray:
+    """1 - sum_{j != j*} I_ij^2 / (I_ij*^2 (F - 1)) of each code i, (D,).
+
+    Args:
+      information: I (D, F), >= 0. A row of zeros has 0.
+    """
+    squared = np.square(np.where(information > ROUNDING, information, 0.0))
+    largest = squared.max(axis=1)
+    rest = squared.sum(axis=1) - largest
+    bottom = largest * max(1, information.shape[1] - 1)
+    each = 1.0 - np.divide(rest, bottom, out=np.ones_like(rest), where=largest > 0)
+    return np.clip(each, 0.0, 1.0)

@@ -1,0 +1,91 @@
+"""Unsupervised scores of Locatello et al. 2019: how far codes are from independent."""
+
+import numpy as np
+
+from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.discretize import histogram_bins
+from disentangle.metrics.mutual_information import mutual_information
+
+
+def unsupervised(table: CodeTable, settings: Settings) -> Result:
+    """Dependence among the codes; no factor is looked at. Lower is more independent.
+
+    With S the covariance of the training codes and V its diagonal part,
+
+      gaussian_total_correlation     KL(N(0, S) || N(0, V))
+                                     = (sum_d log S_dd - log det S) / 2, in nats,
+      wasserstein_correlation        W_2^2(N(0, S), N(0, V))
+                                     = 2 tr S - 2 tr (V S)^(1/2),
+      wasserstein_correlation_norm   the same over tr S,
+      mutual_information             the mean over pairs of different codes of their
+                                     mutual information, in nats, each cut into
+                                     `settings.bins` equal-width bins.
+
+    A constant code is independent of the others: it adds nothing to the first two,
+    whose formulas would divide 0 by 0. Where codes determine each other (a
+    duplicate), the total correlation is infinite; it comes out as a large finite
+    number that rounding decides. One code, or none that varies, gives 0.
+
+    Args:
+      table: training rows.
+      settings: reads `bins`.
+
+    Returns:
+      the four parts, >= 0; the normalised one <= 2. Arrays `covariance` (D, D) and
+      `mutual_information` (D, D), its diagonal the entropies of the binned codes.
+    """
+    covariance = np.atleast_2d(np.cov(table.codes, rowvar=False))
+    alive = np.ptp(table.codes, axis=0) > 0
+    alive &= np.diag(covariance) > 0
+    moving = covariance[np.ix_(alive, alive)]
+    total = np.trace(moving)
+    distance = _wasserstein(moving)
+    bins = histogram_bins(table.codes, settings.bins)
+    information = mutual_information(bins, bins)
+    codes = len(information)
+    between = np.sum(information) - np.trace(information)
+    return Result(
+        parts={
+            "gaussian_total_correlation": _total_correlation(moving),
+            "wasserstein_correlation": distance,
+            "wasserstein_correlation_norm": float(distance / total)
+            if total > 0
+            else 0.0,
+            "mutual_information": float(between / max(1, codes * (codes - 1))),
+        },
+        arrays={"covariance": covariance, "mutual_information": information},
+        ran={
+            "definition": "total correlation and Wasserstein distance of a Gaussian "
+            "with the codes' covariance from independence, mean mutual information "
+            "of two codes; lower is more independent",
+            "estimator": "sample covariance; plug-in on equal-width bins",
+            "bins": settings.bins,
+        },
+    )
+
+
+def _total_correlation(covariance: np.ndarray) -> float:
+    """(sum_d log S_dd - log det S) / 2 of S (D, D), S_dd > 0.
+
+    A determinant that rounds to 0 is taken from the correlations' eigenvalues, each
+    at least as large as the rounding of the largest.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    log_det = np.linalg.slogdet(covariance)[1]
+    if np.isfinite(log_det):
+        return float(np.sum(np.log(scale)) - 0.5 * log_det)
+    values = np.linalg.eigvalsh(covariance / scale / scale[:, None])
+    least = np.finfo(np.float64).eps * values.max()
+    return float(-0.5 * np.sum(np.log(np.maximum(values, least))))
+
+
+def _wasserstein(covariance: np.ndarray) -> float:
+    """2 tr S - 2 tr (V S)^(1/2), V the diagonal of S (D, D).
+
+    V S has the eigenvalues of the symmetric V^(1/2) S V^(1/2), which unlike its
+    matrix root are real and stable where S is singular.
+    """
+    root = np.sqrt(np.diag(covariance))
+    values = np.linalg.eigvalsh(covariance * root * root[:, None])
+    roots = np.sqrt(np.maximum(values, 0.0))
+    return float(max(0.0, 2 * np.trace(covariance) - 2 * np.sum(roots)))
