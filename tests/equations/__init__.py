@@ -3,10 +3,15 @@
 A new method's cases go into one file here, and one line below.
 """
 
-from equations import discrete, plain
+from equations import (
+    discrete,
+    groups,
+    plain,
+)
 from equations.reference import Case
 
 EQUATIONS: dict[str, list[Case]] = {
     **plain.CASES,
     **discrete.CASES,
+    **groups.CASES,
 }

@@ -1,0 +1,113 @@
+"""Ada-GVAE and Ada-ML-VAE: pairs that share unknown factors (Locatello et al. 2020).
+
+"Weakly-supervised disentanglement without compromises", section 4. Of a pair of
+images that differ in few factors, the latents whose posteriors lie close together
+are taken to be shared, and are given one posterior; the rest is the beta-VAE.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.errors import unknown
+from disentangle.methods import beta_vae, gaussian_vae
+from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
+from disentangle.methods.group_posterior import AVERAGES, share
+from disentangle.methods.pairs import pairs
+
+
+@dataclass(frozen=True)
+class Settings(gaussian_vae.Settings):
+    """Static choices of Ada-GVAE."""
+
+    changed: int = 1  # factors a pair differs in; 0, -1: random, see pairs.py
+    distinct: bool = False  # True: exactly `changed`, False: at most
+    average: str = "arithmetic"  # of shared latents, see group_posterior.py
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.average not in AVERAGES:
+            raise unknown("average", self.average, AVERAGES)
+
+
+@dataclass(frozen=True)
+class ProductSettings(Settings):
+    """Static choices of Ada-ML-VAE.
+
+    Its paper writes a product of experts, "product"; its code, and so its
+    published numbers, have "geometric".
+    """
+
+    average: str = "geometric"
+
+
+class Hyper(NamedTuple):
+    """Traced."""
+
+    beta: float = 1.0  # >= 0; Locatello et al. 2020: 1 .. 16
+
+
+def shared_latents(mean: jax.Array, logvar: jax.Array) -> jax.Array:
+    """The latents a pair is taken to share: those below the middle of the KLs.
+
+    delta_d = KL(q(z_d|x1) || q(z_d|x2)), tau = (max_d delta_d + min_d delta_d) / 2
+    for each pair; latent d is shared where delta_d < tau. disentanglement_lib
+    leaves out the KL's factor of 1/2, which scales delta and tau alike. Where all
+    delta_d are equal, nothing is shared; for two equal posteriors that is the same
+    as sharing everything.
+
+    Args:
+      mean: (2 B, D); rows i and i + B are a pair.
+      logvar: (2 B, D).
+
+    Returns:
+      (B, D) bool.
+    """
+    (m1, m2), (l1, l2) = jnp.split(mean, 2), jnp.split(logvar, 2)
+    delta = 0.5 * (jnp.exp(l1 - l2) + jnp.square(m2 - m1) * jnp.exp(-l2) - 1 + l2 - l1)
+    tau = 0.5 * (delta.max(1, keepdims=True) + delta.min(1, keepdims=True))
+    return delta < tau
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The beta-VAE loss of both images, their close latents averaged.
+
+    (1/2) sum_{j=1,2} [-E_q~(z|x_j) log p(x_j|z) + beta KL(q~(z|x_j) || N(0, I))]
+    where q~ is q with the shared latents averaged; nats per image.
+
+    Raises:
+      UserError: on a `changed` that the space does not allow.
+    """
+    vae = gaussian_vae.model(settings, shape)
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        mean, logvar = vae.posterior(params, batch.images)
+        shared = shared_latents(mean, logvar)
+        mean, logvar = share(settings.average, mean, logvar, shared, 2)
+        z = sample_posterior(mean, logvar, key=key)
+        reconstruction = vae.reconstruction(params, z, batch.images)
+        terms = Terms(reconstruction, kl_to_prior(mean, logvar), mean, logvar, z)
+        value, logs = beta_vae.objective(terms, hyper, key=key, step=step)
+        often = {"shared": shared.mean(0, dtype=jnp.float32)}  # (D,), share of pairs
+        return value, shown(terms) | logs | often
+
+    return gaussian_vae.method_of(
+        vae,
+        {"vae": Player(("encoder", "decoder"), loss)},
+        arrange=pairs(space, settings.changed, settings.distinct),
+    )
+
+
+ADA_GVAE = Recipe(
+    build, Settings, Hyper, "Ada-GVAE, pairs of images (Locatello et al. 2020)"
+)
+ADA_ML_VAE = Recipe(
+    build, ProductSettings, Hyper, "Ada-ML-VAE, pairs of images (Locatello et al. 2020)"
+)

@@ -1,0 +1,94 @@
+"""ML-VAE and GVAE: groups of images that share their content.
+
+"Multi-level variational autoencoder" (Bouchacourt et al. 2018) and "Group-based
+learning of disentangled representations" (Hosoya 2019). The images of a group
+have some factors in common. The first latents, the content, get one posterior a
+group; the others, the style, one an image.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError, unknown
+from disentangle.methods import beta_vae, gaussian_vae
+from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
+from disentangle.methods.group_posterior import AVERAGES, share
+from disentangle.methods.pairs import groups
+
+
+@dataclass(frozen=True)
+class Settings(gaussian_vae.Settings):
+    """Static choices of ML-VAE."""
+
+    shared: tuple[str, ...] = ()  # factors a group has in common; () is the first
+    members: int = 2  # n, images in a group
+    content: int = 5  # latents of the content; half, as in the ML-VAE paper
+    average: str = "product"  # of the content, see group_posterior.py
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.content < self.latents:
+            raise UserError(
+                f"method.content={self.content} must be in 1 .. {self.latents - 1}, "
+                "fewer than method.latents"
+            )
+        if self.average not in AVERAGES:
+            raise unknown("average", self.average, AVERAGES)
+
+
+@dataclass(frozen=True)
+class MeanSettings(Settings):
+    """Static choices of GVAE, which averages the content's means and variances."""
+
+    average: str = "arithmetic"
+
+
+class Hyper(NamedTuple):
+    """Traced."""
+
+    beta: float = 1.0  # >= 0; 1 is the group evidence lower bound of both papers
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The negative evidence lower bound of a group of n, divided by n.
+
+    sum_i [-E log p(x_i|c, s_i) + beta KL(q(s_i|x_i) || N(0, I))]
+    + beta KL(q(c|x_1 .. x_n) || N(0, I))  (Bouchacourt et al. 2018): the
+    content is paid for once a group. As in their algorithm 1 every member has its
+    own sample of c. Codes of an image alone are those of a group of one.
+
+    Raises:
+      UserError: on a factor that does not exist, or fewer than 2 members.
+    """
+    vae = gaussian_vae.model(settings, shape)
+    n = settings.members
+    content = jnp.arange(settings.latents) < settings.content
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        mean, logvar = vae.posterior(params, batch.images)
+        mean, logvar = share(settings.average, mean, logvar, content[None], n)
+        z = sample_posterior(mean, logvar, key=key)
+        reconstruction = vae.reconstruction(params, z, batch.images)
+        kl = kl_to_prior(mean, logvar) * jnp.where(content, 1 / n, 1.0)
+        terms = Terms(reconstruction, kl, mean, logvar, z)
+        value, logs = beta_vae.objective(terms, hyper, key=key, step=step)
+        return value, shown(terms) | logs
+
+    return gaussian_vae.method_of(
+        vae,
+        {"vae": Player(("encoder", "decoder"), loss)},
+        arrange=groups(space, settings.shared, n),
+    )
+
+
+ML_VAE = Recipe(
+    build, Settings, Hyper, "ML-VAE, groups of images (Bouchacourt et al. 2018)"
+)
+GVAE = Recipe(build, MeanSettings, Hyper, "GVAE, groups of images (Hosoya 2019)")
