@@ -1,4 +1,4 @@
-"""Mutual information gap (Chen et al. 2018), as Locatello et al. 2019 compute it."""
+"""Mutual information gap (Chen et al. 2018), on bins or on samples of q(z|x)."""
 
 import numpy as np
 
@@ -6,20 +6,28 @@ from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.posterior_information import posterior_information
 
 
-def mig(table: CodeTable, settings: Settings) -> Result:
+def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Result:
     """MIG = mean_j (I(1)j - I(2)j) / H_j over the factors j.
 
-    I_ij is the mutual information of code i, cut into `settings.bins` equal-width
-    bins, and factor j; I(1)j and I(2)j are the two largest of column j, H_j is the
-    factor's entropy. All in nats, from the training rows. Chen et al. instead
-    integrate over samples of q(z|x) and leave the shape out: their numbers are not
-    comparable.
+    I_ij is the mutual information of code i and factor j; I(1)j and I(2)j are the two
+    largest of column j, H_j is the factor's entropy. In nats, from the training rows.
+
+    Protocol "locatello" cuts the codes, which are posterior means, into
+    `settings.bins` equal-width bins (Locatello et al. 2019). Protocol "paper" draws
+    codes from q(z|x), see `posterior_information` (Chen et al. 2018, Eq. 6). There the
+    aggregate posterior is over the training rows, where the authors have all images,
+    and over all factors given, where they leave the shape of dSprites out. Numbers of
+    the two protocols are not comparable. Where the table has no log-variances, codes
+    are taken as certain and "paper" is the estimate on bins; `ran` says which it was.
 
     Args:
-      table: at least two codes.
-      settings: reads `bins`.
+      table: at least two codes; `logvars` for protocol "paper".
+      settings: reads `protocol`, `bins`, and for "paper" `seed`, `threads`,
+        `progress`.
+      samples: the most draws an entropy of protocol "paper" is estimated from.
 
     Returns:
       part `score` in [0, 1]: 1 if every factor is in one code and no other, 0 if
@@ -34,7 +42,21 @@ def mig(table: CodeTable, settings: Settings) -> Result:
             "mig compares a factor's two best codes, but codes has one column"
         )
     labels = dense_labels(table.factors)
-    information = mutual_information(histogram_bins(table.codes, settings.bins), labels)
+    ran: dict[str, object]
+    if settings.protocol == "paper" and table.logvars is not None:
+        information = posterior_information(
+            table.codes, table.logvars, labels, settings, samples=samples
+        )
+        ran = {"estimator": "entropies of sampled q(z|x) rows", "samples": samples}
+    else:
+        bins = histogram_bins(table.codes, settings.bins)
+        information = mutual_information(bins, labels)
+        ran = {
+            "estimator": "plug-in on equal-width bins of the training codes",
+            "bins": settings.bins,
+        }
+        if settings.protocol == "paper":
+            ran["note"] = "no log-variances given: codes taken as certain"
     entropies = entropy(labels)
     gaps = gap(information) / entropies
     return Result(
@@ -43,8 +65,7 @@ def mig(table: CodeTable, settings: Settings) -> Result:
         arrays={"mutual_information": information, "entropy": entropies},
         ran={
             "definition": "mean over factors of (I(1) - I(2)) / H, in nats",
-            "estimator": "plug-in on equal-width bins of the training codes",
-            "bins": settings.bins,
+            **ran,
         },
     )
 
