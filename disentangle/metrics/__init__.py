@@ -7,6 +7,7 @@ from disentangle.metrics.dcimig import dcimig
 from disentangle.metrics.explicitness import explicitness
 from disentangle.metrics.irs import irs
 from disentangle.metrics.jemmig import jemmig
+from disentangle.metrics.mcc import mcc
 from disentangle.metrics.mig import mig
 from disentangle.metrics.mig_sup import mig_sup
 from disentangle.metrics.modularity import modularity
@@ -21,6 +22,7 @@ METRICS: dict[str, Metric] = {
     "mig_sup": mig_sup,
     "jemmig": jemmig,
     "dcimig": dcimig,
+    "mcc": mcc,
     "sap": sap,
     "modularity": modularity,
     "explicitness": explicitness,

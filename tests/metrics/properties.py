@@ -16,7 +16,7 @@ class Property(NamedTuple):
         of 1 / (values of a factor), plus 0.15.
       dead: parts that are 0 where every code is constant.
       scale: True where positive scales of codes do not matter (to 0.02).
-      names: True where factor values are names only, not numbers that are binned.
+      names: True where factor values are names only, not numbers.
       rows: of the test tables; more where the metric is noisy.
     """
 
@@ -44,6 +44,12 @@ PROPERTIES: dict[str, Property] = {
     # A clean code scores 1; noise in few of its bins is less than noise in all.
     "jemmig": Property({"score": 0.9}, {"score": 0.25}, ()),
     "dcimig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
+    "mcc": Property(
+        top={"pearson": 0.99, "spearman": 0.99},
+        floor={"pearson": 0.25, "spearman": 0.25},
+        dead=("pearson", "spearman"),
+        names=False,
+    ),
     "sap": Property({"score": 0.2}, {"score": 0.15}, (), scale=False),
     "modularity": Property({"score": 0.75}, {"score": 0.8}, ("score",)),
     "explicitness": Property(
