@@ -90,12 +90,18 @@ def init(method: Method, *, key: jax.Array) -> Params:
 
 
 def evaluate_losses(
-    method: Method, params: Params, hyper: Any, batch: Batch, *, key: jax.Array
+    method: Method,
+    params: Params,
+    hyper: Any,
+    batch: Batch,
+    *,
+    key: jax.Array,
+    step: Any,
 ) -> Logs:
-    """Every player's logs on one batch, nothing moved."""
+    """Every player's logs on one batch, nothing moved, as at `step` of training."""
     logs: Logs = {}
     for name, player in method.players.items():
-        loss, extra = player.loss(params, hyper, batch, key=key, step=0)
+        loss, extra = player.loss(params, hyper, batch, key=key, step=step)
         logs |= named_logs(method, name, loss, extra)
     return logs
 

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from disentangle.data.samplers import Pool
-from disentangle.methods.base import Method, Params, evaluate_losses
+from disentangle.methods.base import Method, evaluate_losses
 from disentangle.training import population
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan
@@ -92,19 +92,26 @@ def compile_programs(
 
         return jax.jit(all_members, donate_argnums=0)
 
-    def evaluate(params: Params, pool: Pool, index: jax.Array):
-        def member(params, traced):
+    def evaluate(state: TrainState, pool: Pool, index: jax.Array):
+        def member(state, traced):
             tested = Pool(pool.data, index.reshape(-1))
 
             def part(index):
                 key = jax.random.key(0)
                 batch = method.arrange(tested, index, key)
-                return evaluate_losses(method, params, traced.method, batch, key=key)
+                return evaluate_losses(
+                    method,
+                    state.params,
+                    traced.method,
+                    batch,
+                    key=key,
+                    step=state.step,
+                )
 
             logs = jax.lax.map(part, index)
             return jax.tree.map(lambda x: x.mean(0), logs)
 
-        return population.over_members(member)(params, traced)
+        return population.over_members(member)(state, traced)
 
     jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
     return Programs(
@@ -158,7 +165,7 @@ def run_loop(
         if step % config["log_every"] == 0 or last:
             now = write_window(now, plan, writers, step, bar)
         if config["eval_every"] and (step % config["eval_every"] == 0 or last):
-            logs = programs.evaluate(now.state.params, pool, _batched(test_index))
+            logs = programs.evaluate(now.state, pool, _batched(test_index))
             write_rows(writers, plan, step, "test", jax.device_get(logs))
         if checkpoints and (step % config["checkpoint_every"] == 0 or last):
             for writer in writers:

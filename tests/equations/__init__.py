@@ -6,6 +6,7 @@ A new method's cases go into one file here, and one line below.
 from equations import (
     discrete,
     groups,
+    objectives,
     plain,
 )
 from equations.reference import Case
@@ -14,4 +15,5 @@ EQUATIONS: dict[str, list[Case]] = {
     **plain.CASES,
     **discrete.CASES,
     **groups.CASES,
+    **objectives.CASES,
 }
