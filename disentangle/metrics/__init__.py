@@ -5,6 +5,7 @@ from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dcimig import dcimig
 from disentangle.metrics.explicitness import explicitness
+from disentangle.metrics.infomec import infomec
 from disentangle.metrics.irs import irs
 from disentangle.metrics.jemmig import jemmig
 from disentangle.metrics.mcc import mcc
@@ -22,6 +23,7 @@ METRICS: dict[str, Metric] = {
     "mig_sup": mig_sup,
     "jemmig": jemmig,
     "dcimig": dcimig,
+    "infomec": infomec,
     "mcc": mcc,
     "sap": sap,
     "modularity": modularity,

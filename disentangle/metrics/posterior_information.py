@@ -1,10 +1,9 @@
 """Information of Gaussian codes q(z|x) about factors, sampled (Chen et al. 2018)."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from disentangle.metrics.base import Settings
+from disentangle.metrics.parallel import in_threads
 
 # Numbers in one block of samples by mixture components.
 BLOCK = 2**21
@@ -44,18 +43,12 @@ def posterior_information(
     # One draw a row for all codes: a code's number does not depend on its column.
     draw = centre + np.exp(spread / 2) * rng.standard_normal(len(means))[:, None]
     order = rng.permutation(len(means))
-    codes = means.shape[1]
 
     def row(i: int) -> np.ndarray:
         columns = (draw[order, i], centre[order, i], spread[order, i])
         return _code_information(*columns, labels[order], samples)
 
-    rows = []
-    with ThreadPoolExecutor(settings.threads) as pool:
-        for found in pool.map(row, range(codes)):
-            rows.append(found)
-            if settings.progress is not None:
-                settings.progress("mig", len(rows), codes)
+    rows = in_threads(row, range(means.shape[1]), settings, "mig")
     return np.maximum(np.stack(rows), 0.0)
 
 

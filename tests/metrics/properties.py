@@ -44,6 +44,19 @@ PROPERTIES: dict[str, Property] = {
     # A clean code scores 1; noise in few of its bins is less than noise in all.
     "jemmig": Property({"score": 0.9}, {"score": 0.25}, ()),
     "dcimig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
+    # The fifth code is active and knows nothing. Ranges are compared between codes.
+    "infomec": Property(
+        top={"modularity": 0.7, "compactness": 0.9, "explicitness": 0.9},
+        floor={"explicitness": 0.15},
+        dead=(
+            "modularity",
+            "compactness",
+            "explicitness",
+            "modularity_iqr",
+            "compactness_iqr",
+        ),
+        scale=False,
+    ),
     "mcc": Property(
         top={"pearson": 0.99, "spearman": 0.99},
         floor={"pearson": 0.25, "spearman": 0.25},
