@@ -22,6 +22,7 @@ class Batch(NamedTuple):
 
     images: jax.Array  # (B, H, W, C) float32 in [0, 1]
     factors: jax.Array  # (B, F) int32
+    labelled: "Batch | None" = None  # more images, whose factors a loss may read
 
 
 class Pool(NamedTuple):
@@ -77,7 +78,9 @@ def with_second(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
 def halves(batch: Batch) -> tuple[Batch, Batch]:
     """(the first B rows, the other B rows) of a batch of 2 B rows."""
     rows = batch.images.shape[0] // 2
-    part = lambda start: Batch(*(x[start : start + rows] for x in batch))
+    part = lambda start: Batch(
+        batch.images[start : start + rows], batch.factors[start : start + rows]
+    )
     return part(0), part(rows)
 
 

@@ -11,7 +11,9 @@ from disentangle.methods import (
     info_vae,
     joint_vae,
     ml_vae,
+    semi_supervised,
     supervised,
+    supervised_vae,
     vae,
 )
 from disentangle.methods.base import Recipe
@@ -32,4 +34,6 @@ METHODS: dict[str, Recipe] = {
     "ada_ml_vae": adaptive_vae.ADA_ML_VAE,
     "ml_vae": ml_vae.ML_VAE,
     "gvae": ml_vae.GVAE,
+    "s2_beta_vae": semi_supervised.with_labels(beta_vae.RECIPE, "S2-beta-VAE"),
+    "supervised_vae": supervised_vae.RECIPE,
 }

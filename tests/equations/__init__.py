@@ -5,6 +5,7 @@ A new method's cases go into one file here, and one line below.
 
 from equations import (
     discrete,
+    few_labels,
     groups,
     objectives,
     plain,
@@ -16,4 +17,5 @@ EQUATIONS: dict[str, list[Case]] = {
     **discrete.CASES,
     **groups.CASES,
     **objectives.CASES,
+    **few_labels.CASES,
 }

@@ -1,0 +1,127 @@
+"""R_s: how far codes are from labels, the supervised losses of Locatello et al. 2020.
+
+"Disentangling factors of variation using few labels" (ICLR 2020), section 4, and
+its code. Code i is compared with factor i, so there must be as many codes as
+factors; further codes are free. All are sums over the factors and means over the
+batch; the paper's code takes the mean in "cov" and "embed", the sum in the others,
+so that its weight of those is ours divided by its batch size, 64.
+
+Not taken over: its "l2" without a scale subtracts (B, F) from (B, 1, F), which
+compares every image with the labels of every other.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from disentangle.methods.base import Params
+from disentangle.methods.likelihood import softplus
+
+
+class LabelLoss(NamedTuple):
+    """One R_s, for the factors of one space."""
+
+    # loss(params, means (B, D), labels (B, F) int32) -> ()
+    loss: Callable[[Params, jax.Array, jax.Array], jax.Array]
+    init: Callable[[jax.Array], Params] | None = None  # of what it learns itself
+
+
+def unit(labels: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
+    """Labels 0 .. K - 1 as k / K, (B, F) float32 in [0, 1).
+
+    By K, as the paper's code has it, and not by K - 1: 1 is never reached.
+    """
+    return labels.astype(jnp.float32) / np.asarray(sizes, np.float32)[None]
+
+
+def xent(sizes: tuple[int, ...]) -> LabelLoss:
+    """Cross-entropy of sigmoid(mu_i) with the label in [0, 1): the paper's choice."""
+
+    def loss(params, means, labels):
+        del params
+        logits = means[:, : len(sizes)]
+        values = softplus(logits) - unit(labels, sizes) * logits
+        return values.sum(1).mean()
+
+    return LabelLoss(loss)
+
+
+def l2(sizes: tuple[int, ...]) -> LabelLoss:
+    """Squared distance of sigmoid(mu_i) from the label in [0, 1)."""
+
+    def loss(params, means, labels):
+        del params
+        guess = jax.nn.sigmoid(means[:, : len(sizes)])
+        return jnp.square(guess - unit(labels, sizes)).sum(1).mean()
+
+    return LabelLoss(loss)
+
+
+def scaled_l2(sizes: tuple[int, ...]) -> LabelLoss:
+    """Squared distance of b mu_i from the label 0 .. K - 1, b learned, at first 1."""
+
+    def loss(params, means, labels):
+        guess = params["scale"] * means[:, : len(sizes)]
+        return jnp.square(guess - labels.astype(jnp.float32)).sum(1).mean()
+
+    return LabelLoss(loss, lambda key: {"scale": jnp.ones((), jnp.float32)})
+
+
+def cov(sizes: tuple[int, ...]) -> LabelLoss:
+    """sum_{i != j} Cov(mu_i, label_j)^2 over the batch, labels 0 .. K - 1.
+
+    All D codes take part. It asks that codes do not follow other codes' factors, not
+    that they follow their own.
+    """
+
+    def loss(params, means, labels):
+        del params
+        y = labels.astype(jnp.float32)
+        c = (means - means.mean(0)[None]).T @ (y - y.mean(0)[None]) / y.shape[0]
+        own = np.eye(means.shape[1], len(sizes), dtype=bool)
+        return jnp.where(own, 0.0, jnp.square(c)).sum()
+
+    return LabelLoss(loss)
+
+
+def embed(sizes: tuple[int, ...]) -> LabelLoss:
+    """Softmax over a factor's K values, each a learned place on the line of its code.
+
+    Cross-entropy of the logits -(mu_i - e_ik)^2, so the order of the values is free.
+    The places start like TensorFlow's weights, uniform within sqrt(3 / K). Its code
+    can also learn a temperature; here it is 1.
+    """
+
+    def init(key):
+        keys = jax.random.split(key, len(sizes))
+        place = lambda k, size: jax.random.uniform(
+            k, (size,), jnp.float32, -((3 / size) ** 0.5), (3 / size) ** 0.5
+        )
+        return {
+            f"places_{i}": place(k, n)
+            for i, (k, n) in enumerate(zip(keys, sizes, strict=True))
+        }
+
+    def loss(params, means, labels):
+        total = jnp.float32(0.0)
+        for i in range(len(sizes)):
+            distance = means[:, i, None] - params[f"places_{i}"][None]
+            total += optax.softmax_cross_entropy_with_integer_labels(
+                -jnp.square(distance), labels[:, i]
+            ).mean()
+        return total
+
+    return LabelLoss(loss, init)
+
+
+LABEL_LOSSES: dict[str, Callable[[tuple[int, ...]], LabelLoss]] = {
+    "xent": xent,
+    "l2": l2,
+    "scaled_l2": scaled_l2,
+    "cov": cov,
+    "embed": embed,
+}

@@ -1,0 +1,140 @@
+"""S2-: an unsupervised method that also sees a few labels (Locatello et al. 2020).
+
+"Disentangling factors of variation using few labels" (ICLR 2020), section 4:
+
+loss = loss of the unsupervised method + gamma_sup R_s,
+
+R_s the distance of the posterior means of labelled images from their labels
+(label_losses.py). It is composed of whole methods: `with_labels` takes the recipe of
+one and gives that of its S2 variant, with the same fields and four more.
+"""
+
+import collections
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle.data.samplers import Arrange, Batch, Pool, take
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError, unknown
+from disentangle.methods.base import Loss, Method, Recipe
+from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
+from disentangle.nn import Net
+
+GAMMA_SUP = 64.0  # 1 in their code, which sums R_s over its batch of 64
+
+
+def labelled_images(pool: Pool, labels: int, label_seed: int) -> jax.Array:
+    """The pictures whose factors may be read, (n,) int32: the same at every step.
+
+    The first `labels` of a permutation of the pool, so that larger budgets contain
+    smaller ones; all of a pool that has fewer. Test images bring labels of their own,
+    on which R_s tells how the labels generalise.
+    """
+    order = np.random.default_rng(label_seed).permutation(pool.size)[:labels]
+    where = jnp.asarray(order, jnp.int32)
+    return where if pool.subset is None else pool.subset[where]
+
+
+def beside_labels(arrange: Arrange, labels: int, label_seed: int) -> Arrange:
+    """What `arrange` gives, and B labelled images drawn with replacement."""
+
+    def both(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+        own, which = jax.random.split(key)
+        known = labelled_images(pool, labels, label_seed)
+        rows = jax.random.randint(which, index.shape, 0, known.shape[0])
+        labelled = take(pool.data, known[rows])
+        return arrange(pool, index, own)._replace(labelled=labelled)
+
+    return both
+
+
+def supervised(loss: Loss, method: Method, distance: LabelLoss) -> Loss:
+    """loss + gamma_sup R_s of the posterior means of the labelled images."""
+
+    def both(params, hyper, batch: Batch, *, key, step):
+        assert batch.labelled is not None  # `beside_labels` drew them
+        value, logs = loss(params, hyper, batch, key=key, step=step)
+        means = method.represent(params, batch.labelled.images)
+        r = distance.loss(params.get("labels", {}), means, batch.labelled.factors)
+        return value + hyper.gamma_sup * r, logs | {"supervised": r}
+
+    return both
+
+
+def with_labels(unsupervised: Recipe, name: str) -> Recipe:
+    """The S2 variant of a method, to be named `name` in the list of methods.
+
+    R_s goes to the player that moves "encoder". The settings are those of the
+    method and `labels` (how many labelled images), `label_seed` (which),
+    `supervised_loss` (a key of LABEL_LOSSES); traced is also `gamma_sup`, its weight.
+
+    `build` raises UserError where there are fewer latents than factors.
+    """
+
+    def build(settings: Any, space: FactorSpace, shape: tuple[int, int, int]) -> Method:
+        if settings.latents < len(space.names):
+            raise UserError(
+                f"method.latents={settings.latents} is less than the "
+                f"{len(space.names)} factors whose labels the codes are to follow"
+            )
+        method = unsupervised.build(settings, space, shape)
+        distance = LABEL_LOSSES[settings.supervised_loss](space.sizes)
+        learned = {} if distance.init is None else {"labels": _net(distance)}
+        players = {
+            key: player._replace(
+                moves=(*player.moves, *learned),
+                loss=supervised(player.loss, method, distance),
+            )
+            if "encoder" in player.moves
+            else player
+            for key, player in method.players.items()
+        }
+        return method._replace(
+            nets=method.nets | learned,
+            players=players,
+            arrange=beside_labels(method.arrange, settings.labels, settings.label_seed),
+        )
+
+    return Recipe(
+        build,
+        _settings(unsupervised.settings),
+        _hyper(unsupervised.hyper),
+        f"{name}, few labels (Locatello et al. 2020)",
+    )
+
+
+def _net(distance: LabelLoss) -> Net:
+    """What R_s learns itself, as a network: inputs (means, labels)."""
+    assert distance.init is not None
+    return Net(distance.init, lambda params, x: distance.loss(params, *x))
+
+
+def _settings(unsupervised: Any) -> type:
+    """The settings of the method and those of the labels, checked."""
+
+    @dataclass(frozen=True)
+    class Settings(unsupervised):
+        """Static choices."""
+
+        labels: int = 1000  # labelled images; the paper has 100 and 1000
+        label_seed: int = 0  # which they are
+        supervised_loss: str = "xent"  # R_s, see label_losses.py
+
+        def __post_init__(self):
+            super().__post_init__()
+            if self.labels < 1:
+                raise UserError(f"method.labels={self.labels} must be at least 1")
+            if self.supervised_loss not in LABEL_LOSSES:
+                raise unknown("supervised loss", self.supervised_loss, LABEL_LOSSES)
+
+    return Settings
+
+
+def _hyper(unsupervised: Any) -> Any:
+    """The traced fields of the method, all with defaults, and gamma_sup."""
+    defaults = unsupervised._field_defaults | {"gamma_sup": GAMMA_SUP}
+    return collections.namedtuple("Hyper", defaults, defaults=defaults.values())

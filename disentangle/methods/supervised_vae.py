@@ -1,0 +1,42 @@
+"""The supervised baseline of the few-label study: R_s alone trains the encoder.
+
+Locatello et al. 2020, "Disentangling factors of variation using few labels",
+compare with it; the decoder learns beside, to look at the codes.
+"""
+
+from typing import NamedTuple
+
+import jax
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.gaussian_vae import Settings, forward, method_of, model, shown
+from disentangle.methods.semi_supervised import with_labels
+
+
+class Hyper(NamedTuple):
+    """Traced; gamma_sup comes with the labels, and does not matter to Adam."""
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """-E_q(z|x) log p(x|z), z held: no gradient to the encoder, no KL; nats.
+
+    Without a KL nothing keeps the posterior's variance: it stays as it starts, or
+    drifts with the means. As in their code, z is sampled all the same.
+    """
+    del space
+    vae = model(settings, shape)
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        del hyper, step
+        held = params | {"encoder": jax.lax.stop_gradient(params["encoder"])}
+        terms = forward(vae, held, batch.images, key=key)
+        return terms.reconstruction, shown(terms)
+
+    return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})
+
+
+RECIPE = with_labels(Recipe(build, Settings, Hyper, ""), "supervised encoder")
