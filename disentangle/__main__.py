@@ -140,7 +140,7 @@ def root(error: BaseException) -> str:
 
 def overview() -> str:
     """The top-level help."""
-    rows = [f"  {name:9} {command.summary}" for name, command in COMMANDS.items()]
+    rows = [f"  {name:14} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join([f"usage: {PROGRAM} COMMAND ... (--help for each)", "", *rows])
 
 

@@ -157,6 +157,21 @@ def group(values: Values, words: list[str]) -> None:
         write_json(out, grouping.to_json())
 
 
+def impossibility(values: Values, words: list[str]) -> None:
+    """The theorem as an experiment, its table, figure and page."""
+    from disentangle.report.impossibility import write_figures
+    from disentangle.report.page import write_report
+    from disentangle.report.text import rotation_table
+    from disentangle.study.impossibility import run_impossibility
+
+    workdir = _workdir(values)
+    config = _config(values, workdir)
+    run_impossibility(config, workdir, progress=values["progress"])
+    print(rotation_table(workdir))
+    for path in (*write_figures(workdir), write_report(workdir)):
+        print(f"wrote {path}")
+
+
 def export(values: Values, words: list[str]) -> None:
     """Writes a rendered data set for other people's code."""
     from disentangle.data import load
@@ -285,6 +300,12 @@ COMMANDS: dict[str, Command] = {
             JSON,
         ),
         ("AFFINITY.csv",),
+    ),
+    "impossibility": Command(
+        impossibility,
+        "the theorem as an experiment: latents rotated, scores destroyed",
+        "--config=experiments/impossibility.py:dsprites --workdir=runs/impossibility",
+        (CONFIG, WORKDIR, PROGRESS),
     ),
     "score": Command(
         score,

@@ -4,6 +4,7 @@ The figure functions take arrays and return a matplotlib Figure, which a noteboo
 shows by itself and `figure.savefig` writes. The only package that imports matplotlib.
 """
 
+from disentangle.report.impossibility import Clouds, impossibility_figure
 from disentangle.report.losses import (
     curves_figure,
     curves_of,
@@ -15,10 +16,12 @@ from disentangle.report.page import write_report
 from disentangle.report.panels import reconstruction_figure, traversal_figure
 
 __all__ = [
+    "Clouds",
     "affinity_figure",
     "curves_figure",
     "curves_of",
     "importance_figure",
+    "impossibility_figure",
     "parts_of",
     "reconstruction_figure",
     "task_losses_figure",

@@ -171,6 +171,41 @@ def importances(workdir: Path) -> dict[str, Importance] | None:
         }
 
 
+def impossibility(workdir: Path) -> dict[str, list[dict[str, Any]]] | None:
+    """impossibility.json: code -> its rows, an angle each, ascending."""
+    path = workdir / "impossibility.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in read_json(path)["rows"]:
+            found.setdefault(str(row["code"]), []).append(dict(row))
+        return {
+            code: sorted(rows, key=lambda row: float(row["angle"]))
+            for code, rows in found.items()
+        }
+
+
+def rotations_ran(workdir: Path) -> dict[str, dict[str, Any]]:
+    """impossibility.json: metric -> protocol."""
+    path = workdir / "impossibility.json"
+    with reading(path):
+        return {str(k): dict(v) for k, v in read_json(path).get("ran", {}).items()}
+
+
+def clouds(workdir: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, str] | None:
+    """impossibility.npz: angles (A,), points (A, n, 2), values (n,), their factor."""
+    path = workdir / "impossibility.npz"
+    if not path.exists():
+        return None
+    arrays = _arrays(path)
+    with reading(path):
+        points, values = arrays["clouds"], arrays["values"]
+        if points.shape != (len(arrays["angles"]), len(values), 2):
+            raise UserError(f"clouds have shape {points.shape}")
+        return arrays["angles"], points, values, str(arrays["factor"])
+
+
 def panels(workdir: Path) -> dict[str, np.ndarray] | None:
     """panels.npz: its arrays by name; any may be missing."""
     path = workdir / "panels.npz"

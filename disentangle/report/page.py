@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from disentangle.errors import UserError
-from disentangle.report import files, runs, scores, sections, statement
+from disentangle.report import files, impossibility, runs, scores, sections, statement
 from disentangle.report.blocks import (
     Block,
     Code,
@@ -25,6 +25,7 @@ from disentangle.training.workdir import read_json
 # The page in reading order: anchor -> title and the blocks under it. A new section
 # is a function and a line here.
 SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
+    "rotations": ("Rotated latents", impossibility.rotations),
     "affinity": ("Affinity between tasks", sections.affinity),
     "groups": ("Groups", sections.groups),
     "losses": ("Test losses", sections.task_losses),

@@ -55,7 +55,7 @@ def scores(workdir: Path) -> list[Block]:
             rows,
         ),
         Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
-        Terms(_protocol(found.ran)),
+        Terms(protocol(found.ran)),
     ]
 
 
@@ -64,7 +64,7 @@ def _own_words(column: str, found: files.Scores) -> str:
     return str(ran.get("definition", "see the metric's own documentation."))
 
 
-def _protocol(ran: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+def protocol(ran: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
     """What was computed: first what all metrics share, then each one's own.
 
     Left out are lists and the number of codes, which differs by representation.

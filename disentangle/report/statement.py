@@ -24,23 +24,48 @@ def is_pipeline(config: Mapping[str, Any]) -> bool:
     return "supervised" in config
 
 
+def is_impossibility(config: Mapping[str, Any]) -> bool:
+    """Whether a config is the impossibility experiment's."""
+    return "angles" in config
+
+
 def title(config: Mapping[str, Any]) -> str:
     """The page's heading."""
     data = _get(config, "data", "name", missing="an unnamed data set")
     if is_pipeline(config):
         return f"Task groups and disentanglement on {data}"
+    if is_impossibility(config):
+        return f"Rotated latents of {data}: what data alone cannot tell"
     return f"{_get(config, 'method', 'name', missing='A run')} on {data}"
 
 
 def result(workdir: Path) -> str:
     """What came out, in one or two sentences computed from the files, or ""."""
     sentences = []
-    for say in (_losses_sentence, _scores_sentence, _run_sentence):
+    for say in (
+        _rotation_sentence,
+        _losses_sentence,
+        _scores_sentence,
+        _run_sentence,
+    ):
         try:
             sentences.append(say(workdir))
         except UserError:
             continue  # the section of that file says what is wrong with it
     return " ".join(filter(None, sentences))
+
+
+def _rotation_sentence(workdir: Path) -> str:
+    found, key = files.impossibility(workdir), "dci/disentanglement"
+    sentences = []
+    for code, rows in (found or {}).items():
+        if key in rows[0]:
+            ends = [f"{float(row[key]):.{SCORE_DECIMALS}f}" for row in rows]
+            sentences.append(
+                f"{code[0].upper() + code[1:]}: turned by {rows[-1]['angle']:g}°, DCI "
+                f"disentanglement goes from {ends[0]} to {ends[-1]}."
+            )
+    return " ".join(sentences)
 
 
 def _losses_sentence(workdir: Path) -> str:
@@ -157,6 +182,8 @@ def command(config: Mapping[str, Any]) -> str:
     data = _get(config, "data", "name", missing="dsprites")
     if is_pipeline(config):
         job = f"pipeline --config=experiments/pipeline.py:{data}"
+    elif is_impossibility(config):
+        job = f"impossibility --config=experiments/impossibility.py:{data}"
     else:
         method = _get(config, "method", "name", missing="beta_vae")
         job = f"train --config=experiments/vae.py:{data},{method}"

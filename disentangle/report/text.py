@@ -75,6 +75,20 @@ def _scores(workdir: Path) -> str:
     return title + means.T.to_string(float_format="{:.3f}".format)
 
 
+def rotation_table(workdir: Path) -> str:
+    """impossibility.csv as text, a column an angle."""
+    frame = pd.read_csv(workdir / "impossibility.csv")
+    parts = [
+        f"\n{code}\n"
+        + rows.drop(columns="code")
+        .set_index("angle")
+        .dropna(axis=1)
+        .T.to_string(float_format="{:.4f}".format)
+        for code, rows in frame.groupby("code", sort=False)
+    ]
+    return "\n".join(parts)
+
+
 def catalogue() -> str:
     """What can be named in a config or a flag."""
     tables: dict[str, dict[str, Any]] = {

@@ -61,6 +61,7 @@ def write_pipeline(
     write_losses(folder, tasks, seeds, rng)
     write_scores(folder, tasks, seeds, rng)
     write_panels(folder / "panels.npz", size, channels, rng)
+    write_rotations(folder, rng)
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
 
@@ -133,6 +134,24 @@ def write_scores(folder, tasks, seeds, rng) -> None:
         arrays[name] = matrix / matrix.sum(0)
         arrays[f"{name}:codes"] = np.asarray(codes)
     np.savez(folder / "importance.npz", **arrays)
+
+
+def write_rotations(folder, rng) -> None:
+    shared = {"probe/accuracy": 0.85, "mig/score": 0.2}
+    density = {"marginals/ks": 0.008, "marginals/ks_critical": 0.0111}
+    rows = [
+        {"code": "a code", "angle": angle, "dci/disentanglement": 1 - angle / 50}
+        | (shared | density)
+        for angle in (0.0, 20.0, 45.0)
+    ]
+    dump(folder / "impossibility.json", {"rows": rows, "ran": {"mig": {"bins": 20}}})
+    np.savez(
+        folder / "impossibility.npz",
+        angles=np.array([0.0, 20.0, 45.0]),
+        clouds=rng.normal(size=(3, 50, 2)),
+        values=rng.integers(0, 3, 50),
+        factor=np.asarray("shape"),
+    )
 
 
 def disc(size, channels, x, y, radius) -> np.ndarray:

@@ -265,6 +265,7 @@ FILES = {
     "scores.json": {"scores"},
     "importance.npz": {"importance"},
     "panels.npz": {"reconstructions", "traversals"},
+    "impossibility.json": {"rotations"},
 }
 
 
