@@ -1,10 +1,12 @@
 """Scores of representations. A new metric is one file and one line in METRICS."""
 
 from disentangle.metrics.base import CodeTable, Metric, Result, Settings
+from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dcimig import dcimig
 from disentangle.metrics.explicitness import explicitness
+from disentangle.metrics.factor_vae import factor_vae
 from disentangle.metrics.infomec import infomec
 from disentangle.metrics.irs import irs
 from disentangle.metrics.jemmig import jemmig
@@ -16,6 +18,7 @@ from disentangle.metrics.sap import sap
 from disentangle.metrics.score import choose_metrics, flatten, score, score_details
 from disentangle.metrics.table import code_table
 from disentangle.metrics.unsupervised import unsupervised
+from disentangle.metrics.z_max_variance import z_max_variance
 
 METRICS: dict[str, Metric] = {
     "dci": dci,
@@ -30,6 +33,9 @@ METRICS: dict[str, Metric] = {
     "explicitness": explicitness,
     "irs": irs,
     "unsupervised": unsupervised,
+    "factor_vae": factor_vae,
+    "beta_vae": beta_vae,
+    "z_max_variance": z_max_variance,
 }
 
 __all__ = [

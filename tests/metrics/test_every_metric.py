@@ -67,17 +67,20 @@ def test_top_on_the_factors_and_floor_on_noise(name, protocol, factors):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_order_of_codes_and_of_factors_does_not_matter(name, codes, factors):
+    drawn = PROPERTIES[name].sampling
     plain = fast(codes, factors, name)
     moved = fast(codes[:, [2, 0, 3, 1]], factors[:, [1, 2, 0]], name)
     for part, value in plain.parts.items():
         # Ties between codes may fall the other way.
-        assert moved.parts[part] == pytest.approx(value, abs=5e-3), part
+        assert moved.parts[part] == pytest.approx(value, abs=max(5e-3, drawn)), part
     for part, values in plain.per_factor.items():
         expected = np.array(values)[[1, 2, 0]]
-        np.testing.assert_allclose(moved.per_factor[part], expected, atol=1e-2)
+        atol = max(1e-2, drawn)
+        np.testing.assert_allclose(moved.per_factor[part], expected, atol=atol)
     for part, values in plain.per_code.items():
         expected = np.array(values)[[2, 0, 3, 1]]
-        np.testing.assert_allclose(moved.per_code[part], expected, atol=1e-2)
+        atol = max(1e-2, drawn)
+        np.testing.assert_allclose(moved.per_code[part], expected, atol=atol)
 
 
 @pytest.mark.parametrize("name", METRICS)

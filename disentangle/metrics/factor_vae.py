@@ -1,0 +1,107 @@
+"""The FactorVAE score (Kim & Mnih 2018), as Locatello et al. 2019 compute it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.interventions import (
+    draw_factors,
+    groups,
+    local_variances,
+    majority,
+)
+
+# A code whose standard deviation is smaller has collapsed to the prior.
+COLLAPSED = 0.05
+
+
+class Constants(NamedTuple):
+    """Rows a vote, votes that decide, votes that are judged."""
+
+    batch: int
+    votes: int
+    judged: int
+
+
+CONSTANTS = {
+    "locatello": Constants(64, 10_000, 5_000),
+    "paper": Constants(200, 800, 800),
+}
+
+
+def factor_vae(table: CodeTable, settings: Settings) -> Result:
+    """How well the stillest code names the factor that was held.
+
+    A vote: a factor k, uniform; its value, that of a random row; `batch` rows of
+    that value. It names the code d with the least v_d / g_d: v_d its variance in the
+    batch, g_d over all training rows. Every code then stands for the factor of most
+    of its votes; the score is the share of fresh votes that this gets right.
+
+    Votes draw rows of the table (see `interventions`): those that decide training
+    rows, those that are judged test rows. "locatello": batches of 64 rows, 10,000
+    votes, 5,000 judged. "paper": batches of 200, 800 votes, 800 judged. Codes with
+    sqrt(g_d) < 0.05 take no part, so scales matter there and nowhere else.
+
+    Args:
+      table: training and test rows.
+      settings: reads `protocol`, `seed`.
+
+    Returns:
+      part `score` in [0, 1]; 1 / F is chance; 0 if no code takes part. Per factor
+      `score`. Array `votes` (F, D), the deciding votes; `ran` has the number of
+      codes that take part.
+
+    Raises:
+      UserError: no test rows.
+    """
+    table.need_test_rows("factor_vae")
+    batch, votes, judged = CONSTANTS[settings.protocol]
+    factors, codes = table.factors.shape[1], table.codes.shape[1]
+    scale = np.var(table.codes, axis=0, ddof=1, dtype=np.float64)
+    active = np.sqrt(scale) >= COLLAPSED
+    score, each = 0.0, np.zeros(factors)
+    train = np.zeros((factors, codes), np.int64)
+    if active.any():
+        rng = np.random.default_rng(settings.seed)
+        scale = scale[active]
+        train[:, active] = _votes(
+            table.codes[:, active], table.factors, scale, votes, batch, rng
+        )
+        test = _votes(
+            table.test_codes[:, active], table.test_factors, scale, judged, batch, rng
+        )
+        score, each = majority(train[:, active], test)
+    return Result(
+        parts={"score": score},
+        per_factor={"score": tuple(each.tolist())},
+        arrays={"votes": train},
+        ran={
+            "definition": "accuracy of naming the factor that was held by the code "
+            "whose normalised variance is least, majority vote",
+            "estimator": "rows of the table that share a factor value, drawn with "
+            "replacement",
+            "batch": batch,
+            "votes": votes,
+            "judged_votes": judged,
+            "active_codes": int(active.sum()),
+            "least_deviation": COLLAPSED,
+        },
+    )
+
+
+def _votes(
+    codes: np.ndarray,
+    factors: np.ndarray,
+    scale: np.ndarray,
+    votes: int,
+    batch: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """How many of a factor's votes name each code, (F, D)."""
+    rows, found = np.arange(len(codes)), np.zeros((factors.shape[1], len(scale)), int)
+    for k, count in draw_factors(factors.shape[1], votes, rng):
+        local = local_variances(codes, groups(factors[:, k]), rows, count, batch, rng)
+        named = np.argmin(local / scale, axis=1)
+        found[k] = np.bincount(named, minlength=len(scale))
+    return found

@@ -1,0 +1,211 @@
+"""Intervention scores read from a table, against votes drawn from a generator."""
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+from sklearn.linear_model import LogisticRegression
+
+from disentangle.errors import UserError
+from disentangle.metrics import Settings, code_table
+from disentangle.metrics.beta_vae import beta_vae
+from disentangle.metrics.factor_vae import factor_vae
+from disentangle.metrics.interventions import (
+    chunks,
+    draw_partner,
+    draw_shared,
+    groups,
+    local_variances,
+    majority,
+)
+from disentangle.metrics.z_max_variance import z_max_variance
+
+SIZES = (3, 6, 8, 5)
+SCORES = (factor_vae, beta_vae, z_max_variance)
+
+
+def encode(factors, kind):
+    """Codes that are functions of the factors, as an encoder's are."""
+    x = factors / np.array(SIZES)
+    turn = np.random.default_rng(8).normal(size=(4, 6))
+    return {
+        "clean": np.hstack([x, 0.0 * x[:, :2]]),
+        "mixed": np.tanh(x @ turn),
+        "partly": np.hstack([x[:, :2], x[:, 2:] @ turn[2:, :3], 0.01 * x[:, :1]]),
+    }[kind]
+
+
+def draw(rng, rows):
+    return np.stack([rng.integers(0, k, rows) for k in SIZES], axis=1)
+
+
+def literal_factor_vae(kind, rng, votes=4000, judged=2000):
+    """Locatello et al. 2019's procedure: new factors, encoded anew, for every vote."""
+    scale = np.var(encode(draw(rng, 10_000), kind), axis=0, ddof=1)
+    active = np.sqrt(scale) >= 0.05
+
+    def table(count):
+        found = np.zeros((4, active.sum()), int)
+        for _ in range(count):
+            k, factors = rng.integers(4), draw(rng, 64)
+            factors[:, k] = factors[0, k]
+            local = np.var(encode(factors, kind), axis=0, ddof=1)
+            found[k, np.argmin(local[active] / scale[active])] += 1
+        return found
+
+    decide, judge = table(votes), table(judged)
+    names = np.argmax(decide, axis=0)
+    return judge[names, np.arange(len(names))].sum() / judged
+
+
+def literal_beta_vae(kind, rng, points=4000, judged=2000):
+    def sample(count):
+        x, y = [], []
+        for _ in range(count):
+            k, left, right = rng.integers(4), draw(rng, 64), draw(rng, 64)
+            right[:, k] = left[:, k]
+            apart = np.abs(encode(left, kind) - encode(right, kind))
+            x.append(apart.mean(axis=0))
+            y.append(k)
+        return np.array(x), np.array(y)
+
+    return LogisticRegression().fit(*sample(points)).score(*sample(judged))
+
+
+def literal_z_max(kind, rng):
+    scale = np.var(encode(draw(rng, 10_000), kind), axis=0, ddof=1)
+    found = np.zeros((4, 6), int)
+    for _ in range(2000):
+        k, factors = rng.integers(4), draw(rng, 100)
+        free = factors[:, k].copy()
+        factors[:] = factors[0]
+        factors[:, k] = free
+        local = np.var(encode(factors, kind), axis=0, ddof=1)
+        found[k, np.argmax(local / (scale + 1e-20))] += 1
+    return found.max(axis=0).sum() / found.sum()
+
+
+LITERAL = {
+    factor_vae: literal_factor_vae,
+    beta_vae: literal_beta_vae,
+    z_max_variance: literal_z_max,
+}
+
+
+@pytest.mark.parametrize("kind", ["clean", "mixed", "partly"])
+@pytest.mark.parametrize("metric", SCORES)
+def test_the_table_gives_what_new_images_give(metric, kind):
+    rng = np.random.default_rng(1)
+    factors = draw(rng, 15_000)
+    found = metric(code_table(encode(factors, kind), factors), Settings())
+    expected = LITERAL[metric](kind, rng)
+    # Three deviations of the 2,000 votes that `expected` is a mean of.
+    tolerance = 3 * np.sqrt(max(expected * (1 - expected), 1e-4) / 2000) + 0.01
+    assert found.parts["score"] == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_the_seed_fixes_all_and_threads_nothing(metric):
+    factors = draw(np.random.default_rng(2), 900)
+    table = code_table(encode(factors, "mixed") + 0.1, factors)
+    one = metric(table, Settings(seed=3, jobs=1))
+    assert metric(table, Settings(seed=3, jobs=2)).parts == one.parts
+    assert metric(table, Settings(seed=4)).parts != one.parts
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_tiny_tables_and_values_that_only_test_rows_have(metric):
+    factors = np.array([[0, 1], [1, 1], [2, 0], [3, 1], [4, 0], [7, 9]])
+    codes = np.random.default_rng(4).normal(size=(6, 3))
+    parts = metric(code_table(codes, factors, num_train=5), Settings()).parts
+    assert all(0 <= value <= 1 for value in parts.values())
+
+
+@pytest.mark.parametrize("metric", [factor_vae, beta_vae])
+def test_one_factor_is_always_guessed_and_test_rows_are_needed(metric):
+    factors = draw(np.random.default_rng(5), 600)[:, 1:2]
+    codes = np.hstack([factors, factors])
+    assert metric(code_table(codes, factors), Settings()).parts["score"] == 1.0
+    table = code_table(codes, factors, num_train=600)
+    with pytest.raises(UserError, match=f"{metric.__name__} needs test rows"):
+        metric(table, Settings())
+
+
+def test_factor_vae_leaves_collapsed_codes_out():
+    factors = draw(np.random.default_rng(6), 3000)
+    clean = encode(factors, "clean")
+    # A dead code that is still in every batch of one value would win all votes.
+    quiet = np.hstack([clean[:, :4], 0.04 * (factors[:, :1] == 0)])
+    found = factor_vae(code_table(quiet, factors), Settings())
+    assert (found.parts["score"], found.ran["active_codes"]) == (1.0, 4)
+    assert np.all(found.arrays["votes"][:, 4] == 0)
+    assert found.arrays["votes"].sum() == 10_000
+    nothing = factor_vae(code_table(0.01 * clean, factors), Settings())
+    assert nothing.parts["score"] == 0.0
+
+
+def test_paper_votes_are_800():
+    factors = draw(np.random.default_rng(7), 900)
+    table = code_table(encode(factors, "clean"), factors)
+    found = factor_vae(table, Settings(protocol="paper"))
+    assert found.arrays["votes"].sum() == 800
+    assert (found.ran["batch"], found.ran["judged_votes"]) == (200, 800)
+
+
+def test_z_max_has_no_score_where_no_factor_is_ever_alone():
+    line = np.arange(40)
+    factors = np.stack([line, line[::-1]], axis=1)
+    found = z_max_variance(code_table(factors * 1.0, factors, num_train=40), Settings())
+    assert found.parts == {} and found.ran["factors_judged"] == []
+    part = np.array([[0, 0], [1, 0], [2, 1], [3, 2]])  # the second never varies alone
+    found = z_max_variance(code_table(part * 1.0, part, num_train=4), Settings())
+    assert found.ran["factors_judged"] == ["factor 0"]
+    assert found.parts == {"score": 1.0}
+
+
+def test_groups_and_draws_share_the_value_and_are_uniform():
+    rng = np.random.default_rng(9)
+    keys = rng.integers(0, 4, 50) ** 2
+    within = groups(keys)
+    rows = np.repeat(np.arange(50), 400)
+    for drawn in (draw_shared(within, rows, 3, rng), draw_partner(within, rows, rng)):
+        same = keys[drawn].reshape(len(rows), -1) == keys[rows][:, None]
+        assert same.all()
+    partners = draw_partner(within, np.full(60_000, 7), rng)
+    others = np.flatnonzero((keys == keys[7]) & (np.arange(50) != 7))
+    counts = np.bincount(partners, minlength=50)
+    assert counts.sum() == counts[others].sum() and counts[7] == 0
+    assert chisquare(counts[others]).pvalue > 1e-3
+    shared = draw_shared(within, np.full(600, 7), 100, rng)
+    counts = np.bincount(shared.ravel(), minlength=50)[keys == keys[7]]
+    assert chisquare(counts).pvalue > 1e-3
+    alone = groups(np.arange(5))
+    np.testing.assert_array_equal(draw_partner(alone, np.arange(5), rng), np.arange(5))
+
+
+def test_groups_of_several_columns():
+    keys = np.array([[1, 2], [0, 5], [1, 2], [1, 3]])
+    np.testing.assert_array_equal(groups(keys).size, [2, 1, 2, 1])
+    np.testing.assert_array_equal(groups(keys[:, :0]).size, [4] * 4)
+
+
+def test_local_variances_are_those_inside_the_groups():
+    rng = np.random.default_rng(10)
+    codes, kind = rng.normal(size=(30, 2)), np.arange(30) % 3
+    found = local_variances(codes, groups(kind), np.arange(20), 30_000, 5, rng)
+    assert found.shape == (30_000, 2)
+    inside = [codes[kind == kind[row]].var(axis=0) for row in range(20)]
+    np.testing.assert_allclose(found.mean(axis=0), np.mean(inside, axis=0), rtol=0.03)
+
+
+def test_chunks_sum_to_all_votes():
+    assert sum(chunks(10_000, 64)) == 10_000
+    assert max(chunks(10_000, 64)) == 1024
+    assert chunks(3, 10**9) == [1, 1, 1]
+
+
+def test_majority_by_hand():
+    train = np.array([[5, 0, 2], [4, 9, 2], [0, 0, 0]])
+    test = np.array([[3, 1, 2], [1, 4, 0], [0, 0, 4]])
+    accuracy, each = majority(train, test)  # codes stand for factors 0, 1, 0
+    assert accuracy == pytest.approx(9 / 15)
+    np.testing.assert_allclose(each, [5 / 6, 4 / 5, 0])
