@@ -19,9 +19,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods.base import Method, Params, Player, Recipe, Tasks
 from disentangle.methods.tasks import parse
-from disentangle.nn import attribute_heads, encoder
-
-FEATURES = 256  # width of the shared encoder's last hidden layer
+from disentangle.nn import attribute_heads, encoder, output_width
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,11 @@ def build(
     """L = sum_t w_t L_t, L_t = 1 for the trivial predictor of task t."""
     tasks = parse(space, settings.tasks)
     outputs = tuple(task.outputs for task in tasks)
+    shared = encoder(settings.encoder, shape, None)
+    features = output_width(shared, shape)
     nets = {
-        "encoder": encoder(settings.encoder, shape, None),
-        "heads": attribute_heads(outputs, FEATURES, settings.subspace, settings.hidden),
+        "encoder": shared,
+        "heads": attribute_heads(outputs, features, settings.subspace, settings.hidden),
     }
 
     def forward(params: Params, images: jax.Array):

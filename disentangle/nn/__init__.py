@@ -3,7 +3,7 @@
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.heads import Heads, attribute_heads
-from disentangle.nn.net import Net
+from disentangle.nn.net import Net, output_width
 
 __all__ = [
     "DECODERS",
@@ -13,4 +13,5 @@ __all__ = [
     "attribute_heads",
     "decoder",
     "encoder",
+    "output_width",
 ]

@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from flax import linen
 
 from disentangle.errors import unknown
@@ -34,6 +35,25 @@ class Decoder(linen.Module):
         return ConvTranspose(self.features[-1])(x)
 
 
+class DenseDecoder(linen.Module):
+    """Dense layers, tanh after each but the last.
+
+    Attributes:
+      hidden: widths of the dense layers with a tanh.
+      shape: (H, W, C) of the image.
+    """
+
+    hidden: tuple[int, ...]
+    shape: tuple[int, int, int]
+
+    @linen.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """(B, latents) -> logits (B, H, W, C)."""
+        for width in self.hidden:
+            z = jnp.tanh(Dense(width)(z))
+        return Dense(math.prod(self.shape))(z).reshape(-1, *self.shape)
+
+
 def locatello(shape: tuple[int, int, int], latents: int) -> Net:
     """The decoder of Locatello et al. 2019, table 1.
 
@@ -54,7 +74,12 @@ def burgess(shape: tuple[int, int, int], latents: int) -> Net:
     return from_module(Decoder((256, 256), start, (32, 32, 32, channels)), (latents,))
 
 
-DECODERS = {"locatello": locatello, "burgess": burgess}
+def chen(shape: tuple[int, int, int], latents: int) -> Net:
+    """The dSprites decoder of Chen et al. 2018: three dense layers of 1200, tanh."""
+    return from_module(DenseDecoder((1200,) * 3, shape), (latents,))
+
+
+DECODERS = {"locatello": locatello, "burgess": burgess, "chen": chen}
 
 
 def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:

@@ -54,7 +54,16 @@ def dupont(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return from_module(Encoder(windows, (256,), outputs), shape)
 
 
-ENCODERS = {"locatello": locatello, "burgess": burgess, "dupont": dupont}
+def chen(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """The dSprites encoder of Chen et al. 2018: two dense layers of 1200, ReLU.
+
+    Where we differ: the second half of the outputs is log sigma in their code and
+    the log-variance here; start values are ours (`net.py`), theirs are PyTorch's.
+    """
+    return from_module(Encoder((), (1200, 1200), outputs), shape)
+
+
+ENCODERS = {"locatello": locatello, "burgess": burgess, "dupont": dupont, "chen": chen}
 
 
 def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
@@ -64,7 +73,8 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
       name: a key of ENCODERS.
       shape: (H, W, C) of one image; H and W multiples of 16.
       outputs: width of the output; for a Gaussian posterior over D latents 2 D,
-        means first, then log-variances. None: the last hidden features, (B, 256).
+        means first, then log-variances. None: the last hidden features, whose number
+        `net.output_width` tells.
 
     Returns:
       A Net, (B, H, W, C) float32 in [0, 1] -> (B, outputs) float32.

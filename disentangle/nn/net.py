@@ -44,6 +44,16 @@ def from_module(module: linen.Module, shape: tuple[int, ...]) -> Net:
     return Net(init, apply)
 
 
+def output_width(net: Net, shape: tuple[int, ...]) -> int:
+    """Size of the last axis of a network's output for inputs of `shape` each.
+
+    Nothing is computed: the shapes are traced.
+    """
+    x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    run = lambda seed, x: net.apply(net.init(jax.random.key(seed)), x)
+    return jax.eval_shape(run, 0, x).shape[-1]
+
+
 def glorot_uniform(key: jax.Array, shapes: Params) -> Params:
     """Start values of TensorFlow 1's layers, which Locatello et al. 2019 used.
 

@@ -1,12 +1,21 @@
 """Architectures: parameter counts, shapes, populations, heads."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.nn import DECODERS, ENCODERS, attribute_heads, decoder, encoder
+from disentangle.nn import (
+    DECODERS,
+    ENCODERS,
+    attribute_heads,
+    decoder,
+    encoder,
+    output_width,
+)
 
 
 def count(params):
@@ -27,6 +36,32 @@ def test_locatello_has_the_published_number_of_parameters():
     assert sum(sizes[3]) == 692_567
 
 
+def test_chen_is_4096_1200_1200_20_and_10_1200_1200_1200_4096():
+    """Against NumPy: ReLU in the encoder, tanh in the decoder, none at the ends."""
+    shape, rng = (64, 64, 1), np.random.default_rng(0)
+    for net, given, widths, bend in (
+        (encoder("chen", shape, 20), shape, (4096, 1200, 1200, 20), "relu"),
+        (decoder("chen", shape, 10), (10,), (10, 1200, 1200, 1200, 4096), "tanh"),
+    ):
+        params = net.init(jax.random.key(0))
+        sizes = [params[f"Dense_{i}"]["kernel"].shape for i in range(len(params))]
+        assert sizes == list(itertools.pairwise(widths))
+        x = rng.random((3, *given))
+        ours = net.apply(params, jnp.float32(x))
+        y = x.reshape(3, -1)
+        for i in range(len(params)):
+            y = y @ np.float64(params[f"Dense_{i}"]["kernel"])
+            if i < len(params) - 1:
+                y = np.maximum(y, 0) if bend == "relu" else np.tanh(y)
+        np.testing.assert_allclose(ours.reshape(3, -1), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_output_width_is_found_without_a_run(name):
+    net = encoder(name, (64, 64, 1), None)
+    assert output_width(net, (64, 64, 1)) == (1200 if name == "chen" else 256)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_encoder(name, channels):
@@ -39,7 +74,8 @@ def test_every_encoder(name, channels):
     assert y.shape == (2, 20) and y.dtype == jnp.float32
     features = encoder(name, shape, None)
     h = jax.jit(features.apply)(features.init(jax.random.key(0)), images)
-    assert h.shape == (2, 256) and jnp.all(h >= 0) and jnp.any(h > 0)
+    assert h.shape == (2, output_width(features, shape))
+    assert jnp.all(h >= 0) and jnp.any(h > 0)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
