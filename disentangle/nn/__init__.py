@@ -1,5 +1,6 @@
 """Networks as pairs of pure functions; the only package that imports flax."""
 
+from disentangle.nn.critics import discriminator
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.heads import Heads, attribute_heads
@@ -12,6 +13,7 @@ __all__ = [
     "Net",
     "attribute_heads",
     "decoder",
+    "discriminator",
     "encoder",
     "output_width",
 ]

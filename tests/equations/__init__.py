@@ -4,6 +4,7 @@ A new method's cases go into one file here, and one line below.
 """
 
 from equations import (
+    critics,
     discrete,
     few_labels,
     groups,
@@ -13,6 +14,7 @@ from equations import (
 from equations.reference import Case
 
 EQUATIONS: dict[str, list[Case]] = {
+    **critics.CASES,
     **plain.CASES,
     **discrete.CASES,
     **groups.CASES,
