@@ -62,7 +62,7 @@ def evaluate(values: Values, words: list[str]) -> None:
     from disentangle.training.run import load_run
     from disentangle.training.workdir import write_json
 
-    choose_metrics(values["metrics"])
+    choose_metrics(values["metrics"], alone="")  # what the run can have it says itself
     out = _output(values["json"])
     table = evaluate(
         load_run(_workdir(values)),

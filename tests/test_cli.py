@@ -116,7 +116,7 @@ def test_score_writes_its_parts(codes, tmp_path):
 def test_list_names_everything(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    for name in ("beta_vae", "supervised", "dci", "mig", "shapes3d", "lookahead"):
+    for name in ("beta_vae", "supervised", "mig", "udr", "shapes3d", "lookahead"):
         assert name in said
 
 

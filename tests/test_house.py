@@ -65,6 +65,7 @@ REGISTRIES = {
     "KERNELS": "methods.info_vae",
     "STATISTICS": "methods.info_vae",
     "METRICS": "metrics",
+    "POPULATION_METRICS": "metrics",
     "BACKENDS": "metrics.trees",
     "ESTIMATORS": "affinity",
     "DATASETS": "data",

@@ -1,6 +1,14 @@
 """Scores of representations. A new metric is one file and one line in METRICS."""
 
-from disentangle.metrics.base import CodeTable, Metric, Result, Settings
+from disentangle.metrics.base import (
+    CodeTable,
+    Metric,
+    Population,
+    PopulationMetric,
+    PopulationResult,
+    Result,
+    Settings,
+)
 from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
@@ -17,6 +25,7 @@ from disentangle.metrics.modularity import modularity
 from disentangle.metrics.sap import sap
 from disentangle.metrics.score import choose_metrics, flatten, score, score_details
 from disentangle.metrics.table import code_table
+from disentangle.metrics.udr import udr
 from disentangle.metrics.unsupervised import unsupervised
 from disentangle.metrics.z_max_variance import z_max_variance
 
@@ -38,11 +47,19 @@ METRICS: dict[str, Metric] = {
     "z_max_variance": z_max_variance,
 }
 
+# Those that compare several models; a run has them, one table of codes has not.
+POPULATION_METRICS: dict[str, PopulationMetric] = {
+    "udr": udr,
+}
+
 __all__ = [
     "METRICS",
+    "POPULATION_METRICS",
     "CodeTable",
     "Codes",
     "Metric",
+    "Population",
+    "PopulationResult",
     "Result",
     "Settings",
     "choose_metrics",

@@ -6,7 +6,11 @@ A metric is a plain function
 
 with its own constants as keyword-only arguments after these two. It knows no model,
 no data set and no file. A metric is one file and one line in METRICS
-(`metrics/__init__.py`).
+(`metrics/__init__.py`). A metric that compares several models of the same images,
+
+    metric(population: Population, settings: Settings) -> PopulationResult
+
+has its line in POPULATION_METRICS.
 """
 
 from collections.abc import Callable
@@ -134,3 +138,34 @@ class Result:
 
 
 Metric = Callable[[CodeTable, Settings], Result]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Codes of the same images by several models, for scores that compare models.
+
+    Attributes:
+      codes: (P, N, D) float, posterior means; finite.
+      kl: (P, D) float64, the KL of each code to the prior, mean over images, in nats.
+    """
+
+    codes: np.ndarray
+    kl: np.ndarray
+
+
+@dataclass(frozen=True)
+class PopulationResult:
+    """One metric of a population: as Result, with P values a part.
+
+    Attributes:
+      parts: the scores by name, (P,) each, a model each.
+      arrays: matrices to plot.
+      ran: what was computed, as in Result.
+    """
+
+    parts: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    ran: dict[str, object] = field(default_factory=dict)
+
+
+PopulationMetric = Callable[[Population, Settings], PopulationResult]

@@ -149,7 +149,8 @@ def _normalised_information(
         )
         return float(found[0])
 
-    pairs = [(i, j) for i in np.flatnonzero(~discrete) for j in range(labels.shape[1])]
+    smooth = np.flatnonzero(~discrete).tolist()
+    pairs = [(i, j) for i in smooth for j in range(labels.shape[1])]
     for pair, value in zip(
         pairs,
         in_threads(neighbour_information, pairs, settings, "infomec"),

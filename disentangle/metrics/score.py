@@ -15,6 +15,7 @@ from disentangle.metrics.bootstrap import intervals
 from disentangle.metrics.table import code_table
 
 DEFAULTS = Settings()
+ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
 
 
 def score(
@@ -124,21 +125,32 @@ def flatten(results: dict[str, Result]) -> dict[str, float]:
     return flat
 
 
-def choose_metrics(metrics: str | Sequence[str]) -> tuple[str, ...]:
-    """Names in METRICS from a list, "dci,mig" or "all", each once, in order.
+def choose_metrics(
+    metrics: str | Sequence[str], *, alone: str = ONE_TABLE
+) -> tuple[str, ...]:
+    """Names of metrics from a list, "dci,mig" or "all", each once, in order.
+
+    Args:
+      metrics: names in METRICS or POPULATION_METRICS; "all" is all that can be had.
+      alone: why models cannot be compared here; "" where they can.
 
     Raises:
-      UserError: a name that is not there (with a guess), or none at all.
+      UserError: a name that is not there (with a guess), one that compares models
+        where they cannot be, or none at all.
     """
     listed = metrics.split(",") if isinstance(metrics, str) else list(metrics)
     names = [str(name).strip() for name in listed]
+    together = tuple(registry.POPULATION_METRICS)
+    known = (*registry.METRICS, *(() if alone else together))
     if names == ["all"]:
-        return tuple(registry.METRICS)
+        return known
     for name in names:
-        if name not in registry.METRICS:
-            raise errors.unknown("metric", name, [*registry.METRICS, "all"])
+        if alone and name in together:
+            raise UserError(f"{name} compares several models, but {alone}")
+        if name not in known:
+            raise errors.unknown("metric", name, [*known, "all"])
     if not names:
-        raise UserError(f"no metrics given: choose from {', '.join(registry.METRICS)}")
+        raise UserError(f"no metrics given: choose from {', '.join(known)}")
     return tuple(dict.fromkeys(names))
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from disentangle.affinity import ESTIMATORS
 from disentangle.data import DATASETS
 from disentangle.methods import METHODS
-from disentangle.metrics import METRICS
+from disentangle.metrics import METRICS, POPULATION_METRICS
 from disentangle.training.workdir import read_json
 
 
@@ -94,6 +94,9 @@ def catalogue() -> str:
     tables: dict[str, dict[str, Any]] = {
         "methods": {name: recipe.summary for name, recipe in METHODS.items()},
         "metrics": {name: _first_line(metric) for name, metric in METRICS.items()},
+        "metrics of several models": {
+            name: _first_line(metric) for name, metric in POPULATION_METRICS.items()
+        },
         "data sets": {name: _sizes(recipe) for name, recipe in DATASETS.items()},
         "affinity estimators": {n: _first_line(e) for n, e in ESTIMATORS.items()},
     }

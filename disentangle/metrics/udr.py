@@ -1,0 +1,133 @@
+"""Unsupervised disentanglement ranking (Duan et al. 2020): scores without labels."""
+
+import numpy as np
+
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.base import Population, PopulationResult, Settings
+from disentangle.metrics.infomec import standardised
+from disentangle.metrics.mcc import correlations
+from disentangle.metrics.parallel import in_threads
+
+ESTIMATORS = ("lasso", "spearman")
+ALPHA = 0.1
+
+
+def udr(
+    population: Population,
+    settings: Settings,
+    *,
+    estimator: str = "lasso",
+    threshold: float = 0.01,
+    points: int = 1000,
+) -> PopulationResult:
+    """UDR_j = median over the other models i of how alike the codes of i and j are.
+
+    Disentangled models are alike up to order and sign, entangled ones each in their
+    own way. With R_ab the strength of code a of model i and code b of model j,
+
+        UDR_ij = 1/2 (mean_b max_a R_ab^2 / sum_a R_ab
+                      + mean_a max_b R_ab^2 / sum_b R_ab)
+
+    over informative codes only, those whose KL to the prior is above `threshold`
+    (Duan et al. 2020, Eq. 3). A zero row or column counts 0, and so does a pair of
+    which one model has no informative code.
+
+    Args:
+      population: two models or more, codes and KL.
+      settings: reads `threads`, `progress`.
+      estimator: "lasso", R = |coefficients| of the Lasso (penalty 0.1) from i's
+        informative codes to each of j's, all standardised, or "spearman", R = |rank
+        correlation|.
+      threshold: nats an image.
+      points: the first so many images are used; as in disentanglement_lib, 1000.
+
+    Returns:
+      part `score` (P,) in [0, 1] for "spearman", about that for "lasso". Arrays
+      `pairs` (P, P), UDR_ij with i in rows and 0 on the diagonal, and `informative`
+      (P, D).
+
+    Raises:
+      UserError: fewer than two models, or an estimator of another name.
+    """
+    if estimator not in ESTIMATORS:
+        raise unknown("estimator", estimator, ESTIMATORS)
+    models = len(population.codes)
+    if models < 2:
+        raise UserError(
+            "udr compares models with each other, but there is one: train it with "
+            "several seeds"
+        )
+    informative = population.kl > threshold
+    codes = population.codes[:, :points].astype(np.float64)
+    standard = [
+        standardised(z[:, kept]) for z, kept in zip(codes, informative, strict=True)
+    ]
+    pairs = [(i, j) for i in range(models) for j in range(models) if i != j]
+
+    def alike(pair: tuple[int, int]) -> float:
+        i, j = pair
+        if not standard[i].size or not standard[j].size:
+            return 0.0
+        strength = _lasso if estimator == "lasso" else _spearman
+        return relative_strength(strength(standard[i], standard[j]))
+
+    matrix = np.zeros((models, models))
+    found = in_threads(alike, pairs, settings, "udr")
+    for pair, value in zip(pairs, found, strict=True):
+        matrix[pair] = value
+    others = ~np.eye(models, dtype=bool)
+    scores = [float(np.median(matrix[others[:, j], j])) for j in range(models)]
+    return PopulationResult(
+        parts={"score": np.array(scores)},
+        arrays={"pairs": matrix, "informative": informative},
+        ran={
+            "definition": "median over other models of the relative strength of the "
+            "best match of informative codes",
+            "estimator": estimator,
+            "alpha": ALPHA,
+            "threshold": threshold,
+            "points": codes.shape[1],
+            "models": models,
+        },
+    )
+
+
+def gaussian_kl(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
+    """KL(N(m, e^l) || N(0, 1)) a code, mean over images, in nats.
+
+    Args:
+      means, logvars: (P, N, D).
+
+    Returns:
+      (P, D) float64.
+    """
+    means, logvars = means.astype(np.float64), logvars.astype(np.float64)
+    return np.mean(0.5 * (means**2 + np.exp(logvars) - 1.0 - logvars), axis=1)
+
+
+def relative_strength(strengths: np.ndarray) -> float:
+    """1/2 (mean_b max_a R^2 / sum_a R + mean_a max_b R^2 / sum_b R) of R (A, B) >= 0.
+
+    In [0, 1] where R is: 1 on a permutation matrix. Zero rows and columns count 0.
+    """
+    each = []
+    for axis in (0, 1):
+        total = strengths.sum(axis=axis)
+        best = strengths.max(axis=axis) ** 2
+        each.append(np.mean(best / np.where(total > 0, total, 1.0)))
+    return float(np.mean(each))
+
+
+def _lasso(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """|coefficients| (A, B) of the Lasso from all sources (N, A) to each target."""
+    from sklearn.linear_model import Lasso
+
+    model = Lasso(alpha=ALPHA).fit(sources, targets)
+    return np.abs(model.coef_.reshape(targets.shape[1], sources.shape[1]).T)
+
+
+def _spearman(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """|rank correlation| (A, B) of the columns of (N, A) and (N, B)."""
+    from scipy.stats import rankdata
+
+    return correlations(rankdata(sources, axis=0), rankdata(targets, axis=0))
