@@ -13,6 +13,7 @@ from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dcimig import dcimig
+from disentangle.metrics.downstream import downstream
 from disentangle.metrics.explicitness import explicitness
 from disentangle.metrics.factor_vae import factor_vae
 from disentangle.metrics.infomec import infomec
@@ -45,6 +46,7 @@ METRICS: dict[str, Metric] = {
     "factor_vae": factor_vae,
     "beta_vae": beta_vae,
     "z_max_variance": z_max_variance,
+    "downstream": downstream,
 }
 
 # Those that compare several models; a run has them, one table of codes has not.

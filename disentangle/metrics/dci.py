@@ -6,12 +6,12 @@ the original paper's informativeness is an error).
 """
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.labels import matched
+from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.trees import BACKENDS, Fit
 
 # Keeps the entropy of an all-zero row defined: it becomes the uniform distribution.
@@ -129,38 +129,16 @@ def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
     order, so the number of threads changes nothing.
     """
     fit = BACKENDS[settings.backend].fit
-    factors = table.factors.shape[1]
+
+    def one(j: int) -> Fit:
+        classes, test_classes = matched(table.factors[:, j], table.test_factors[:, j])
+        return fit(table.codes, classes, table.test_codes, test_classes, settings.seed)
+
     sizes = [len(np.unique(column)) for column in table.factors.T]
-    longest_first = sorted(range(factors), key=lambda j: -sizes[j])
-    done: dict[int, Fit] = {}
-    with warnings.catch_warnings(), ThreadPoolExecutor(settings.threads) as pool:
+    longest_first = sorted(range(len(sizes)), key=lambda j: -sizes[j])
+    with warnings.catch_warnings():
         # A short table has few rows a value; its factors are classes all the same.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        waiting = {
-            pool.submit(fit, *_problem(table, j), settings.seed): j
-            for j in longest_first
-        }
-        try:
-            for future in as_completed(waiting):
-                done[waiting[future]] = future.result()
-                if settings.progress is not None:
-                    settings.progress("dci", len(done), factors)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [done[j] for j in range(factors)]
-
-
-def _problem(
-    table: CodeTable, j: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Training codes and classes 0..K-1, test codes and classes, of factor j.
-
-    A test value that training lacks has the class -1.
-    """
-    values = np.unique(table.factors[:, j])
-    test = table.test_factors[:, j]
-    place = np.minimum(np.searchsorted(values, test), len(values) - 1)
-    test_classes = np.where(values[place] == test, place, -1)
-    classes = dense_labels(table.factors[:, j : j + 1])[:, 0]
-    return table.codes, classes, table.test_codes, test_classes
+        found = in_threads(one, longest_first, settings, "dci")
+    done = dict(zip(longest_first, found, strict=True))
+    return [done[j] for j in range(len(sizes))]

@@ -17,7 +17,7 @@ class Property(NamedTuple):
       dead: parts that are 0 where every code is constant.
       scale: True where positive scales of codes do not matter (to 0.02).
       names: True where factor values are names only, not numbers.
-      sampling: how far scores of two draws of the metric's own may lie apart.
+      sampling: how far scores may lie apart where the metric draws or breaks ties.
       rows: of the test tables; more where the metric is noisy.
     """
 
@@ -94,5 +94,13 @@ PROPERTIES: dict[str, Property] = {
     # The noise of the fifth code moves in every vote.
     "z_max_variance": Property(
         {"score": 0.6}, {"score": 0.55}, ("score",), sampling=0.1
+    ),
+    # Scales matter to the penalty of the linear classifier, ties to small trees.
+    "downstream": Property(
+        {"logistic_100_mean": 0.9, "trees_100_mean": 0.9},
+        {"logistic_100_mean": "chance", "trees_100_mean": "chance"},
+        (),
+        scale=False,
+        sampling=0.03,
     ),
 }
