@@ -40,6 +40,16 @@ PROPERTIES: dict[str, Property] = {
         },
         dead=("disentanglement", "completeness"),
     ),
+    # A flat curve, of codes that tell nothing, has explicitness 1 by definition.
+    "dci_es": Property(
+        top={"explicitness": 0.7, "informativeness_test": 0.9},
+        floor={
+            "disentanglement": 0.15,
+            "completeness": 0.15,
+            "informativeness_test": "chance",
+        },
+        dead=("disentanglement", "completeness"),
+    ),
     "mig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
     # The fifth code is noise and active; the variance that makes it so has a scale.
     "mig_sup": Property({"score": 0.7}, {"score": 0.15}, ("score",), scale=False),

@@ -54,7 +54,7 @@ def test_bad_arrays(codes, factors, says):
     ("settings", "says"),
     [
         ({"metrics": ["dcii"]}, "unknown metric 'dcii'. Did you mean 'dci'"),
-        ({"metrics": []}, "no metrics given: choose from dci, mig"),
+        ({"metrics": []}, "no metrics given: choose from dci, "),
         ({"metrics": ""}, "unknown metric ''"),
         ({"backend": "fats"}, "unknown backend 'fats'. Did you mean 'fast'"),
         ({"seed": -1}, "seed must be an integer from 0 to 4294967295, but is -1"),
