@@ -12,11 +12,13 @@ from disentangle.methods import (
     info_vae,
     joint_vae,
     ml_vae,
+    qlae,
     rf_vae,
     rf_vae_0,
     semi_supervised,
     supervised,
     supervised_vae,
+    tripod,
     vae,
 )
 from disentangle.methods.base import Recipe
@@ -35,6 +37,8 @@ METHODS: dict[str, Recipe] = {
     "factor_vae": factor_vae.RECIPE,
     "rf_vae": rf_vae.RECIPE,
     "rf_vae_0": rf_vae_0.RECIPE,
+    "qlae": qlae.RECIPE,
+    "tripod": tripod.RECIPE,
     "supervised": supervised.RECIPE,
     "ada_gvae": adaptive_vae.ADA_GVAE,
     "ada_ml_vae": adaptive_vae.ADA_ML_VAE,

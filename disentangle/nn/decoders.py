@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen
 
 from disentangle.errors import unknown
+from disentangle.nn import hsu as nn_hsu
 from disentangle.nn.layers import ConvTranspose, Dense
 from disentangle.nn.net import Net, from_module
 
@@ -79,7 +80,12 @@ def chen(shape: tuple[int, int, int], latents: int) -> Net:
     return from_module(DenseDecoder((1200,) * 3, shape), (latents,))
 
 
-DECODERS = {"locatello": locatello, "burgess": burgess, "chen": chen}
+def hsu(shape: tuple[int, int, int], latents: int) -> Net:
+    """The decoder of Hsu et al. 2023: 12 convolutions modulated by the latents."""
+    return from_module(nn_hsu.Decoder(shape), (latents,))
+
+
+DECODERS = {"locatello": locatello, "burgess": burgess, "chen": chen, "hsu": hsu}
 
 
 def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:

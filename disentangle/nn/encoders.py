@@ -4,6 +4,7 @@ import jax
 from flax import linen
 
 from disentangle.errors import unknown
+from disentangle.nn import hsu as nn_hsu
 from disentangle.nn.layers import Conv, Dense
 from disentangle.nn.net import Net, from_module
 
@@ -63,7 +64,18 @@ def chen(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return from_module(Encoder((), (1200, 1200), outputs), shape)
 
 
-ENCODERS = {"locatello": locatello, "burgess": burgess, "dupont": dupont, "chen": chen}
+def hsu(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """The encoder of Hsu et al. 2023: 12 convolutions, dense 256; dense 256."""
+    return from_module(nn_hsu.Encoder(outputs), shape)
+
+
+ENCODERS = {
+    "locatello": locatello,
+    "burgess": burgess,
+    "dupont": dupont,
+    "chen": chen,
+    "hsu": hsu,
+}
 
 
 def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:

@@ -1,4 +1,4 @@
-"""JointVAE."""
+"""JointVAE, QLAE, Tripod."""
 
 import jax
 import numpy as np
@@ -38,10 +38,73 @@ def joint_vae(inputs: Inputs) -> dict[str, float]:
     return {"vae": reconstruction + penalty_z + h.gamma_discrete * abs(kl_c - c_c)}
 
 
+def qlae(inputs: Inputs) -> dict[str, float]:
+    """P (BCE mean + w_q mean (sg z - q)^2 + w_c mean (z - sg q)^2), in P's units."""
+    x, h = inputs.batch.images, inputs.hyper
+    z = inputs.net("encoder", x)
+    values = np.float64(inputs.params["codebook"]["values"])
+    q = np.empty_like(z)
+    for row, column in np.ndindex(*z.shape):
+        book = values[column]
+        q[row, column] = book[np.abs(book - z[row, column]).argmin()]
+    numbers = x[0].size
+    mean = nll64(inputs.settings.likelihood, inputs.net("decoder", q), x) / numbers
+    distance = ((z - q) ** 2).mean()
+    loss = mean + (h.quantization + h.commitment) * distance
+    return {"autoencoder": numbers * loss}
+
+
+def tripod(inputs: Inputs) -> dict[str, float]:
+    """P (BCE mean + l_m I + l_h NHP), image by image (Hsu et al. 2024)."""
+    x, h, k = inputs.batch.images, inputs.hyper, inputs.settings.probes
+    z = np.tanh(inputs.net("encoder", x))
+    spaces = inputs.settings.values - 1
+    q = np.round((z + 1) * spaces / 2) * 2 / spaces - 1
+    n, d = q.shape
+    std = z.std(0) + 1e-6
+    width = std * (4 / (d + 2)) ** (1 / (d + 4)) * n ** (-1 / (d + 4))
+    information = 0.0
+    for point in q:
+        joint = np.mean([normal64(point, other, width).prod() for other in q])
+        marginal = normal64(point[None], q, h.marginal_bandwidth * std).mean(0)
+        information += (np.log(joint) - np.log(marginal).sum()) / n
+    keys = jax.random.split(inputs.key)
+    draws = (
+        jax.random.rademacher(keys[0], (k, n, d)),
+        jax.random.normal(keys[1], (k, n, d)),
+    )
+    spreads = []
+    for r in draws:
+        v = h.epsilon * std * np.float64(r)
+        g = lambda z: inputs.net("decoder", z)
+        second = [(g(q + v_k) - 2 * g(q) + g(q - v_k)) / h.epsilon**2 for v_k in v]
+        spreads.append(np.var(second, axis=0).mean())
+    hessian = spreads[0] / (spreads[1] + 1e-10)
+    numbers = x[0].size
+    mean = nll64(inputs.settings.likelihood, inputs.net("decoder", q), x) / numbers
+    loss = mean + h.multi_information * information + h.hessian * hessian
+    return {"autoencoder": numbers * loss}
+
+
+def normal64(x: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Density of N(mean, sd^2) at x."""
+    return np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+
+
 CASES = {
     "joint_vae": [
         Case({"capacity_steps": 100.0}, joint_vae, step=30),
         Case({"categories": (3, 4), "capacity_discrete": 9.0}, joint_vae, 10**6),
         Case({"likelihood": "gaussian", "temperature": 1.5}, joint_vae),
+    ],
+    "qlae": [
+        Case({}, qlae),
+        Case({"quantization": 0.3, "commitment": 0.7, "values": 4}, qlae),
+        Case({"likelihood": "gaussian", "latents": 3}, qlae),
+    ],
+    "tripod": [
+        Case({}, tripod),
+        Case({"multi_information": 0.01, "marginal_bandwidth": 0.4}, tripod),
+        Case({"probes": 3, "values": 4, "epsilon": 0.3, "hessian": 0.05}, tripod),
     ],
 }

@@ -1,0 +1,119 @@
+"""What autoencoders with quantised codes share: Hsu et al. 2023 and 2024.
+
+Both papers lower a mean over the pixels (and channels), L = BCE + penalties. Ours
+are sums over the P = H W C numbers of an image like everywhere else: P L, so that a
+penalty of weight w there has weight P w here. The fields of a method are in the
+papers' units, and `adamw` divides the gradient by P again before anything of it
+depends on the scale; an update is the papers' to the last bit but rounding.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError, unknown
+from disentangle.methods.base import Method, Params, Player
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.nn import Net, decoder, encoder
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Static choices.
+
+    The networks default to ours: a step of the papers' own costs dozens of times as
+    much (methods' docstrings have their sizes).
+    """
+
+    latents: int = 0  # 0: twice as many as factors, the papers' choice
+    values: int = 10  # V, distinct values of each latent
+    encoder: str = "locatello"
+    decoder: str = "locatello"
+    likelihood: str = "bernoulli"
+
+    def __post_init__(self):
+        if self.latents < 0:
+            raise UserError(f"method.latents={self.latents} must be at least 0")
+        if self.values < 2:
+            raise UserError(f"method.values={self.values} must be at least 2")
+        if self.likelihood not in LIKELIHOODS:
+            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
+
+
+class Model(NamedTuple):
+    """The networks "encoder" and "decoder", and the ways through them."""
+
+    nets: dict[str, Net]
+    latents: int  # D
+    numbers: int  # P = H W C of one image
+    # encode(params, images (B, H, W, C)) -> (B, D), not quantised
+    encode: Callable[[Params, jax.Array], jax.Array]
+    # logits(params, z (B, D)) -> (B, H, W, C)
+    logits: Callable[[Params, jax.Array], jax.Array]
+    # likelihood(logits, images) -> (), -log p(x|z), nats per image
+    likelihood: Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -> Model:
+    """The networks of `settings` for images of `shape` with factors `space`."""
+    latents = settings.latents or 2 * len(space.names)
+    height, width, channels = shape
+    nets = {
+        "encoder": encoder(settings.encoder, shape, latents),
+        "decoder": decoder(settings.decoder, shape, latents),
+    }
+    return Model(
+        nets=nets,
+        latents=latents,
+        numbers=height * width * channels,
+        encode=lambda params, x: nets["encoder"].apply(params["encoder"], x),
+        logits=lambda params, z: nets["decoder"].apply(params["decoder"], z),
+        likelihood=LIKELIHOODS[settings.likelihood],
+    )
+
+
+def method_of(
+    ae: Model,
+    player: Player,
+    represent: Callable[[Params, jax.Array], jax.Array],
+    nets: dict[str, Net] | None = None,
+) -> Method:
+    """The Method of one player; `nets`: what there is besides encoder and decoder."""
+    return Method(
+        nets=ae.nets | (nets or {}),
+        players={"autoencoder": player},
+        represent=represent,
+        decode=lambda params, codes: jax.nn.sigmoid(ae.logits(params, codes)),
+    )
+
+
+def straight_through(z: jax.Array, quantised: jax.Array) -> jax.Array:
+    """`quantised` to the bit, with the gradient of z (Bengio et al. 2013)."""
+    return jax.lax.stop_gradient(quantised) + (z - jax.lax.stop_gradient(z))
+
+
+def adamw(
+    learning_rate: Any, weight_decay: Any, numbers: int
+) -> optax.GradientTransformation:
+    """AdamW as both papers' code has it, for losses that sum P = `numbers` numbers.
+
+    Of the kernels (nothing else: no bias, no codebook) each entry of the gradient
+    of the mean is clipped to [-1, 1], and the weights decay (Loshchilov & Hutter
+    2019: by learning_rate * weight_decay of themselves a step).
+    """
+    return optax.chain(
+        optax.scale(1.0 / numbers),
+        optax.masked(optax.clip(1.0), are_kernels),
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(weight_decay, are_kernels),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def are_kernels(params: Any) -> Any:
+    """True at every leaf named "kernel", False elsewhere."""
+    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
