@@ -6,6 +6,7 @@ from disentangle.methods import (
     autoencoder,
     beta_tcvae,
     beta_vae,
+    conditional_vae,
     dip_vae,
     factor_vae,
     hfs_vae,
@@ -15,13 +16,13 @@ from disentangle.methods import (
     qlae,
     rf_vae,
     rf_vae_0,
-    semi_supervised,
     supervised,
     supervised_vae,
     tripod,
     vae,
 )
 from disentangle.methods.base import Recipe
+from disentangle.methods.semi_supervised import with_labels
 
 METHODS: dict[str, Recipe] = {
     "autoencoder": autoencoder.RECIPE,
@@ -44,6 +45,11 @@ METHODS: dict[str, Recipe] = {
     "ada_ml_vae": adaptive_vae.ADA_ML_VAE,
     "ml_vae": ml_vae.ML_VAE,
     "gvae": ml_vae.GVAE,
-    "s2_beta_vae": semi_supervised.with_labels(beta_vae.RECIPE, "S2-beta-VAE"),
+    "s2_beta_vae": with_labels(beta_vae.RECIPE, "S2-beta-VAE"),
+    "s2_annealed_vae": with_labels(annealed_vae.RECIPE, "S2-AnnealedVAE"),
+    "s2_beta_tcvae": with_labels(beta_tcvae.RECIPE, "S2-beta-TCVAE"),
+    "s2_dip_vae_i": with_labels(dip_vae.RECIPE_I, "S2-DIP-VAE-I"),
+    "s2_dip_vae_ii": with_labels(dip_vae.RECIPE_II, "S2-DIP-VAE-II"),
+    "conditional_vae": conditional_vae.RECIPE,
     "supervised_vae": supervised_vae.RECIPE,
 }

@@ -3,7 +3,7 @@
 from disentangle.nn.critics import discriminator
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
-from disentangle.nn.heads import Heads, attribute_heads
+from disentangle.nn.heads import Heads, attribute_heads, linear
 from disentangle.nn.net import Net, output_width
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "decoder",
     "discriminator",
     "encoder",
+    "linear",
     "output_width",
 ]

@@ -1,7 +1,7 @@
-"""Attribute heads: one subspace and one prediction per attribute.
+"""Heads on an encoder's features: one per attribute, or a single linear layer.
 
-Hou et al. 2021, "Learning Attribute-Driven Disentangled Representations for
-Interactive Fashion Retrieval" (ADDE), section 3.1.
+Attribute heads: Hou et al. 2021, "Learning Attribute-Driven Disentangled
+Representations for Interactive Fashion Retrieval" (ADDE), section 3.1.
 """
 
 from typing import NamedTuple
@@ -64,3 +64,8 @@ def attribute_heads(
       "hidden_<a>", "code_<a>" and "prediction_<a>".
     """
     return from_module(AttributeHeads(tuple(outputs), subspace, hidden), (features,))
+
+
+def linear(inputs: int, outputs: int) -> Net:
+    """One affine map, (B, inputs) -> (B, outputs)."""
+    return from_module(Dense(outputs), (inputs,))

@@ -1,11 +1,11 @@
-"""The S2 methods: the unsupervised equation and gamma_sup R_s."""
+"""The S2 methods, the unsupervised equation and gamma_sup R_s; the CVAE."""
 
 from typing import Any
 
 import numpy as np
 
-from equations import plain
-from equations.reference import Case, Inputs, nll64
+from equations import objectives, plain
+from equations.reference import Case, Inputs, kl64, nll64
 
 SIZES = np.array([2, 3, 4, 4])  # of the toy's factors
 
@@ -60,11 +60,34 @@ def reconstruction(inputs: Inputs) -> dict[str, float]:
     return {"vae": nll64(inputs.settings.likelihood, inputs.net("decoder", z), x)}
 
 
+def conditional(inputs: Inputs) -> dict[str, float]:
+    """-E log p(x|z, c) + beta KL(q(z|x, c) || N(0, I)), c one-hot."""
+    x, f = inputs.batch.images, np.asarray(inputs.batch.factors)
+    given = {"shape": 0, "turn": 2, "x": 3}
+    names = inputs.settings.condition or ["shape"]
+    c = np.concatenate([np.eye(SIZES[i])[f[:, i]] for i in map(given.get, names)], 1)
+    out = inputs.net("posterior", np.concatenate([inputs.net("encoder", x), c], 1))
+    mean, logvar = np.split(out, 2, axis=1)
+    z = inputs.sample(mean, logvar, inputs.key)
+    logits = inputs.net("decoder", np.concatenate([z, c], 1))
+    reconstruction = nll64(inputs.settings.likelihood, logits, x)
+    kl = kl64(mean, logvar).sum(1).mean()
+    return {"vae": reconstruction + inputs.hyper.beta * kl}
+
+
 CASES = {
+    "conditional_vae": [
+        Case({"beta": 3.0}, conditional),
+        Case({"condition": ["x", "turn"]}, conditional),
+    ],
     "s2_beta_vae": with_labels(
         plain.CASES["beta_vae"][:1],
         *({"supervised_loss": k} for k in ("xent", "l2", "scaled_l2", "cov", "embed")),
     ),
+    "s2_annealed_vae": with_labels(objectives.CASES["annealed_vae"][1:2]),
+    "s2_beta_tcvae": with_labels(objectives.CASES["beta_tcvae"][::3]),
+    "s2_dip_vae_i": with_labels(objectives.CASES["dip_vae_i"][1:]),
+    "s2_dip_vae_ii": with_labels(objectives.CASES["dip_vae_ii"][1:]),
     "supervised_vae": with_labels(
         [Case({"gamma_sup": 3.0}, reconstruction)], {"labels": 20}
     ),

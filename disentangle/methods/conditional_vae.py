@@ -1,0 +1,136 @@
+"""CVAE: encoder and decoder are told some factors (Sohn et al. 2015).
+
+q(z|x, c) and p(x|z, c), c the one-hot values of the factors in `condition`. What c
+says need not be coded again, so z learns the rest. c joins the encoder's last
+features, in the linear layer that gives mean and log-variance, and joins z in front
+of the decoder.
+
+Here the prior is p(z) = N(0, I), which Sohn et al. name as an alternative to a network
+p(z|c): the given factors are independent of the others, so z has nothing to learn
+about itself from c.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError
+from disentangle.methods import beta_vae, gaussian_vae
+from disentangle.methods.base import Method, Params, Player, Recipe
+from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.nn import Net, decoder, encoder, linear, output_width
+
+
+@dataclass(frozen=True)
+class Settings(gaussian_vae.Settings):
+    """Static choices."""
+
+    condition: tuple[str, ...] = ()  # factors that are given; () is the first
+
+
+class Hyper(NamedTuple):
+    """Traced."""
+
+    beta: float = 1.0  # >= 0; 1 is the conditional evidence lower bound
+
+
+class Conditional(NamedTuple):
+    """The networks, and the ways through them where c (B, C) is known."""
+
+    nets: dict[str, Net]
+    one_hot: Callable[[jax.Array], jax.Array]  # factors (B, F) -> c (B, C)
+    uniform: np.ndarray  # (C,) the mean of c: 1 / K for each value
+    # posterior(params, images (B, H, W, C), c) -> mean (B, D), logvar (B, D)
+    posterior: Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    # logits(params, z (B, D), c) -> (B, H, W, C); their sigmoid is the picture
+    logits: Callable[[Params, jax.Array, jax.Array], jax.Array]
+
+
+def conditional(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Conditional:
+    """The model of `settings`: also the way to decode codes with a c of one's choice.
+
+    Raises:
+      UserError: on a factor that does not exist, or is named twice.
+    """
+    names = settings.condition or space.names[:1]
+    if len(set(names)) != len(names):
+        raise UserError(f"a factor is named twice in {', '.join(names)}")
+    columns = [space.position(name) for name in names]
+    sizes = [space.sizes[column] for column in columns]
+    shared = encoder(settings.encoder, shape, None)
+    features = output_width(shared, shape)
+    nets = {
+        "encoder": shared,
+        "posterior": linear(features + sum(sizes), 2 * settings.latents),
+        "decoder": decoder(settings.decoder, shape, settings.latents + sum(sizes)),
+    }
+
+    def one_hot(factors: jax.Array) -> jax.Array:
+        parts = [
+            jax.nn.one_hot(factors[:, column], size, dtype=jnp.float32)
+            for column, size in zip(columns, sizes, strict=True)
+        ]
+        return jnp.concatenate(parts, axis=1)
+
+    def posterior(params: Params, images: jax.Array, c: jax.Array):
+        features = nets["encoder"].apply(params["encoder"], images)
+        both = jnp.concatenate([features, c], axis=1)
+        mean, logvar = jnp.split(
+            nets["posterior"].apply(params["posterior"], both), 2, 1
+        )
+        return mean, logvar
+
+    def logits(params: Params, z: jax.Array, c: jax.Array) -> jax.Array:
+        return nets["decoder"].apply(params["decoder"], jnp.concatenate([z, c], axis=1))
+
+    uniform = np.concatenate([np.full(size, 1 / size, np.float32) for size in sizes])
+    return Conditional(nets, one_hot, uniform, posterior, logits)
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """-E_q(z|x,c) log p(x|z, c) + beta KL(q(z|x, c) || N(0, I)), nats per image.
+
+    Codes and pictures are asked for without a c; c is then uniform over its values.
+    For the codes this is exact: mean and log-variance are linear in c, so theirs is
+    the average over every c. The decoder is not linear, and a picture decoded with
+    the uniform c is a blend, no average: choose c with `conditional`.
+    """
+    vae = conditional(settings, space, shape)
+
+    def loss(params, hyper, batch: Batch, *, key, step):
+        c = vae.one_hot(batch.factors)
+        mean, logvar = vae.posterior(params, batch.images, c)
+        z = sample_posterior(mean, logvar, key=key)
+        logits = vae.logits(params, z, c)
+        reconstruction = LIKELIHOODS[settings.likelihood](logits, batch.images)
+        terms = Terms(reconstruction, kl_to_prior(mean, logvar), mean, logvar, z)
+        value, logs = beta_vae.objective(terms, hyper, key=key, step=step)
+        return value, shown(terms) | logs
+
+    def anyway(x: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(vae.uniform[None], (x.shape[0], vae.uniform.size))
+
+    def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return vae.posterior(params, images, anyway(images))
+
+    return Method(
+        nets=vae.nets,
+        players={"vae": Player(tuple(vae.nets), loss)},
+        represent=lambda params, images: posterior(params, images)[0],
+        posterior=posterior,
+        decode=lambda params, z: jax.nn.sigmoid(vae.logits(params, z, anyway(z))),
+    )
+
+
+RECIPE = Recipe(build, Settings, Hyper, "CVAE, some factors given (Sohn et al. 2015)")
