@@ -46,6 +46,7 @@ METHODS: dict[str, Recipe] = {
     "ml_vae": ml_vae.ML_VAE,
     "gvae": ml_vae.GVAE,
     "s2_beta_vae": with_labels(beta_vae.RECIPE, "S2-beta-VAE"),
+    "s2_factor_vae": with_labels(factor_vae.RECIPE, "S2-FactorVAE"),
     "s2_annealed_vae": with_labels(annealed_vae.RECIPE, "S2-AnnealedVAE"),
     "s2_beta_tcvae": with_labels(beta_tcvae.RECIPE, "S2-beta-TCVAE"),
     "s2_dip_vae_i": with_labels(dip_vae.RECIPE_I, "S2-DIP-VAE-I"),

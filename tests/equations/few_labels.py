@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from equations import objectives, plain
+from equations import critics, objectives, plain
 from equations.reference import Case, Inputs, kl64, nll64
 
 SIZES = np.array([2, 3, 4, 4])  # of the toy's factors
@@ -84,6 +84,7 @@ CASES = {
         plain.CASES["beta_vae"][:1],
         *({"supervised_loss": k} for k in ("xent", "l2", "scaled_l2", "cov", "embed")),
     ),
+    "s2_factor_vae": with_labels(critics.CASES["factor_vae"][:2]),
     "s2_annealed_vae": with_labels(objectives.CASES["annealed_vae"][1:2]),
     "s2_beta_tcvae": with_labels(objectives.CASES["beta_tcvae"][::3]),
     "s2_dip_vae_i": with_labels(objectives.CASES["dip_vae_i"][1:]),
