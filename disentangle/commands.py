@@ -92,6 +92,20 @@ def pipeline(values: Values, words: list[str]) -> None:
     print(f"report: {write_report(workdir)}")
 
 
+def compare(values: Values, words: list[str]) -> None:
+    """A study: every run of it trained and scored."""
+    from disentangle.report.page import write_report
+    from disentangle.report.text import score_table
+    from disentangle.study.comparison import run_comparison
+
+    workdir = _workdir(values)
+    only = [name.strip() for name in (values["only"] or "").split(",") if name.strip()]
+    config = _config(values, workdir)
+    run_comparison(config, workdir, only=only, progress=values["progress"])
+    print(score_table(workdir))
+    print(f"report: {write_report(workdir)}")
+
+
 def affinity(values: Values, words: list[str]) -> None:
     """The first stage of the main job alone."""
     from disentangle.report.text import affinity_table
@@ -276,6 +290,17 @@ COMMANDS: dict[str, Command] = {
         "the main job: affinity, groups, networks, scores, report",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
         (CONFIG, WORKDIR, PROGRESS),
+    ),
+    "compare": Command(
+        compare,
+        "a study: many methods trained, scored, put beside published numbers",
+        "--config=experiments/comparison.py:dsprites,quick --workdir=runs/comparison",
+        (
+            CONFIG,
+            WORKDIR,
+            Flag("only", "string", None, "comma-separated runs to do now"),
+            PROGRESS,
+        ),
     ),
     "affinity": Command(
         affinity,

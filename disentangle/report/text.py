@@ -32,7 +32,7 @@ def affinity_table(workdir: Path) -> str:
 def result_tables(workdir: Path) -> str:
     """Affinity, groups, test losses and scores of a finished job."""
     parts = [affinity_table(workdir), _groups(workdir), _losses(workdir)]
-    return "\n".join([*parts, _scores(workdir)])
+    return "\n".join([*parts, score_table(workdir)])
 
 
 def _groups(workdir: Path) -> str:
@@ -65,10 +65,12 @@ def _losses(workdir: Path) -> str:
     return title + frame.to_string(float_format="{:.4f}".format)
 
 
-def _scores(workdir: Path) -> str:
+def score_table(workdir: Path) -> str:
+    """scores.json as text: a row a score, a column a representation."""
     table = read_json(workdir / "scores.json")
-    frame = pd.DataFrame(table["rows"]).drop(columns="seed")
-    means = frame.groupby("representation", sort=False).mean()
+    frame = pd.DataFrame(table["rows"])
+    columns = [name for name in frame.columns if "/" in name]
+    means = frame.groupby("representation", sort=False)[columns].mean()
     ran = next(iter(table["ran"].values()))
     rows = f"{ran['num_train']}/{ran['num_test']} train/test rows"
     title = f"\nscores, mean over seeds ({rows})\n"

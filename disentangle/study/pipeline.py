@@ -14,9 +14,7 @@ from the last finished stage. `report` reads the same files.
   panels.npz                        reconstructions and traversals of vae/
 """
 
-import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from disentangle.errors import UserError, unknown
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
+from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import load_data
 from disentangle.study.panels import write_panels
 from disentangle.training.config import default_config, plain, plan
@@ -38,8 +37,6 @@ from disentangle.training.workdir import (
     settle_config,
     write_json,
 )
-
-Say = Callable[[str], None]
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
@@ -242,30 +239,3 @@ def train_networks(
         workdir=folder / "networks",
         progress=progress,
     )
-
-
-class Clock:
-    """Says which stage runs and keeps its seconds in summary.json."""
-
-    def __init__(self, folder: Path, say: Say):
-        self._path, self._say, self._stage = folder / "summary.json", say, ""
-        self._started = 0.0
-
-    def __call__(self, stage: str) -> "Clock":
-        """Names the stage about to start."""
-        self._stage = stage
-        return self
-
-    def __enter__(self) -> None:
-        self._say(f"== {self._stage}")
-        self._started = time.monotonic()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is not None:
-            return
-        held = json.loads(self._path.read_text()) if self._path.exists() else {}
-        seconds = held.get("seconds", {})
-        spent = time.monotonic() - self._started
-        seconds[self._stage] = round(seconds.get(self._stage, 0.0) + spent, 1)
-        versions = representations.versions()
-        write_json(self._path, {"seconds": seconds, "versions": versions})

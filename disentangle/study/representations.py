@@ -1,7 +1,5 @@
 """What the main job compares: grouped, single-task, all-together, unsupervised."""
 
-import importlib.metadata
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +15,6 @@ from disentangle.study.evaluate import code_table, sample_index
 from disentangle.training.run import Run
 from disentangle.training.workdir import write_arrays, write_json
 from disentangle.training.writers import read_metrics
-
-PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scikit-learn", "lightgbm")
 
 
 class Serving(NamedTuple):
@@ -75,12 +71,6 @@ def check_score(config: Mapping[str, Any]) -> None:
     for name in ("num_train", "num_test"):
         if config[name] < 1:
             raise UserError(f"score.{name}={config[name]} must be at least 1")
-
-
-def versions() -> dict[str, str]:
-    """What the numbers were computed with."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version()} | found
 
 
 def write_losses(serving: Serving, folder: Path) -> None:

@@ -1,0 +1,218 @@
+"""Many methods on one data set: trained, scored, and put beside published numbers.
+
+Every method is a training run of its own (one program for its seeds), scored when
+it is done. A killed study goes on where it stopped, in training as in scoring.
+
+  config.json                 the whole study
+  runs/<name>/                training run, see training/run.py
+  runs/<name>/scores.json     its scores, one row a seed
+  scores.json                 the scores of all runs that are done
+  summary.json                seconds a run, versions
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.base import Settings
+from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.study.clock import Clock
+from disentangle.study.evaluate import load_data, posterior_table, sample_index
+from disentangle.training.config import default_config, plain, plan
+from disentangle.training.run import Run, fit, prepare
+from disentangle.training.workdir import difference, owned, read_json, write_json
+
+Say = Callable[[str], None]
+
+
+def default_comparison(
+    data: str, methods: Mapping[str, Mapping[str, Any]]
+) -> ConfigDict:
+    """The config of a study.
+
+    Args:
+      data: name in DATASETS.
+      methods: name of a run -> fields of its method, among them "method", the name
+        in METHODS, where it is not the run's own.
+
+    Returns:
+      ConfigDict: `data`, `score`, and `runs.<name>`, a training config each.
+    """
+    runs = ConfigDict()
+    for name, fields in methods.items():
+        config = default_config(data, fields.get("method", name))
+        for field in fields:
+            if field != "method":
+                config.method[field] = fields[field]
+        section = config.data
+        with config.unlocked():
+            del config["data"]
+        runs[name] = config
+    return ConfigDict(
+        {
+            "data": section,
+            "score": {
+                "metrics": ("all",),
+                "num_train": 10_000,
+                "num_test": 5_000,
+                "backend": "fast",
+                "protocol": "locatello",
+                "seed": 0,
+            },
+            "runs": runs,
+        }
+    )
+
+
+def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
+    """The config as plain data, with every error found before any compute."""
+    config = plain(config)
+    for name in ("data", "score", "runs"):
+        if name not in config:
+            raise UserError(f"the config has no field {name!r}")
+    for name in config:
+        if name not in ("data", "score", "runs"):
+            raise unknown("config field", name, ("data", "score", "runs"))
+    if not config["runs"]:
+        raise UserError("the study has no runs")
+    section = config["score"]
+    choose_metrics(section["metrics"])
+    _settings(section)
+    for name in config["runs"]:
+        plan(training_config(config, name))
+    return config
+
+
+def training_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The training config of one run."""
+    return {"data": config["data"]} | dict(config["runs"][name])
+
+
+def run_comparison(
+    config: Mapping[str, Any] | ConfigDict,
+    workdir: str | Path,
+    *,
+    only: Sequence[str] = (),
+    data: Dataset | None = None,
+    progress: bool = True,
+    say: Say = print,
+) -> Path:
+    """Runs, or goes on with, a study in `workdir`.
+
+    Args:
+      config: see `default_comparison`.
+      workdir: created if needed; one process at a time. A later call may bring more
+        runs; what is there may not change.
+      only: names of the runs to do now; () is all. The others can follow later.
+      data: the data set; None loads what the config names.
+      progress: show progress bars.
+      say: receives one line a stage.
+
+    Returns:
+      The workdir.
+
+    Raises:
+      UserError: on anything wrong, before any compute.
+    """
+    config = check(config)
+    for name in only:
+        if name not in config["runs"]:
+            raise unknown("run of the study", name, config["runs"])
+    with owned(Path(workdir)) as folder:
+        settle(folder, config)
+        clock = Clock(folder, say)
+        with clock("load the data"):
+            data = load_data(config["data"]) if data is None else data
+        names = list(only) or list(config["runs"])
+        for name in names:
+            prepare(training_config(config, name), data)
+        for name in names:
+            place = folder / "runs" / name
+            with clock(f"train {name}"):
+                run = fit(
+                    training_config(config, name),
+                    data,
+                    workdir=place,
+                    progress=progress,
+                )
+            if not (place / "scores.json").exists():
+                with clock(f"score {name}"):
+                    write_json(
+                        place / "scores.json",
+                        score_run(run, data, config["score"], name, progress=progress),
+                    )
+            gather(folder)
+    return folder
+
+
+def settle(folder: Path, config: dict[str, Any]) -> None:
+    """Writes the study's config, or adds the runs that an older one lacks.
+
+    Raises:
+      UserError: naming every field in which data, score or a run differ from before.
+    """
+    path = folder / "config.json"
+    if path.exists():
+        held = read_json(path)
+        both = {n: r for n, r in config["runs"].items() if n in held["runs"]}
+        old = held | {"runs": {name: held["runs"][name] for name in both}}
+        changes = difference(old, config | {"runs": both})
+        if changes:
+            lines = ", ".join(f"{k}: {was!r} -> {new!r}" for k, was, new in changes)
+            raise UserError(f"workdir {folder} holds another study ({lines})")
+        config = held | {"runs": held["runs"] | config["runs"]}
+    write_json(path, config)
+
+
+def _settings(section: Mapping[str, Any]) -> Settings:
+    return Settings(section["seed"], section["backend"], protocol=section["protocol"])
+
+
+def score_run(
+    run: Run, data: Dataset, section: Mapping[str, Any], name: str, *, progress: bool
+) -> dict[str, Any]:
+    """Every metric of every living member, in the form of scores.json.
+
+    Returns:
+      {"rows": [{"representation": name, "seed": ..., "<metric>/<part>": value}],
+      "ran": {metric: what was computed}}.
+    """
+    count = section["num_train"] + section["num_test"]
+    index = sample_index(data, count, seed=section["seed"])
+    codes, logvars = posterior_table(run, data, index)
+    rows: list[dict[str, Any]] = []
+    ran: dict[str, Any] = {}
+    alive = [member for member in range(len(run.members)) if run.alive[member]]
+    for member in tqdm(alive, unit="model", desc="score", disable=not progress):
+        results = score_details(
+            codes[member],
+            data.space.factors(index),
+            section["metrics"],
+            _settings(section),
+            num_train=section["num_train"],
+            num_test=section["num_test"],
+            factor_names=data.space.names,
+            logvars=None if logvars is None else logvars[member],
+        )
+        known = {"representation": name} | run.swept[member]
+        rows.append(known | flatten(results))
+        ran = {metric: result.ran for metric, result in results.items()}
+    return {"rows": rows, "ran": ran}
+
+
+def gather(folder: Path) -> None:
+    """scores.json of the study, from those of its runs that are done."""
+    rows: list[dict[str, Any]] = []
+    ran: dict[str, Any] = {}
+    for name in read_json(folder / "config.json")["runs"]:
+        path = folder / "runs" / name / "scores.json"
+        if path.exists():
+            found = read_json(path)
+            rows += found["rows"]
+            ran |= found["ran"]
+    write_json(folder / "scores.json", {"rows": rows, "ran": ran})
