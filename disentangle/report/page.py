@@ -10,7 +10,15 @@ from typing import Any
 import jinja2
 
 from disentangle.errors import UserError
-from disentangle.report import files, impossibility, runs, scores, sections, statement
+from disentangle.report import (
+    comparison,
+    files,
+    impossibility,
+    runs,
+    scores,
+    sections,
+    statement,
+)
 from disentangle.report.blocks import (
     Block,
     Code,
@@ -30,6 +38,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
     "groups": ("Groups", sections.groups),
     "losses": ("Test losses", sections.task_losses),
     "scores": ("Disentanglement scores", scores.scores),
+    "published": ("Beside published scores", comparison.published),
+    "relevance": ("Relevance of the latents", comparison.relevance),
     "importance": ("What each code dimension is used for", sections.importance),
     "training": ("Training", runs.curves),
     "ends": ("Where the models ended", runs.ends),

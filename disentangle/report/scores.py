@@ -7,6 +7,7 @@ from disentangle.report import files
 from disentangle.report.blocks import Block, Cell, Table, Terms, over_seeds, plural
 
 SCORE_DECIMALS = 3
+COLUMNS = 8  # scores in one table; more go into the next
 # Column head and definition of the scores everyone asks for. A score that is not
 # here is shown under its own name, defined by what its metric says of itself.
 PARTS = {
@@ -40,22 +41,33 @@ def scores(workdir: Path) -> list[Block]:
         return []
     order = [k for k in PARTS if k in found.columns]
     order += [k for k in found.columns if k not in PARTS]
-    places = [found.columns.index(k) for k in order]
-    rows: list[list[Cell]] = [
-        [name, *(over_seeds(values[:, i], SCORE_DECIMALS) for i in places)]
-        for name, values in found.rows.items()
-    ]
     seeds = max(len(values) for values in found.rows.values())
     spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
-    heads = [PARTS[k][0] if k in PARTS else k for k in order]
+    seeded = plural(seeds, "seed")
+    better = "higher is better unless said below"
     return [
-        Table(
-            f"Scores; higher is better. {plural(seeds, 'seed')}.{spread}",
-            ["representation", *heads],
-            rows,
+        *(
+            Table(
+                f"Scores{', continued' * (start > 0)}; {better}. {seeded}.{spread}",
+                ["representation", *map(_head, order[start : start + COLUMNS])],
+                _rows(found, order[start : start + COLUMNS]),
+            )
+            for start in range(0, len(order), COLUMNS)
         ),
         Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
         Terms(protocol(found.ran)),
+    ]
+
+
+def _head(column: str) -> str:
+    return PARTS[column][0] if column in PARTS else column
+
+
+def _rows(found: files.Scores, columns: list[str]) -> list[list[Cell]]:
+    places = [found.columns.index(k) for k in columns]
+    return [
+        [name, *(over_seeds(values[:, i], SCORE_DECIMALS) for i in places)]
+        for name, values in found.rows.items()
     ]
 
 

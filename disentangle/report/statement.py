@@ -29,6 +29,11 @@ def is_impossibility(config: Mapping[str, Any]) -> bool:
     return "angles" in config
 
 
+def is_comparison(config: Mapping[str, Any]) -> bool:
+    """Whether a config is a study's, of several training runs."""
+    return isinstance(config.get("runs"), dict)
+
+
 def title(config: Mapping[str, Any]) -> str:
     """The page's heading."""
     data = _get(config, "data", "name", missing="an unnamed data set")
@@ -36,6 +41,8 @@ def title(config: Mapping[str, Any]) -> str:
         return f"Task groups and disentanglement on {data}"
     if is_impossibility(config):
         return f"Rotated latents of {data}: what data alone cannot tell"
+    if is_comparison(config):
+        return f"{plural(len(config['runs']), 'method')} on {data}"
     return f"{_get(config, 'method', 'name', missing='A run')} on {data}"
 
 
@@ -122,6 +129,8 @@ def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:
         ]
         budget = config.get("budget")
         sentences.append(f"Budget: {plural(budget, 'network')}." if budget else "")
+    elif is_comparison(config):
+        sentences += [_part(config["runs"], name, name) for name in config["runs"]]
     else:
         sentences.append(_part({"run": config}, "run", "Trained"))
     versions = files.json_or_nothing(workdir / "summary.json").get("versions")
@@ -184,6 +193,8 @@ def command(config: Mapping[str, Any]) -> str:
         job = f"pipeline --config=experiments/pipeline.py:{data}"
     elif is_impossibility(config):
         job = f"impossibility --config=experiments/impossibility.py:{data}"
+    elif is_comparison(config):
+        job = f"compare --config=experiments/comparison.py:{data}"
     else:
         method = _get(config, "method", "name", missing="beta_vae")
         job = f"train --config=experiments/vae.py:{data},{method}"

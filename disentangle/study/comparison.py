@@ -140,12 +140,8 @@ def run_comparison(
                     workdir=place,
                     progress=progress,
                 )
-            if not (place / "scores.json").exists():
-                with clock(f"score {name}"):
-                    write_json(
-                        place / "scores.json",
-                        score_run(run, data, config["score"], name, progress=progress),
-                    )
+            with clock(f"score {name}"):
+                score_missing(run, data, config["score"], name, progress=progress)
             gather(folder)
     return folder
 
@@ -173,36 +169,49 @@ def _settings(section: Mapping[str, Any]) -> Settings:
     return Settings(section["seed"], section["backend"], protocol=section["protocol"])
 
 
-def score_run(
+def score_missing(
     run: Run, data: Dataset, section: Mapping[str, Any], name: str, *, progress: bool
-) -> dict[str, Any]:
-    """Every metric of every living member, in the form of scores.json.
+) -> None:
+    """Adds to the run's scores.json the metrics that it lacks.
 
-    Returns:
-      {"rows": [{"representation": name, "seed": ..., "<metric>/<part>": value}],
-      "ran": {metric: what was computed}}.
+    {"rows": [{"representation": name, "seed": ..., "<metric>/<part>": value}, ...],
+    "ran": {metric: what was computed}}, a row a living member.
     """
+    assert run.workdir is not None
+    path = run.workdir / "scores.json"
+    held = read_json(path) if path.exists() else {"rows": [], "ran": {}}
+    missing = [m for m in choose_metrics(section["metrics"]) if m not in held["ran"]]
+    if not missing:
+        return
     count = section["num_train"] + section["num_test"]
     index = sample_index(data, count, seed=section["seed"])
     codes, logvars = posterior_table(run, data, index)
-    rows: list[dict[str, Any]] = []
-    ran: dict[str, Any] = {}
     alive = [member for member in range(len(run.members)) if run.alive[member]]
-    for member in tqdm(alive, unit="model", desc="score", disable=not progress):
-        results = score_details(
-            codes[member],
-            data.space.factors(index),
-            section["metrics"],
-            _settings(section),
-            num_train=section["num_train"],
-            num_test=section["num_test"],
-            factor_names=data.space.names,
-            logvars=None if logvars is None else logvars[member],
-        )
-        known = {"representation": name} | run.swept[member]
-        rows.append(known | flatten(results))
-        ran = {metric: result.ran for metric, result in results.items()}
-    return {"rows": rows, "ran": ran}
+    rows = held["rows"] or [
+        {"representation": name} | run.swept[member] for member in alive
+    ]
+    with tqdm(
+        total=len(alive) * len(missing),
+        unit="score",
+        desc=f"score {name}",
+        disable=not progress,
+    ) as bar:
+        for metric in missing:
+            for row, member in zip(rows, alive, strict=True):
+                results = score_details(
+                    codes[member],
+                    data.space.factors(index),
+                    metric,
+                    _settings(section),
+                    num_train=section["num_train"],
+                    num_test=section["num_test"],
+                    factor_names=data.space.names,
+                    logvars=None if logvars is None else logvars[member],
+                )
+                row |= flatten(results)
+                bar.update()
+            held["ran"][metric] = results[metric].ran
+            write_json(path, {"rows": rows, "ran": held["ran"]})
 
 
 def gather(folder: Path) -> None:

@@ -1,0 +1,110 @@
+"""A study trains and scores each of its runs once, also across stops and additions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from disentangle.data import DATASETS
+from disentangle.errors import UserError
+from disentangle.methods import METHODS
+from disentangle.report import write_report
+from disentangle.study.comparison import default_comparison, run_comparison
+from disentangle.study.targets import TARGETS, targets_of
+
+
+@pytest.fixture
+def config():
+    tree = default_comparison(
+        "toy",
+        {
+            "vae": {"encoder": "dense", "decoder": "dense"},
+            "strong": {
+                "method": "beta_vae",
+                "beta": 8.0,
+                "encoder": "dense",
+                "decoder": "dense",
+            },
+        },
+    ).to_dict()
+    tree["score"] |= {"metrics": ["mig"], "num_train": 60, "num_test": 30}
+    for run in tree["runs"].values():
+        run |= {"steps": 4, "batch_size": 8, "log_every": 2, "seeds": 2}
+    return tree
+
+
+def go(config, toy, workdir, **chosen):
+    said = []
+    run_comparison(config, workdir, data=toy, progress=False, say=said.append, **chosen)
+    return json.loads((Path(workdir) / "scores.json").read_text()), said
+
+
+def test_every_run_is_trained_and_scored_once(config, toy, tmp_path):
+    some, _ = go(config, toy, tmp_path, only=["strong"])
+    assert [row["representation"] for row in some["rows"]] == ["strong"] * 2
+    whole, _ = go(config, toy, tmp_path)
+    names = [(row["representation"], row["seed"]) for row in whole["rows"]]
+    assert names == [("strong", 0), ("strong", 1), ("vae", 0), ("vae", 1)]
+    assert whole["rows"][:2] == some["rows"]
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
+    again, _ = go(config, toy, tmp_path)
+    assert again == whole
+    assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
+
+
+def test_a_metric_added_by_a_killed_scoring_is_added_and_nothing_else(
+    config, toy, tmp_path
+):
+    config["score"]["metrics"] = ["mig", "dci"]
+    whole, _ = go(config, toy, tmp_path / "a", only=["vae"])
+    go(config, toy, tmp_path / "b", only=["vae"])
+    path = tmp_path / "b" / "runs" / "vae" / "scores.json"
+    held = json.loads(path.read_text())  # as if killed before dci was written
+    held["ran"].pop("dci")
+    held["rows"] = [
+        {k: v for k, v in row.items() if not k.startswith("dci")}
+        for row in held["rows"]
+    ]
+    path.write_text(json.dumps(held))
+    assert go(config, toy, tmp_path / "b", only=["vae"])[0] == whole
+
+
+def test_runs_may_be_added_but_not_changed(config, toy, tmp_path):
+    first = config | {"runs": {"vae": config["runs"]["vae"]}}
+    go(first, toy, tmp_path)
+    assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
+    config["runs"]["strong"]["method"]["beta"] = 2.0
+    with pytest.raises(UserError, match=r"runs.strong.method.beta: 8.0 -> 2.0"):
+        go(config, toy, tmp_path)
+
+
+def test_mistakes_are_named_before_any_compute(config, toy, tmp_path):
+    with pytest.raises(UserError, match="Did you mean 'strong'"):
+        go(config, toy, tmp_path / "x", only=["strng"])
+    config["runs"]["strong"]["method"]["beta"] = "much"
+    with pytest.raises(UserError, match=r"method.beta"):
+        go(config, toy, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_targets_name_what_exists():
+    for target in TARGETS:
+        assert target.data in DATASETS
+        assert target.method in METHODS
+        assert 0 < target.value <= 1
+        assert target.source and target.protocol
+    assert {t.method for t in targets_of("shapes3d")} >= {"beta_vae"}
+
+
+def test_the_page_shows_ours_beside_the_published(config, toy, tmp_path):
+    go(config, toy, tmp_path)
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["data"]["name"] = "dsprites"  # whose targets exist
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    page = write_report(tmp_path).read_text()
+    scores = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    ours = np.mean([r["mig/score"] for r in scores if r["representation"] == "strong"])
+    assert "Beside published scores" in page
+    assert f"{ours:.3f}" in page
+    assert "0.132 ± 0.045" in page  # CFASL's beta-VAE

@@ -1,0 +1,87 @@
+"""The config files: what each argument means, and that a plan can be made of it."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from disentangle.errors import UserError
+from disentangle.methods import METHODS
+from disentangle.study import comparison
+from disentangle.training.config import plan
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name):
+    path = ROOT / "experiments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"experiments_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def locatello():
+    return load("locatello2019")
+
+
+@pytest.mark.parametrize(
+    ("index", "data", "method", "field", "value", "seed"),
+    [
+        (0, "dsprites", "beta_vae", "beta", 1.0, 0),
+        (49, "dsprites", "beta_vae", "beta", 1.0, 49),
+        (50, "dsprites", "beta_vae", "beta", 2.0, 0),
+        (437, "dsprites", "factor_vae", "gamma", 30.0, 37),
+        (899, "dsprites", "dip_vae_i", "lambda_od", 50.0, 49),
+        (1799, "dsprites", "annealed_vae", "c_max", 100.0, 49),
+        (10800, "shapes3d", "beta_vae", "beta", 1.0, 0),
+        (12599, "shapes3d", "annealed_vae", "c_max", 100.0, 49),
+    ],
+)
+def test_a_model_of_the_12600(locatello, index, data, method, field, value, seed):
+    """Counted by hand: data set, method, strength, seed; the seed fastest."""
+    config = locatello.get_config(str(index))
+    assert (config.data.name, config.method.name) == (data, method)
+    assert (config.method[field], config.seed, config.seeds) == (value, seed, 1)
+    assert plan(config).members == (f"seed={seed}",)
+
+
+def test_the_grids_are_1800_models_a_data_set(locatello):
+    members = []
+    for method in locatello.GRIDS:
+        config = locatello.get_config(f"dsprites,{method}")
+        members += plan(config).members
+        assert (config.batch_size, config.method.latents) == (64, 10)
+        assert config.optimizer.to_dict() == {
+            "name": "adam",
+            "learning_rate": 1e-4,
+            "b1": 0.9,
+            "b2": 0.999,
+            "eps": 1e-8,
+        }
+        assert config.steps == (150_000 if method == "factor_vae" else 300_000)
+    assert len(members) == 1800
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("1800", "model 1800 is on a data set that is not built here"),
+        ("dsprite,beta_vae", "Did you mean 'dsprites'"),
+        ("dsprites,beta_vea", "Did you mean 'beta_vae'"),
+    ],
+)
+def test_what_the_study_has_not_is_named(locatello, argument, message):
+    with pytest.raises(UserError, match=message):
+        locatello.get_config(argument)
+
+
+@pytest.mark.parametrize("size", ["quick", "overnight", "full"])
+@pytest.mark.parametrize("data", ["dsprites", "shapes3d"])
+def test_the_comparison_holds_every_method(data, size):
+    config = comparison.check(load("comparison").get_config(f"{data},{size}"))
+    trained = {run["method"]["name"] for run in config["runs"].values()}
+    assert trained == set(METHODS) - {"supervised"}
+    three = [name for name, run in config["runs"].items() if run["seeds"] == 3]
+    assert len(three) == 7
