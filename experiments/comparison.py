@@ -25,6 +25,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
+from disentangle.methods import METHODS
 from disentangle.study.comparison import default_comparison
 
 # size -> steps, learning rate, steps of RF-VAE
@@ -65,8 +66,14 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
 
 
 def methods(steps: int) -> dict[str, dict[str, Any]]:
-    """Name of a run -> fields of its method, for a training of this length."""
-    return {
-        "vae": {},
-        "beta_vae": {"beta": 4.0},
+    """Every unsupervised and weakly supervised method -> fields unlike its defaults.
+
+    The defaults are the papers'. What is counted in steps there is scaled to this
+    training's length.
+    """
+    scaled = {
+        "annealed_vae": {"threshold": steps / 3},
+        "s2_annealed_vae": {"threshold": steps / 3},
+        "joint_vae": {"capacity_steps": float(steps)},
     }
+    return {name: scaled.get(name, {}) for name in METHODS if name != "supervised"}
