@@ -15,9 +15,10 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from disentangle.commands import COMMANDS, Flag
+from disentangle.commands import COMMANDS
 from disentangle.data import cache
 from disentangle.errors import UserError, unknown
+from disentangle.flags import Flag
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)

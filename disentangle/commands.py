@@ -9,17 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from disentangle.errors import UserError
-
-Values = dict[str, Any]
-
-
-class Flag(NamedTuple):
-    """One flag: kind is string, integer, number, switch or config."""
-
-    name: str
-    kind: str
-    default: Any
-    help: str
+from disentangle.flags import CONFIG, JSON, PROGRESS, WORKDIR, Flag, Values, scoring
 
 
 class Command(NamedTuple):
@@ -242,30 +232,6 @@ def _output(path: str | None) -> Path | None:
     return out
 
 
-CONFIG = Flag(
-    "config",
-    "config",
-    None,
-    "config file and its argument; override a field with --config.field=value",
-)
-WORKDIR = Flag("workdir", "string", None, "folder of the run")
-PROGRESS = Flag("progress", "switch", True, "show progress bars")
-JSON = Flag("json", "string", None, "file to write the result to")
-
-
-def _scoring(train: int | None, test: int | None) -> tuple[Flag, ...]:
-    return (
-        Flag("metrics", "string", "dci,mig", "comma-separated names, or all"),
-        Flag("num_train", "integer", train, "rows to fit estimators on"),
-        Flag("num_test", "integer", test, "rows after them to test on"),
-        Flag("seed", "integer", 0, "of everything random"),
-        Flag("backend", "string", "reference", "trees of DCI: reference or fast"),
-        Flag("protocol", "string", "locatello", "definitions: locatello or paper"),
-        Flag("bootstrap", "integer", 0, "resamples for 95 % intervals; 0 is none"),
-        JSON,
-    )
-
-
 COMMANDS: dict[str, Command] = {
     "train": Command(
         train,
@@ -283,7 +249,7 @@ COMMANDS: dict[str, Command] = {
         evaluate,
         "score every model of a run",
         "--workdir=runs/a --metrics=dci,mig",
-        (WORKDIR, *_scoring(10_000, 5_000)),
+        (WORKDIR, *scoring(10_000, 5_000)),
     ),
     "pipeline": Command(
         pipeline,
@@ -336,7 +302,7 @@ COMMANDS: dict[str, Command] = {
         score,
         "score a file of codes (N, D) and factors (N, F)",
         "codes.npz --metrics=dci,mig --json=out.json",
-        _scoring(None, None),
+        scoring(None, None),
         ("CODES.npz",),
     ),
     "export": Command(

@@ -22,6 +22,7 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
+    "flags": (),
     "data": ("errors",),
     "nn": ("errors",),
     "metrics": ("errors",),
@@ -31,7 +32,7 @@ BELOW = {
 }
 BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
 BELOW["report"] = (*BELOW["study"], "study")
-BELOW["commands"] = (*BELOW["report"], "report")
+BELOW["commands"] = (*BELOW["report"], "report", "flags")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
 BELOW["__init__"] = BELOW["report"]  # the notebook API draws nothing
 
