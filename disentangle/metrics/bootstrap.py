@@ -15,9 +15,12 @@ def intervals(
     """95 % percentile intervals of every part of a metric.
 
     Training and test rows are resampled with replacement, each among themselves,
-    `settings.bootstrap` times, and the metric computed anew. A resample holds rows
-    twice, so estimators that remember rows come out high on it: where the interval
-    does not even hold the score, that is what it tells.
+    `settings.bootstrap` times, and the metric computed anew with the same seed. A
+    resample holds rows twice and only two thirds of the different ones. Estimators
+    that remember rows, or look for a row's neighbours, come out high on it; plug-in
+    information does too, by about as much as it is above the truth on the table
+    itself, so gaps and shares of it come out low where rows are few. Where the
+    interval does not even hold the score, that is what it tells: take more rows.
 
     Returns:
       part -> (low, high).

@@ -149,7 +149,7 @@ def test_nan_is_refused(name, codes, factors):
         score(broken, factors, name)
 
 
-@pytest.mark.parametrize("name", ["mig"])
+@pytest.mark.parametrize("name", ["mig", "mig_sup", "dcimig"])
 def test_bootstrap_intervals_hold_the_score_and_shrink_with_rows(name):
     rng = np.random.default_rng(3)
     factors = np.stack([rng.integers(0, k, 4000) for k in SIZES], axis=1)
@@ -163,6 +163,19 @@ def test_bootstrap_intervals_hold_the_score_and_shrink_with_rows(name):
     assert widths[1] < 0.6 * widths[0]
     flat = flatten({name: result})
     assert flat[f"{name}/score/low"] < flat[f"{name}/score/high"]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_part_has_a_finite_interval_and_the_score_stays(name, codes, factors):
+    rows = slice(0, 150)
+    plain = fast(codes[rows], factors[rows], name, seed=3)
+    result = fast(codes[rows], factors[rows], name, seed=3, bootstrap=2)
+    assert result.parts == plain.parts
+    assert set(result.intervals) == set(plain.parts)
+    for low, high in result.intervals.values():
+        assert np.isfinite([low, high]).all()
+        assert low <= high
+    assert result.ran["bootstrap"] == 2
 
 
 @pytest.mark.parametrize("name", ["mig"])
