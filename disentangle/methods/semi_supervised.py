@@ -7,6 +7,9 @@ loss = loss of the unsupervised method + gamma_sup R_s,
 R_s the distance of the posterior means of labelled images from their labels
 (label_losses.py). It is composed of whole methods: `with_labels` takes the recipe of
 one and gives that of its S2 variant, with the same fields and four more.
+
+The labels are exact and complete, and gamma_sup is constant; that paper also studies
+binned, noisy, permuted and missing labels, and its code can let gamma_sup grow.
 """
 
 import collections
@@ -40,7 +43,10 @@ def labelled_images(pool: Pool, labels: int, label_seed: int) -> jax.Array:
 
 
 def beside_labels(arrange: Arrange, labels: int, label_seed: int) -> Arrange:
-    """What `arrange` gives, and B labelled images drawn with replacement."""
+    """What `arrange` gives, and B labelled images drawn with replacement.
+
+    Their code goes through the labelled images in order instead, over and over.
+    """
 
     def both(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
         own, which = jax.random.split(key)
