@@ -44,7 +44,6 @@ HOMES = {
     "clu": ("training.writers",),
     "tensorboard": ("training.writers",),
     "sklearn": ("metrics",),
-    "lightgbm": ("metrics",),
     "joblib": ("metrics",),
     "scipy": ("metrics", "affinity"),
     "matplotlib": ("report",),
@@ -318,7 +317,7 @@ def test_importing_does_nothing(tmp_path):
     )
     initialised, modules = json.loads(done.stdout)
     assert not initialised
-    heavy = "sklearn lightgbm matplotlib jinja2 tensorflow_datasets tensorflow"
+    heavy = "sklearn matplotlib jinja2 tensorflow_datasets tensorflow"
     assert not {*heavy.split(), "tensorboard"} & set(modules)
     assert "jax" in modules  # the list is one of modules at all
     assert not list(tmp_path.iterdir())

@@ -43,28 +43,3 @@ def dense_labels(labels: np.ndarray) -> np.ndarray:
     """
     columns = [np.unique(column, return_inverse=True)[1] for column in labels.T]
     return np.stack(columns, axis=1).astype(np.int64)
-
-
-def cut_points(values: np.ndarray, most: int, same: float = 0.0) -> np.ndarray:
-    """Where a tree may split a code, if not between any two of its values.
-
-    Half of the cuts lie in the widest gaps, so that clusters (a code that follows a
-    factor closely) are never cut through; the others spread evenly over the ranks.
-
-    Args:
-      values: (N,) float, finite.
-      most: the largest number of cuts, at least 2.
-      same: neighbours at most this far apart are not cut apart.
-
-    Returns:
-      (C,) float64 increasing, C <= most, each halfway between two neighbouring
-      distinct values: all of those if they are few enough.
-    """
-    distinct = np.unique(values).astype(np.float64)
-    gaps = np.diff(distinct)
-    middles = ((distinct[1:] + distinct[:-1]) / 2)[gaps > same]
-    if len(middles) <= most:
-        return middles
-    widest = np.argsort(-gaps[gaps > same], kind="stable")[: most // 2]
-    even = np.linspace(0, len(middles) - 1, most - most // 2).astype(np.int64)
-    return middles[np.union1d(widest, even)]

@@ -171,7 +171,7 @@ def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
 def _versions() -> dict[str, str]:
     """Versions of Python and of the libraries that scores depend on."""
     found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-learn", "lightgbm"):
+    for package in ("numpy", "scipy", "scikit-learn"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -11,7 +11,7 @@ from typing import Any
 from disentangle.training.workdir import write_json
 
 Say = Callable[[str], None]
-PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scikit-learn", "lightgbm")
+PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 
 
 def versions() -> dict[str, str]:

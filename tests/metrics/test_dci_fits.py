@@ -1,19 +1,17 @@
 """DCI through its classifiers: known codes, both backends, threads."""
 
-import sys
-
 import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, score, score_details, trees
+from disentangle.metrics import Settings, score, score_details
 from disentangle.metrics.trees import BACKENDS
 
 SIZES = (2, 4, 3)
-# |reference - fast|, over the encoders below: 400 rows, at most 0.01 measured.
-PARITY = 0.02
+# |reference - fast|, over the encoders below: as much as between two seeds.
+PARITY = 0.01
 
 
 def drawn_factors(rows, seed=0):
@@ -74,16 +72,6 @@ def test_fast_agrees_with_reference(mix, noise):
     fast = score(codes, factors, "dci", backend="fast")
     for part, value in reference.items():
         assert fast[part] == pytest.approx(value, abs=PARITY), part
-
-
-def test_fast_with_few_cuts_stays_near(monkeypatch):
-    factors = drawn_factors(400)
-    codes = encoder(factors, 0.3, 0.2)
-    exact = score(codes, factors, "dci", backend="fast")
-    monkeypatch.setattr(trees, "CUTS", 63)
-    coarse = score(codes, factors, "dci", backend="fast")
-    assert coarse == pytest.approx(exact, abs=0.1)
-    assert coarse != exact
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -173,10 +161,3 @@ def test_dci_without_test_rows_is_refused():
     factors = drawn_factors(60)
     with pytest.raises(UserError, match="dci needs test rows, but all 60 rows"):
         score(factors, factors, "dci", num_train=60)
-
-
-def test_fast_without_lightgbm_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lightgbm", None)
-    factors = drawn_factors(60)
-    with pytest.raises(UserError, match="install lightgbm"):
-        score(factors, factors, "dci", backend="fast")

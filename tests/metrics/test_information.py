@@ -6,7 +6,7 @@ from sklearn.metrics import mutual_info_score
 
 from disentangle.errors import UserError
 from disentangle.metrics import score_details
-from disentangle.metrics.discretize import cut_points, dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 
 
@@ -43,26 +43,6 @@ def test_dense_labels_keep_the_order():
     np.testing.assert_array_equal(
         dense_labels(labels), [[1, 0], [0, 0], [1, 1], [2, 2]]
     )
-
-
-def test_cut_points_never_cut_a_cluster_while_gaps_last():
-    rng = np.random.default_rng(2)
-    clusters = rng.integers(0, 8, 3000) + 0.01 * rng.random(3000)
-    cuts = cut_points(clusters, 31)
-    assert len(cuts) <= 31
-    assert np.all(np.diff(cuts) > 0)
-    for edge in np.arange(1, 8):
-        assert np.any((cuts > edge - 0.99) & (cuts < edge))
-
-
-def test_cut_points_of_few_values_are_all_middles():
-    np.testing.assert_array_equal(cut_points(np.array([4.0, 1, 2, 1]), 8), [1.5, 3.0])
-
-
-def test_cut_points_leave_equal_values_together():
-    values = np.array([0.0, 1e-8, 1.0, 1.0 + 5e-8, 2.0])
-    cuts = cut_points(values, 8, same=1e-7)
-    np.testing.assert_allclose(cuts, [0.5, 1.5], atol=1e-6)
 
 
 def test_mig_equals_the_literal_procedure():

@@ -111,7 +111,7 @@ def write_scores(folder, tasks, seeds, rng) -> None:
     ran = {
         "dci": {
             "definition": "Eastwood & Williams 2018 as Locatello et al. 2019",
-            "estimator": "LightGBM histogram trees",
+            "estimator": "scikit-learn trees",
             "num_train": 3000,
             "num_test": 1500,
             "seed": 0,

@@ -157,7 +157,7 @@ def test_scores_are_those_of_the_file(pristine):
         assert [float(first(c)) for c in rows[row["representation"]]] == pytest.approx(
             scores, abs=5e-4
         )
-    assert "LightGBM histogram trees" in page.sections["scores"]
+    assert "scikit-learn trees" in page.sections["scores"]
     assert "num train 3,000" in page.sections["scores"]
     assert "Protocol of all scoresseed 0." in page.sections["scores"]
     assert "codes 10" not in page.sections["scores"]
