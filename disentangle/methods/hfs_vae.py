@@ -85,8 +85,10 @@ def objective(
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + beta KL + gamma sum_pairs d_H(Z_a x Z_b, Z_ab).
 
-    Z is the posterior means of the batch. The scale losses of the paper's appendix C
-    are not built: their weight is 0 in the authors' code and grids.
+    Z is the posterior means of the batch. At beta 0 nothing fixes their scale, and the
+    distance can be had small by small means with smaller sigmas: watch the KL, which
+    then grows without end. The scale losses of the paper's appendix C, made against
+    that, are not built: their weight is 0 in the authors' code and grids.
     """
     del step
     kl = terms.kl.sum()

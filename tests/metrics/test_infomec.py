@@ -136,6 +136,18 @@ def test_rotation_keeps_explicitness_of_a_linear_code_only_where_it_is_linear():
     assert parts["modularity"] <= 0.1
 
 
+def test_a_factor_on_a_circle_is_modular_and_explicit_but_not_compact():
+    factors = cube((16, 4), copies=10)
+    turn = 2 * np.pi * factors[:, 0] / 16
+    codes = np.stack([np.cos(turn), np.sin(turn), factors[:, 1]], axis=1)
+    codes += 0.01 * np.random.default_rng(6).normal(size=codes.shape)
+    result = infomec(codes, factors)
+    assert result.per_factor["compactness"][0] < 0.3
+    assert result.per_factor["compactness"][1] > 0.95
+    assert result.parts["modularity"] > 0.95
+    assert result.parts["explicitness"] > 0.9
+
+
 def test_exclusive_or_is_not_explicit():
     bits = cube((2, 2), copies=50)
     jitter = 0.05 * np.random.default_rng(3).normal(size=bits.shape)
