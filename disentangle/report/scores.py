@@ -31,6 +31,62 @@ PARTS = {
         "Mutual information gap, 0 to 1: how much more the best code dimension knows "
         "of a factor than the second best, over the factor's entropy.",
     ),
+    "sap/score": (
+        "SAP",
+        "Separated attribute predictability, 0 to 1: how much better the best code "
+        "dimension predicts a factor than the second best. Linear classifiers on one "
+        "dimension keep it far below 1.",
+    ),
+    "modularity/score": (
+        "modularity",
+        "Modularity, 0 to 1: each code dimension tells of one factor only. Dimensions "
+        "that tell nothing count too, with the value of their noise.",
+    ),
+    "explicitness/train": (
+        "explicit train",
+        "Explicitness, 0.5 (chance) to 1: area under the ROC curve of linear "
+        "classifiers of the factors, on the rows they were fitted to.",
+    ),
+    "explicitness/test": ("explicit test", "The same on rows they have not seen."),
+    "irs/score": (
+        "IRS",
+        "Interventional robustness, 0 to 1: how still code dimensions are while one "
+        "factor is held, against their largest deviation.",
+    ),
+    "factor_vae/score": (
+        "FactorVAE",
+        "FactorVAE score, 0 to 1: accuracy of naming the factor that was held by the "
+        "code dimension that varies least.",
+    ),
+    "beta_vae/score": (
+        "BetaVAE",
+        "BetaVAE score, 0 to 1: accuracy of a linear classifier that names the factor "
+        "two images share. Near 1 also for mixed codes.",
+    ),
+    "z_max_variance/score": (
+        "Z-max var",
+        "Z-max variance, 0 to 1: accuracy of naming the only factor that was free by "
+        "the code dimension that varies most.",
+    ),
+    "unsupervised/gaussian_total_correlation": (
+        "TC",
+        "Total correlation of a Gaussian with the code's covariance, in nats; lower "
+        "is more independent. No factor is looked at.",
+    ),
+    "unsupervised/wasserstein_correlation": (
+        "W",
+        "Squared Wasserstein distance of that Gaussian from independence; lower is "
+        "more independent.",
+    ),
+    "unsupervised/wasserstein_correlation_norm": (
+        "W norm",
+        "The same over the code's total variance.",
+    ),
+    "unsupervised/mutual_information": (
+        "MI of codes",
+        "Mean mutual information of two code dimensions, in nats; lower is more "
+        "independent.",
+    ),
 }
 
 
