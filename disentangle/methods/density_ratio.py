@@ -7,9 +7,9 @@ came from q(z), gives the ratio: TC = E_q(z) log[D(z) / (1 - D(z))] where D is t
 best there is (Kim & Mnih 2018, Eq. 3 and Alg. 1).
 
 D is a network with two logits, D(z) = softmax(l)_0, so log[D / (1 - D)] = l_0 - l_1.
-Locatello et al. 2019 clip D to [1e-6, 1 - 1e-6] before the logarithm of its own loss;
-here the cross-entropy is a softplus of the logits, equal to theirs for
-|l_0 - l_1| < 13.8 and with a gradient beyond.
+In the discriminator's own loss Locatello et al. 2019 clip D to [1e-6, 1 - 1e-6]; here
+-log D is softplus(l_1 - l_0), equal to theirs for |l_0 - l_1| < 13.8, and beyond
+that a loss whose gradient does not vanish.
 """
 
 from dataclasses import dataclass

@@ -64,7 +64,8 @@ def build(
     """`loss_given`'s loss + eta_s sum_d r_d + eta_h sum_d H(r_d), nats an image.
 
     H(r) = -r log r - (1 - r) log(1 - r), which is least, 0, at 0 and at 1; in terms
-    of a it is log(1 + e^a) - r a.
+    of a it is log(1 + e^a) - r a. The sign matters: one reimplementation adds
+    -H, which holds r at 1/2.
     """
     del space
     vae = model(settings, shape)

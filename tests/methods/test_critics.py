@@ -22,23 +22,21 @@ from disentangle.training.config import default_config, plan
 from disentangle.training.state import init
 from disentangle.training.step import make_step
 
-VAE = {  # what the player "vae" moves
-    "factor_vae": {"encoder", "decoder"},
-    "rf_vae": {"encoder", "decoder", "relevance"},
-    "rf_vae_0": {"encoder", "decoder"},
-}
-
 
 def built(name, toy, **fields):
     """(plan, method, Traced of its one member): dense networks."""
     config = default_config("toy", name).to_dict()
     dense = {"encoder": "dense", "decoder": "dense"}
-    if name in VAE:
+    if name != "beta_vae":
         dense["discriminator"] = (32, 32)
     config["method"] |= dense | fields
     planned = plan(config)
     method = planned.recipe.build(planned.settings, toy.space, toy.shape)
     return planned, method, jax.tree.map(lambda x: jnp.asarray(x)[0], planned.traced)
+
+
+def started(method, planned, traced):
+    return init(method, planned.optimizer, traced, jnp.uint32(0))
 
 
 def batch_of(method, toy, count=16):
@@ -107,7 +105,7 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
         player = method.players["vae"]
         own = {name: params[name] for name in player.moves}
         loss = lambda own: player.loss(params | own, hyper, batch, key=key, step=0)[0]
-        return jax.value_and_grad(loss)(own)
+        return jax.jit(jax.value_and_grad(loss))(own)
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
@@ -116,15 +114,14 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
     )
 
 
-@pytest.mark.parametrize("name", VAE)
-def test_a_player_changes_only_its_own_networks(toy, name):
-    planned, method, traced = built(name, toy)
+def test_a_player_changes_only_its_own_networks(toy):
+    planned, method, traced = built("rf_vae", toy)
     for player, moves in (
         ("discriminator", {"discriminator"}),
-        ("vae", VAE[name]),
+        ("vae", {"encoder", "decoder", "relevance"}),
     ):
         alone = method._replace(players={player: method.players[player]})
-        before = init(alone, planned.optimizer, traced, jnp.uint32(0))
+        before = jax.jit(lambda m=alone: started(m, planned, traced))()
         step = jax.jit(make_step(alone, planned.optimizer, 16))
         after, _ = step(before, traced, Pool(toy))
         for net in method.nets:
@@ -153,7 +150,7 @@ def test_a_step_computes_no_gradient_that_nobody_uses(toy):
     for batches, passes in ((1, 0), (2, 1)):
         fields = {"batches": batches, "discriminator": (width, width)}
         planned, method, traced = built("factor_vae", toy, **fields)
-        state = init(method, planned.optimizer, traced, jnp.uint32(0))
+        state = jax.eval_shape(lambda m=method, p=planned, t=traced: started(m, p, t))
         step = make_step(method, planned.optimizer, rows)
         counted = flops(lambda s, t, step=step: step(s, t, Pool(toy)), state, traced)
         products = 2 * rows * (vae + adversary + passes * sum(encoder))
