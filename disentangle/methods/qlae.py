@@ -11,9 +11,11 @@ q = nearest(z), sg the stopped gradient, squares a mean over the D latents.
 Defaults are those of the authors' Shapes3D runs (`configs` of their repository):
 V = 10 values from linspace(-1/2, 1/2), D twice the number of factors, both lambdas
 0.01, AdamW with weight decay 0.1 on the kernels. A run of theirs has `batch_size`
-128 and 200,000 `steps`. Their networks have 12 convolutions each (3x3, 3x3 and 4x4
-stride 2 with 32, 64, 128, 256 channels, instance norm, leaky ReLU; a decoder modulated
-as StyleGAN's is); the defaults here are ours.
+128 and 200,000 `steps`, and their networks: `encoder="hsu"` and `decoder="hsu"`. The
+defaults are ours for their cost. Their decay also pulls the scales of the encoder's
+norms to 0; ours leaves them.
+
+Training may first get worse: the codes leave the codebook before it follows.
 """
 
 from typing import NamedTuple

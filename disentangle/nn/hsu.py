@@ -3,11 +3,11 @@
 At each of 64, 32, 16 and 8 pixels two 3x3 convolutions and one 4x4 with stride 2, no
 biases. The encoder normalises every feature map by itself (instance norm: Ulyanov et
 al. 2016); the decoder starts from one learned map and is modulated by its input as
-StyleGAN's generator is (Karras et al. 2019, AdaIN). Kernels start as all of ours do,
-Glorot-uniform, where the authors' are uniform within 1 / sqrt(fan_in).
+StyleGAN's generator is (Karras et al. 2019, AdaIN), scale and bias after a ReLU as
+in the authors' code. Kernels start as all of ours do, Glorot-uniform, where theirs
+are uniform within 1 / sqrt(fan_in).
 
-A step costs about thirty times that of "locatello" (500 million products an image
-against 16).
+One image takes 508 million multiplications, one of "locatello" 17 million.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,7 @@ _WIDTHS = (32, 64, 128, 256)
 def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """3x3 convolution with stride 1 and a border of zeros, as one matrix product.
 
-    For the reasons of `conv`: XLA's own is fifty times slower in a loop on a CPU,
-    gradients included.
+    A product for the reasons of `conv`; its gradients are products too.
 
     Args:
       x: (B, H, W, C_in) float32.
@@ -81,21 +80,28 @@ class Kernel(linen.Module):
         return _WAYS[self.way](x, kernel)
 
 
+class InstanceNorm(linen.Module):
+    """`instance_norm`, then a scale, 1 at the start, and a bias for each channel."""
+
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        scale = 1.0 + self.param("scale", _EMPTY, x.shape[-1:])
+        bias = self.param("bias", _EMPTY, x.shape[-1:])
+        return instance_norm(x) * scale[None, None, None] + bias[None, None, None]
+
+
 class Encoder(linen.Module):
-    """(convolution, instance norm with scale and bias, leaky ReLU) x 12, dense x 2."""
+    """(convolution, instance norm, leaky ReLU) x 12, dense x 2, dense."""
 
     outputs: int | None
 
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, H, W, C) -> (B, outputs)."""
-        for block, width in enumerate(_WIDTHS):
-            for i, way in enumerate(("same", "same", "down")):
-                x = instance_norm(Kernel(width, way)(x))
-                name = f"{block}_{i}"
-                scale = 1.0 + self.param(f"scale_{name}", _EMPTY, (width,))
-                bias = self.param(f"bias_{name}", _EMPTY, (width,))
-                x = leaky(x * scale[None, None, None] + bias[None, None, None])
+        for width in _WIDTHS:
+            for way in ("same", "same", "down"):
+                x = leaky(InstanceNorm()(Kernel(width, way)(x)))
         x = x.reshape(x.shape[0], -1)
         for _ in range(2):
             x = jax.nn.relu(Dense(256)(x))

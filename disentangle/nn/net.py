@@ -29,8 +29,8 @@ def from_module(module: linen.Module, shape: tuple[int, ...]) -> Net:
     """The Net of a Linen module built of the layers in `layers.py`.
 
     Args:
-      module: takes one float32 array (B, *shape); its only variables are kernels
-        and biases.
+      module: takes one float32 array (B, *shape); its only variables are kernels,
+        and what starts at zero.
       shape: one input without its batch axis.
     """
 
@@ -64,7 +64,8 @@ def glorot_uniform(key: jax.Array, shapes: Params) -> Params:
 
     Args:
       key: a typed key.
-      shapes: pytree with shapes at its leaves, each under the name "kernel" or "bias".
+      shapes: pytree with shapes at its leaves: kernels under the name "kernel", all
+        others (biases, offsets of a scale from 1) start at zero.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
     total = sum(leaf.size for path, leaf in leaves if path[-1].key == "kernel")
