@@ -16,9 +16,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from disentangle.commands import COMMANDS
+from disentangle.commands.flags import Flag
 from disentangle.data import cache
 from disentangle.errors import UserError, unknown
-from disentangle.flags import Flag
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)

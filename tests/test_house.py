@@ -22,7 +22,6 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
-    "flags": (),
     "data": ("errors",),
     "nn": ("errors",),
     "metrics": ("errors",),
@@ -32,7 +31,7 @@ BELOW = {
 }
 BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
 BELOW["report"] = (*BELOW["study"], "study")
-BELOW["commands"] = (*BELOW["report"], "report", "flags")
+BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
 BELOW["__init__"] = BELOW["report"]  # the notebook API draws nothing
 

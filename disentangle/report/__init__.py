@@ -5,13 +5,18 @@ shows by itself and `figure.savefig` writes. The only package that imports matpl
 """
 
 from disentangle.report.impossibility import Clouds, impossibility_figure
+from disentangle.report.latents import plane_figure, units_figure
 from disentangle.report.losses import (
     curves_figure,
     curves_of,
     parts_of,
     task_losses_figure,
 )
-from disentangle.report.matrices import affinity_figure, importance_figure
+from disentangle.report.matrices import (
+    affinity_figure,
+    importance_figure,
+    information_figure,
+)
 from disentangle.report.page import write_report
 from disentangle.report.panels import reconstruction_figure, traversal_figure
 
@@ -22,9 +27,12 @@ __all__ = [
     "curves_of",
     "importance_figure",
     "impossibility_figure",
+    "information_figure",
     "parts_of",
+    "plane_figure",
     "reconstruction_figure",
     "task_losses_figure",
     "traversal_figure",
+    "units_figure",
     "write_report",
 ]

@@ -55,11 +55,19 @@ class Scores(NamedTuple):
 
 
 class Importance(NamedTuple):
-    """One representation of importance.npz."""
+    """One representation of importance.npz, or of information.npz."""
 
     matrix: np.ndarray  # (D, F)
     factors: list[str]
     codes: list[str]
+
+
+class Units(NamedTuple):
+    """units.json: active units of every model of a run."""
+
+    latents: int
+    active: dict[str, int]  # member -> count
+    swept: tuple[str, list[float]] | None  # name and value a member, if one is swept
 
 
 @contextlib.contextmanager
@@ -156,13 +164,31 @@ def scores(workdir: Path) -> Scores | None:
 
 def importances(workdir: Path) -> dict[str, Importance] | None:
     """importance.npz: representation -> its matrix with names."""
-    path = workdir / "importance.npz"
+    return _matrices(workdir / "importance.npz")
+
+
+def informations(workdir: Path) -> dict[str, Importance] | None:
+    """information.npz: representation -> I(z; y) / H(y), a share of each factor."""
+    path = workdir / "information.npz"
+    found = _matrices(path)
+    if found is None:
+        return None
+    with reading(path):
+        entropy = _arrays(path)["entropy"]
+        return {
+            name: table._replace(matrix=table.matrix / entropy)
+            for name, table in found.items()
+        }
+
+
+def _matrices(path: Path) -> dict[str, Importance] | None:
     if not path.exists():
         return None
     arrays = _arrays(path)
     with reading(path):
         factors = [str(name) for name in arrays["factors"]]
-        names = [n for n in arrays if n != "factors" and not n.endswith(":codes")]
+        others = ("factors", "entropy")
+        names = [n for n in arrays if n not in others and not n.endswith(":codes")]
         return {
             name: Importance(
                 arrays[name], factors, [str(code) for code in arrays[f"{name}:codes"]]
@@ -204,6 +230,32 @@ def clouds(workdir: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, str] | No
         if points.shape != (len(arrays["angles"]), len(values), 2):
             raise UserError(f"clouds have shape {points.shape}")
         return arrays["angles"], points, values, str(arrays["factor"])
+
+
+def units(workdir: Path) -> Units | None:
+    """units.json."""
+    path = workdir / "units.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        table = read_json(path)
+        rows = table["rows"]
+        active = {str(row["member"]): int(row["active"]) for row in rows}
+        fields = {
+            key: [row["swept"].get(key) for row in rows] for key in rows[0]["swept"]
+        }
+        several = [
+            (key, values)
+            for key, values in fields.items()
+            if key != "seed" and len({str(value) for value in values}) > 1
+        ]
+        numbers = [
+            (key, [float(value) for value in values])
+            for key, values in several
+            if all(isinstance(value, int | float) for value in values)
+        ]
+        one = numbers[0] if len(several) == len(numbers) == 1 else None
+        return Units(int(table["latents"]), active, one)
 
 
 def panels(workdir: Path) -> dict[str, np.ndarray] | None:

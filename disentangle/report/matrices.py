@@ -16,6 +16,7 @@ from disentangle.report.style import (
     MUTED,
     PALETTE,
     PAPER,
+    RISING,
     RULE,
     WIDTH,
     new_figure,
@@ -158,6 +159,47 @@ def importance_figure(
                 axes.axhline(i - 0.5, color=RULE, linewidth=0.8)
         _label_axes(axes, _row_labels(codes, blocks), factors, slant=55)
         axes.tick_params("y", labelsize=10)
+    return figure
+
+
+def information_figure(
+    share: Any, factors: Sequence[str], codes: Sequence[str]
+) -> Figure:
+    """Heat map of mutual information as a share of each factor's entropy.
+
+    White is 0, the darkest blue 1; values are printed where codes are 40 or fewer.
+    A factor's MIG is the gap between the two largest of its column.
+
+    Args:
+      share: (D, F), I(code; factor) / H(factor), in [0, 1].
+      factors: F names, the columns.
+      codes: D names, the rows.
+
+    Raises:
+      UserError: another shape, or a value that is not finite.
+    """
+    values = np.asarray(share, np.float64)
+    if values.shape != (len(codes), len(factors)) or not np.isfinite(values).all():
+        raise UserError(
+            f"information of {len(codes)} codes and {len(factors)} factors must be "
+            f"({len(codes)}, {len(factors)}) finite numbers, got {values.shape}"
+        )
+    colours = matplotlib.colormaps[RISING](np.clip(values, 0, 1))
+    few = len(codes) <= 40
+    with plotting():
+        left, above = (0.085 * max(map(len, names)) for names in (codes, factors))
+        figure = new_figure(
+            height=(0.3 if few else 0.13) * len(codes) + 0.85 * above + 0.4,
+            width=0.5 * len(factors) + left + 0.6 * above + 0.25,
+        )
+        axes = figure.subplots()
+        for code, factor in np.ndindex(*values.shape):
+            colour = colours[code, factor]
+            axes.add_patch(_cell(code, factor, colour))
+            if few:
+                text = f"{values[code, factor]:.2f}"
+                _write(axes, factor, code, [text], _readable(colour))
+        _label_axes(axes, _row_labels(codes, [block_of(c) for c in codes]), factors, 55)
     return figure
 
 

@@ -14,6 +14,7 @@ from disentangle.report import (
     comparison,
     files,
     impossibility,
+    latents,
     runs,
     scores,
     sections,
@@ -41,10 +42,13 @@ SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
     "published": ("Beside published scores", comparison.published),
     "relevance": ("Relevance of the latents", comparison.relevance),
     "importance": ("What each code dimension is used for", sections.importance),
+    "information": ("What each code dimension knows", sections.information),
     "training": ("Training", runs.curves),
     "ends": ("Where the models ended", runs.ends),
     "reconstructions": ("Reconstructions", sections.reconstructions),
     "traversals": ("Latent traversals", sections.traversals),
+    "plane": ("The latent plane", latents.plane),
+    "units": ("Active units", latents.units),
 }
 
 

@@ -50,6 +50,7 @@ def traversal_figure(
     captions: Any = None,
     *,
     limit: int = 16,
+    columns: bool = False,
 ) -> Figure:
     """One latent a row, set to `values` from left to right, the others held.
 
@@ -59,7 +60,9 @@ def traversal_figure(
       kl: (L,) nats, printed on the right; rows come in falling order of it, ties as
         they are. None, or all 0 (the method has none), keeps the order.
       captions: L names of the rows, e.g. "z3: scale"; None numbers them z1, z2, ...
-      limit: at most this many rows.
+      limit: at most this many latents.
+      columns: a latent a column instead, set to `values` from bottom to top, its
+        name above and its KL below.
 
     Raises:
       UserError: shapes that do not belong together, pixels that are not finite.
@@ -75,20 +78,59 @@ def traversal_figure(
     order = np.argsort(-weights, kind="stable")[:limit]
     flat = _pictures(pictures.reshape(-1, *pictures.shape[2:]))
     rows = flat.reshape(pictures.shape[:2] + flat.shape[1:])[order]
+    settings = [f"{value:.1f}".replace("-", "−") for value in values]
+    printed = [f"{weights[i]:.2f}" for i in order] if weights.any() else []
+    names = [names[i] for i in order]
     with plotting():
-        figure = new_figure(len(order) * TILE + 0.45, len(values) * TILE + 2.1)
-        axes = _show(figure, rows, [names[i] for i in order])
-        centres = _centres(len(values), rows.shape[3])
-        axes.set_xticks(centres, [f"{value:.1f}".replace("-", "−") for value in values])
-        if weights.any():
-            right = axes.secondary_yaxis("right")
-            right.set_yticks(
-                _centres(len(order), rows.shape[2]),
-                [f"{weights[i]:.2f}" for i in order],
-            )
-            right.tick_params(length=0, labelcolor=INK)
-            right.spines["right"].set_visible(False)
-            right.set_ylabel("KL (nats)")
+        if columns:
+            return _in_columns(rows, names, settings, printed)
+        return _in_rows(rows, names, settings, printed)
+
+
+def _in_rows(
+    rows: np.ndarray,
+    names: Sequence[str],
+    settings: Sequence[str],
+    printed: Sequence[str],
+) -> Figure:
+    """Pictures (L, V, H, W, 4), names left, settings above, KL right."""
+    figure = new_figure(len(rows) * TILE + 0.45, len(settings) * TILE + 2.1)
+    axes = _show(figure, rows, names)
+    axes.set_xticks(_centres(len(settings), rows.shape[3]), settings)
+    if printed:
+        right = axes.secondary_yaxis("right")
+        right.set_yticks(_centres(len(rows), rows.shape[2]), printed)
+        right.tick_params(length=0, labelcolor=INK)
+        right.spines["right"].set_visible(False)
+        right.set_ylabel("KL (nats)")
+    return figure
+
+
+def _in_columns(
+    rows: np.ndarray,
+    names: Sequence[str],
+    settings: Sequence[str],
+    printed: Sequence[str],
+) -> Figure:
+    """Pictures (L, V, H, W, 4) a latent a column: names above, KL below."""
+    upright = rows.swapaxes(0, 1)[::-1]  # the largest setting on top
+    names = [
+        " ".join(name.replace(" of its entropy", "").split("\n")) for name in names
+    ]
+    longest = max(map(len, names))
+    figure = new_figure(
+        len(settings) * TILE + 0.075 * longest + 0.8,
+        len(rows) * TILE + 0.8 + 0.03 * longest,
+    )
+    axes = _show(figure, upright, settings[::-1])
+    places = _centres(len(rows), rows.shape[3])
+    axes.set_xticks(places, names, rotation=55, ha="left", rotation_mode="anchor")
+    if printed:
+        below = axes.secondary_xaxis("bottom")
+        below.set_xticks(places, printed)
+        below.tick_params(length=0, labelcolor=INK)
+        below.spines["bottom"].set_visible(False)
+        below.set_xlabel("KL (nats)")
     return figure
 
 
@@ -128,17 +170,30 @@ def _pictures(images: Any) -> np.ndarray:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)
 
 
-def _show(figure: Figure, rows: np.ndarray, names: Sequence[str]) -> Any:
-    """Draws (R, V, H, W, 4) as one grid, a name a row."""
+def mosaic(pictures: Any, gap: int = GAP) -> np.ndarray:
+    """(R, V, H, W, C) in [0, 1], C 1 or 3 -> one picture (.., .., 4) uint8."""
+    array = np.asarray(pictures)
+    flat = _pictures(array.reshape(-1, *array.shape[2:]))
+    return _grid(flat.reshape(*array.shape[:2], *flat.shape[1:]), gap)
+
+
+def _grid(rows: np.ndarray, gap: int = GAP) -> np.ndarray:
+    """(R, V, H, W, 4) uint8 side by side, `gap` clear pixels between them."""
     count, across, height, width, _ = rows.shape
     grid = np.zeros(
-        (count * (height + GAP) - GAP, across * (width + GAP) - GAP, 4), np.uint8
+        (count * (height + gap) - gap, across * (width + gap) - gap, 4), np.uint8
     )
     for r, v in np.ndindex(count, across):
-        top, left = r * (height + GAP), v * (width + GAP)
+        top, left = r * (height + gap), v * (width + gap)
         grid[top : top + height, left : left + width] = rows[r, v]
+    return grid
+
+
+def _show(figure: Figure, rows: np.ndarray, names: Sequence[str]) -> Any:
+    """Draws (R, V, H, W, 4) as one grid, a name a row."""
+    count, _, height = rows.shape[:3]
     axes = figure.subplots()
-    axes.imshow(grid, interpolation="none")
+    axes.imshow(_grid(rows), interpolation="none")
     for centre, name in zip(_centres(count, height), names, strict=True):
         lines = name.split("\n")  # a text each: in any font they end flush
         for i, line in enumerate(lines):

@@ -108,6 +108,11 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
         parts = parts_of(rows, "kl_by_latent", names)
         note = f"KL to the prior of each latent{one}."
         found.append(Plot("kl", "KL (nats)", parts, note, log=False))
+    if "relevance" in rows[0]:
+        names = [f"z{i + 1}" for i in range(len(rows[0]["relevance"]))]
+        parts = parts_of(rows, "relevance", names)
+        note = f"relevance of each latent, 0 to 1{one}."
+        found.append(Plot("relevance", "relevance", parts, note, log=False))
     return found
 
 

@@ -27,6 +27,7 @@ from disentangle.report.matrices import (
     affinity_figure,
     display_scale,
     importance_figure,
+    information_figure,
     off_diagonal,
     scale_words,
 )
@@ -189,6 +190,28 @@ def importance(workdir: Path) -> list[Block]:
     ]
 
 
+def information(workdir: Path) -> list[Block]:
+    """Mutual information of codes and factors as heat maps."""
+    found = files.informations(workdir)
+    if not found:
+        return []
+    drawings = []
+    for name, table in found.items():
+        with files.reading(workdir / "information.npz"):
+            figure = information_figure(table.matrix, table.factors, table.codes)
+        d, f = table.matrix.shape
+        alt = f"Heat map of the information of {d} codes about {f} factors: {name}."
+        drawings.append(Drawing.of(figure, f"information-{name}", alt, f"{name}."))
+    return [
+        Text(
+            "The mutual information of a code dimension (row) and a factor (column), "
+            "as a share of the factor's entropy: 1 is all there is to know. A factor's "
+            "MIG is the gap between the two largest of its column. First seed."
+        ),
+        Row(drawings),
+    ]
+
+
 def reconstructions(workdir: Path) -> list[Block]:
     """Images and what the model makes of them."""
     arrays = files.panels(workdir) or {}
@@ -206,7 +229,7 @@ def reconstructions(workdir: Path) -> list[Block]:
 
 
 def traversals(workdir: Path) -> list[Block]:
-    """One latent a row, by falling KL."""
+    """One latent a column, by falling KL."""
     arrays = files.panels(workdir) or {}
     if "traversals" not in arrays or "traversal_values" not in arrays:
         return []
@@ -217,16 +240,20 @@ def traversals(workdir: Path) -> list[Block]:
             arrays["traversal_values"].tolist(),
             kl,
             arrays.get("captions"),
+            columns=True,
         )
     sorted_by = (
-        "Rows by falling KL to the prior: the lowest carry nothing."
+        "Columns by falling KL to the prior: the last carry nothing."
         if kl is not None and np.any(kl)
-        else "Rows in the order of the file."
+        else "Columns in the order of the file."
     )
+    unit = str(arrays.get("traversal_unit", ""))
+    beside = f", in {unit} from the code's mean," if unit else ""
     alt = f"Latent traversals, {plural(len(arrays['traversals']), 'latent')}."
     caption = (
-        f"{files.model_name(workdir)}: a row sets one latent of the first image to the "
-        f"value above the column and holds the others. {sorted_by} A row is named by "
-        "the factor with which the latent shares most information."
+        f"{files.model_name(workdir)}: a column sets one latent of the first image to "
+        f"the value on the left{beside} and holds the others. {sorted_by} A column is "
+        "named by the factor with which the latent shares most information, and how "
+        "much of the factor's entropy that is."
     )
     return [Row([Drawing.of(figure, "traversals", alt, caption)])]

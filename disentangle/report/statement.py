@@ -131,6 +131,8 @@ def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:
         sentences.append(f"Budget: {plural(budget, 'network')}." if budget else "")
     elif is_comparison(config):
         sentences += [_part(config["runs"], name, name) for name in config["runs"]]
+    elif "weights" in config:
+        sentences.append(f"Not trained here: weights of {config['weights']}.")
     else:
         sentences.append(_part({"run": config}, "run", "Trained"))
     versions = files.json_or_nothing(workdir / "summary.json").get("versions")
@@ -195,6 +197,9 @@ def command(config: Mapping[str, Any]) -> str:
         job = f"impossibility --config=experiments/impossibility.py:{data}"
     elif is_comparison(config):
         job = f"compare --config=experiments/comparison.py:{data}"
+    elif "weights" in config:
+        job = f"report {config['weights']}"
+        return f"python -m disentangle {job} --out=runs/again"
     else:
         method = _get(config, "method", "name", missing="beta_vae")
         job = f"train --config=experiments/vae.py:{data},{method}"

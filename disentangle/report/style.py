@@ -43,6 +43,7 @@ THEMED = {
     PALETTE[0]: "--blue",  # the one too dark for a dark page
 }
 DIVERGING = "RdBu"  # ColorBrewer: red below 0, white at 0, blue above
+RISING = "Blues"  # ColorBrewer: white at 0
 SEQUENTIAL = "viridis"  # seen on white and on black alike
 WIDTH = 4.7  # inches
 PIXELS = 96  # CSS pixels an inch

@@ -77,6 +77,13 @@ def score_table(workdir: Path) -> str:
     return title + means.T.to_string(float_format="{:.3f}".format)
 
 
+def member_table(table: pd.DataFrame) -> str:
+    """What `evaluate` returns, a row a score and a column a model."""
+    wide = table.pivot(index="metric", columns="member", values="value")
+    order = list(dict.fromkeys(table["metric"]))
+    return wide.loc[order].to_string(float_format="{:.4f}".format)
+
+
 def rotation_table(workdir: Path) -> str:
     """impossibility.csv as text, a column an angle."""
     frame = pd.read_csv(workdir / "impossibility.csv")

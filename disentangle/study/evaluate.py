@@ -10,7 +10,7 @@ import pandas as pd
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.metrics import METRICS, POPULATION_METRICS, Population
-from disentangle.metrics.base import Progress, Settings
+from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, score_details
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.training.run import Run
@@ -94,48 +94,72 @@ def evaluate(
         jobs=jobs,
         progress=progress,
     )
-    names = choose_metrics(metrics, alone=_why_alone(run))
+    choose_metrics(metrics, alone=_why_alone(run))
     data = load_data(run.config["data"]) if data is None else data
-    index = sample_index(data, num_train + num_test, seed=seed)
-    factors = data.space.factors(index)
+    rows = (num_train, num_test)
+    return table(run, score_run(run, data, metrics, settings, rows), settings, rows)
+
+
+def score_run(
+    run: Run,
+    data: Dataset,
+    metrics: str | Sequence[str],
+    settings: Settings,
+    rows: tuple[int, int],
+) -> list[dict[str, Result]]:
+    """Every member's results on `rows` = (train, test) images of the data set."""
+    names = choose_metrics(metrics, alone=_why_alone(run))
+    index = sample_index(data, sum(rows), seed=settings.seed)
     codes, logvars = posterior_table(run, data, index)
-    ran: dict[str, object] = {"score_seed": seed, "num_train": num_train}
-    ran |= {"num_test": num_test, "backend": backend, "protocol": protocol}
-    train = None if logvars is None else logvars[:, :num_train]
-    together = population_scores(names, codes[:, :num_train], train, settings)
+    train = None if logvars is None else logvars[:, : rows[0]]
+    together = population_results(names, codes[:, : rows[0]], train, settings)
     single = [name for name in names if name in METRICS]
-    rows = []
-    for member, name in enumerate(run.members):
-        scores: dict[str, float] = {}
+    found = []
+    for member, compared in enumerate(together):
+        results: dict[str, Result] = {}
         if single:
             results = score_details(
                 codes[member],
-                factors,
+                data.space.factors(index),
                 single,
                 settings,
-                num_train=num_train,
-                num_test=num_test,
+                num_train=rows[0],
+                num_test=rows[1],
                 factor_names=data.space.names,
                 logvars=None if logvars is None else logvars[member],
             )
-            scores = flatten(results)
-        scores |= {metric: float(values[member]) for metric, values in together.items()}
+        found.append(results | compared)
+    return found
+
+
+def table(
+    run: Run,
+    results: Sequence[dict[str, Result]],
+    settings: Settings,
+    rows: tuple[int, int],
+) -> pd.DataFrame:
+    """The results of `score_run` as `evaluate` returns them."""
+    ran: dict[str, object] = {"score_seed": settings.seed, "num_train": rows[0]}
+    ran |= {"num_test": rows[1], "backend": settings.backend}
+    ran |= {"protocol": settings.protocol}
+    lines = []
+    for member, name in enumerate(run.members):
         known = {"member": name} | run.swept[member]
         known |= {"alive": bool(run.alive[member])}
-        rows += [
+        lines += [
             known | {"metric": metric, "value": value} | ran
-            for metric, value in scores.items()
+            for metric, value in flatten(results[member]).items()
         ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(lines)
 
 
-def population_scores(
+def population_results(
     names: Sequence[str],
     codes: np.ndarray,
     logvars: np.ndarray | None,
     settings: Settings,
-) -> dict[str, np.ndarray]:
-    """{"<metric>/<part>": (P,)} of those names that compare models.
+) -> list[dict[str, Result]]:
+    """A dict a model: metric -> its Result, of those names that compare models.
 
     Args:
       names: from `choose_metrics`; other metrics are passed over.
@@ -144,14 +168,16 @@ def population_scores(
       settings: as for all metrics.
     """
     chosen = [name for name in names if name in POPULATION_METRICS]
+    found: list[dict[str, Result]] = [{} for _ in codes]
     if not chosen or logvars is None:
-        return {}
+        return found
     population = Population(codes, gaussian_kl(codes, logvars))
-    return {
-        f"{name}/{part}": values
-        for name in chosen
-        for part, values in POPULATION_METRICS[name](population, settings).parts.items()
-    }
+    for name in chosen:
+        compared = POPULATION_METRICS[name](population, settings)
+        for member, results in enumerate(found):
+            parts = {k: float(values[member]) for k, values in compared.parts.items()}
+            results[name] = Result(parts, ran=compared.ran)
+    return found
 
 
 def _why_alone(run: Run) -> str:

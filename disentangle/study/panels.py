@@ -1,81 +1,219 @@
-"""Pictures a VAE is judged by: reconstructions and latent traversals."""
+"""Pictures a model is judged by: reconstructions, traversals, the latent plane."""
 
+import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
+from disentangle.errors import UserError
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
-from disentangle.study.evaluate import code_table, load_data, sample_index
+from disentangle.metrics.udr import gaussian_kl
+from disentangle.study.evaluate import load_data, posterior_table, sample_index
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import write_arrays
+from disentangle.training.workdir import (
+    owned,
+    settle_config,
+    write_arrays,
+    write_json,
+)
 from disentangle.training.writers import read_metrics
 
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
+POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, pictures a side
+ACTIVE = 0.01  # Var_x(E[z|x]) of an active unit is above it (Burda et al. 2016)
 
 
-def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> None:
-    """Writes panels.npz of the run's first member.
+class Survey(NamedTuple):
+    """The codes of ROWS images, all members, and what the first one's carry."""
+
+    images: np.ndarray  # (N,) picture numbers
+    codes: np.ndarray  # (P, N, D)
+    kl: np.ndarray | None  # (D,) nats, mean over images; the first member's
+    share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
+
+
+def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
+    """Encodes ROWS images of the data set, drawn by `seed`.
+
+    The KL to N(0, 1) is that of the posteriors of these images; a method that has
+    none but logs `kl_by_latent` is taken at its word.
+    """
+    index = sample_index(data, ROWS, seed=seed)
+    codes, logvars = posterior_table(run, data, index)
+    kl = _last_kl(run)
+    if logvars is not None:
+        kl = gaussian_kl(codes[:1], logvars[:1])[0]
+    labels = data.space.factors(index)
+    share = mutual_information(histogram_bins(codes[0]), labels) / entropy(labels)
+    return Survey(index, codes, kl, share)
+
+
+def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Survey:
+    """Writes panels.npz of the run's first member; returns what it looked at.
 
     `images`, `reconstructions` (n, H, W, C) in [0, 1]; `traversals`
     (L, V, H, W, C): latent l of the first image set to each of `traversal_values`
     (V,), the rest kept; `kl` (L,) nats, sorted descending as the rows are, 0
     where the method has none; `captions` (L,): the factor with which the latent
-    shares most information.
+    shares most information. Codes without a Gaussian posterior have no unit of their
+    own: there the values are `traversal_unit` "standard deviations" around the
+    code's mean. With two latents, the arrays of `latent_plane` too.
     """
+    found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
     batch = take(data, jnp.asarray(index, jnp.int32))
-    codes = run.encode(batch.images)[0]
-    order, kl, captions = _sorted_latents(run, data, seed)
+    codes, all_codes = run.encode(batch.images)[0], found.codes[0]
+    order, captions = _sorted_latents(found, data)
+    centre, unit = np.zeros(codes.shape[1]), np.ones(codes.shape[1])
+    if run.method.posterior is None:
+        centre, unit = all_codes.mean(0), all_codes.std(0)
     moved = np.repeat(codes[None, :1], len(order), axis=0)
     moved = np.repeat(moved, len(VALUES), axis=1)
     for row, latent in enumerate(order):
-        moved[row, :, latent] = VALUES
+        moved[row, :, latent] = centre[latent] + unit[latent] * VALUES
     flat = moved.reshape(-1, codes.shape[1])
     frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.view.shape)
-    write_arrays(
-        path,
-        {
-            "images": np.asarray(batch.images),
-            "reconstructions": run.decode(codes)[0],
-            "traversals": frames,
-            "traversal_values": VALUES,
-            "kl": kl,
-            "captions": np.asarray(captions),
-        },
-    )
+    arrays = {
+        "images": np.asarray(batch.images),
+        "reconstructions": run.decode(codes)[0],
+        "traversals": frames,
+        "traversal_values": VALUES,
+        "traversal_unit": np.asarray(
+            "" if run.method.posterior else "standard deviations"
+        ),
+        "kl": np.zeros(len(order)) if found.kl is None else found.kl[order],
+        "captions": np.asarray(captions),
+    }
+    if codes.shape[1] == 2:
+        arrays |= latent_plane(run, data, found)
+    write_arrays(path, arrays)
+    return found
 
 
-def refresh_panels(workdir: Path) -> None:
-    """Draws panels.npz of a training run anew; leaves every other folder alone."""
-    if not (workdir / "checkpoints").is_dir():
-        return
-    run = load_run(workdir)
+def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray]:
+    """The two-dimensional latent space of the run's first member.
+
+    Returns:
+      `plane_codes` (n, 2); `plane_labels` (n, F) and `plane_factors` (F,) their
+      factors; `plane_share` (F,) the larger of the two latents' I(z; y) / H(y);
+      `plane_x`, `plane_y` (S,), ascending: a grid over the middle 98 % of either
+      code; `plane_pictures` (S, S, H, W, C), decoded at [y, x].
+
+    Raises:
+      UserError: another number of latents, or no decoder.
+    """
+    codes = found.codes[0]
+    if codes.shape[1] != 2:
+        raise UserError(f"a plane needs 2 latents, the run has {codes.shape[1]}")
+    low, high = np.quantile(codes, (0.01, 0.99), axis=0)
+    x, y = np.linspace(low, high, SIDE).T
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    pictures = run.decode(grid)[0].reshape(SIDE, SIDE, *run.view.shape)
+    return {
+        "plane_codes": codes[:POINTS],
+        "plane_labels": data.space.factors(found.images[:POINTS]),
+        "plane_factors": np.asarray(data.space.names),
+        "plane_share": found.share.max(0),
+        "plane_x": x,
+        "plane_y": y,
+        "plane_pictures": pictures,
+    }
+
+
+def active_units(codes: np.ndarray) -> np.ndarray:
+    """AU = #{d: Var_x(E[z_d | x]) > 0.01} (Burda, Grosse and Salakhutdinov 2016).
+
+    Args:
+      codes: (P, N, D) posterior means of N images.
+
+    Returns:
+      (P,) int64.
+    """
+    return (codes.astype(np.float64).var(axis=1) > ACTIVE).sum(axis=1)
+
+
+def refresh_pictures(source: Path, out: Path | None = None) -> Path:
+    """Draws anew what the page of a run shows: panels.npz, units.json.
+
+    A pipeline's folder is left as it is: it has drawn its own.
+
+    Args:
+      source: the folder of a run or of a job; or a peer's weights, .npz.
+      out: as in `page_folder`.
+
+    Returns:
+      The folder of the page.
+    """
+    check_out(source, out)
+    if out is None and not (source / "checkpoints").is_dir():
+        return source
+    run = load_run(source)
+    folder = page_folder(run, source, out)
     if run.method.decode is not None:
-        write_panels(run, load_data(run.config["data"]), workdir / "panels.npz")
+        data = load_data(run.config["data"])
+        found = write_panels(run, data, folder / "panels.npz")
+        write_json(folder / "units.json", _units(run, found.codes))
+    return folder
 
 
-def _sorted_latents(
-    run: Run, data: Dataset, seed: int
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Latents by falling KL (without one: variance), KL, and factor each carries."""
-    index = sample_index(data, ROWS, seed=seed)
-    codes = code_table(run, data, index)[0]
-    kl = _last_kl(run)
-    weight = codes.var(axis=0) if kl is None else kl
+def page_folder(run: Run, source: Path, out: Path | None) -> Path:
+    """The folder in which results of a run are kept.
+
+    Args:
+      run: from `load_run(source)`.
+      source: its folder, or a peer's weights.
+      out: for weights only; made a run's folder (config.json, data.json) if new.
+
+    Raises:
+      UserError: weights without `out`, a folder with it, another run's `out`.
+    """
+    check_out(source, out)
+    if out is None:
+        return source
+    config = {name: run.config[name] for name in ("data", "method")}
+    with owned(out) as folder:
+        settle_config(folder, config | {"weights": str(source)})
+        write_json(folder / "data.json", dataclasses.asdict(run.view))
+    return folder
+
+
+def check_out(source: Path, out: Path | None) -> None:
+    """Raises UserError for weights without `out`, and for a folder with it."""
+    weights = source.suffix == ".npz"
+    if weights and out is None:
+        raise UserError(f"--out=FOLDER is missing: {source} is weights, not a folder")
+    if out is not None and not weights:
+        raise UserError(f"--out is for weights (.npz): {source} keeps its own page")
+
+
+def _units(run: Run, codes: np.ndarray) -> dict[str, object]:
+    """units.json: active units of every member, and what it differs in."""
+    active = active_units(codes)
+    return {
+        "latents": codes.shape[2],
+        "rows": [
+            {"member": name, "swept": swept, "active": int(units)}
+            for name, swept, units in zip(run.members, run.swept, active, strict=True)
+        ],
+    }
+
+
+def _sorted_latents(found: Survey, data: Dataset) -> tuple[np.ndarray, list[str]]:
+    """Latents by falling KL (without one: variance), and the factor each carries."""
+    weight = found.codes[0].var(axis=0) if found.kl is None else found.kl
     order = np.argsort(-weight, kind="stable")
-    labels = data.space.factors(index)
-    shared = mutual_information(histogram_bins(codes), labels) / entropy(labels)
     captions = [
-        f"z{z + 1}: {data.space.names[int(shared[z].argmax())]} "
-        f"({shared[z].max():.2f} of its entropy)"
+        f"z{z + 1}: {data.space.names[int(found.share[z].argmax())]} "
+        f"({found.share[z].max():.2f} of its entropy)"
         for z in order
     ]
-    return order, np.zeros(len(order)) if kl is None else kl[order], captions
+    return order, captions
 
 
 def _last_kl(run: Run) -> np.ndarray | None:

@@ -10,8 +10,9 @@ from tqdm import tqdm
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.metrics.base import Settings
-from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.metrics.score import choose_metrics, score_details
 from disentangle.study.evaluate import code_table, sample_index
+from disentangle.study.scores import Scored, keep_scores
 from disentangle.training.run import Run
 from disentangle.training.workdir import write_arrays, write_json
 from disentangle.training.writers import read_metrics
@@ -124,11 +125,6 @@ def tables(
     return found
 
 
-def _common(ran: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a score that are the same for every representation."""
-    return {key: value for key, value in ran.items() if key != "codes"}
-
-
 def write_scores(
     config: Mapping[str, Any],
     serving: Serving,
@@ -136,15 +132,13 @@ def write_scores(
     folder: Path,
     progress: bool,
 ) -> None:
-    """codes/, scores.json and importance.npz: one code table, every metric."""
+    """codes/ and what `keep_scores` writes: one code table, every metric."""
     section = config["score"]
     count = section["num_train"] + section["num_test"]
     index = sample_index(data, count, seed=section["seed"])
     factors = data.space.factors(index)
     (folder / "codes").mkdir(exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    arrays: dict[str, Any] = {"factors": np.asarray(data.space.names)}
-    ran: dict[str, Any] = {}
+    scored = []
     found = tables(serving, data, index)
     settings = Settings(section["seed"], section["backend"])
     for (name, seed), (codes, names) in tqdm(
@@ -161,10 +155,5 @@ def write_scores(
             num_test=section["num_test"],
             factor_names=data.space.names,
         )
-        rows.append({"representation": name, "seed": seed} | flatten(results))
-        ran = {metric: _common(result.ran) for metric, result in results.items()}
-        if seed == serving.seeds[0] and "dci" in results:
-            arrays[name] = results["dci"].arrays["importance"]
-            arrays[f"{name}:codes"] = np.asarray(names)
-    write_arrays(folder / "importance.npz", arrays)
-    write_json(folder / "scores.json", {"rows": rows, "ran": ran})
+        scored.append(Scored(name, seed, names, results))
+    keep_scores(folder, scored, data.space.names)

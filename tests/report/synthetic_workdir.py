@@ -62,6 +62,7 @@ def write_pipeline(
     write_scores(folder, tasks, seeds, rng)
     write_panels(folder / "panels.npz", size, channels, rng)
     write_rotations(folder, rng)
+    write_units(folder)
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
 
@@ -134,6 +135,23 @@ def write_scores(folder, tasks, seeds, rng) -> None:
         arrays[name] = matrix / matrix.sum(0)
         arrays[f"{name}:codes"] = np.asarray(codes)
     np.savez(folder / "importance.npz", **arrays)
+    entropy = np.log(list(FACTORS.values()))
+    shares = {k: v for k, v in arrays.items() if k == "factors" or ":" in k}
+    shares |= {name: rng.uniform(size=arrays[name].shape) * entropy for name in names}
+    np.savez(folder / "information.npz", entropy=entropy, **shares)
+
+
+def write_units(folder) -> None:
+    rows = [
+        {
+            "member": f"beta={beta:g},seed={seed}",
+            "swept": {"beta": beta, "seed": seed},
+            "active": 9 - int(beta) - seed,
+        }
+        for beta in (1.0, 2.0, 4.0)
+        for seed in (0, 1)
+    ]
+    dump(folder / "units.json", {"latents": 10, "rows": rows})
 
 
 def write_rotations(folder, rng) -> None:

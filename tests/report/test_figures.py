@@ -233,6 +233,21 @@ def test_traversal_rows_fall_with_kl():
     assert [t.get_text() for t in plain.axes[0].texts] == ["z1", "z2", "z3"]
 
 
+def test_traversal_columns_fall_with_kl_and_rise_with_the_value():
+    frames = np.zeros((2, 2, 4, 4, 1))
+    frames[0] += np.array([0.2, 0.4]).reshape(2, 1, 1, 1)
+    frames[1] += np.array([0.6, 0.8]).reshape(2, 1, 1, 1)
+    names = ["z1: p (0.10 of its entropy)", "z2: q"]
+    figure = traversal_figure(frames, [-1.0, 1.0], [0.5, 2.0], names, columns=True)
+    grid = pixels(figure)[1::6, 1::6, 0]
+    assert grid.tolist() == [[204, 102], [153, 51]]  # the larger value on top
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["z2: q", "z1: p (0.10)"]
+    assert [t.get_text() for t in axes.texts] == ["1.0", "−1.0"]
+    (below,) = axes.child_axes
+    assert [t.get_text() for t in below.get_xticklabels()] == ["2.00", "0.50"]
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

@@ -20,7 +20,7 @@ from disentangle.report.page import SECTIONS
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
-ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "relevance"}
+ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "relevance", "plane"}
 
 
 class Page(HTMLParser):
@@ -264,6 +264,8 @@ FILES = {
     "losses.json": {"losses"},
     "scores.json": {"scores"},
     "importance.npz": {"importance"},
+    "information.npz": {"information"},
+    "units.json": {"units"},
     "panels.npz": {"reconstructions", "traversals"},
     "impossibility.json": {"rotations"},
 }
@@ -373,6 +375,29 @@ def test_panels_of_a_training_workdir_are_shown(folder):
     page = Page(write_report(folder / "vae"))
     assert {"reconstructions", "traversals"} <= set(page.sections)
     assert "z4: y_position" in page.sections["traversals"]
+
+
+def test_relevance_is_drawn_over_training(folder):
+    path = folder / "vae" / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.dumps(row | {"relevance": [0.9] * 3 + [0.1] * 7}) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    training = Page(write_report(folder / "vae")).sections["training"]
+    assert "relevance of each latent, 0 to 1." in training
+
+
+def test_information_is_a_share_of_the_entropy(pristine):
+    source = (pristine / "1" / "report.html").read_text()
+    stored = np.load(pristine / "1" / "information.npz")
+    share = stored["beta_vae"] / stored["entropy"]
+    for value in share.ravel():
+        assert f">{value:.2f}</text>" in source
+
+
+def test_active_units_are_those_of_the_file(page):
+    _, rows = page.table("Active units of 10 latents")
+    assert rows["beta=1,seed=0"] == ["8"] and rows["beta=4,seed=1"] == ["4"]
+    assert "Active units against beta" in page.sections["units"]
 
 
 def test_a_diverged_model_is_named(folder):

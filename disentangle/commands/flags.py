@@ -22,6 +22,7 @@ CONFIG = Flag(
 )
 WORKDIR = Flag("workdir", "string", None, "folder of the run")
 PROGRESS = Flag("progress", "switch", True, "show progress bars")
+OUT = Flag("out", "string", None, "folder of the page, for a peer's weights (.npz)")
 JSON = Flag("json", "string", None, "file to write the result to")
 
 

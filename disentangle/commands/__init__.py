@@ -1,0 +1,120 @@
+"""What each command does: the API called, and its result printed.
+
+A command is a function of its flags' values and its words, and one line in
+COMMANDS. Its imports are inside, so that it waits only for what it uses.
+"""
+
+from disentangle.commands import jobs, tools
+from disentangle.commands.base import Command
+from disentangle.commands.flags import (
+    CONFIG,
+    JSON,
+    OUT,
+    PROGRESS,
+    WORKDIR,
+    Flag,
+    scoring,
+)
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        jobs.train,
+        "train a method or a sweep; the same command goes on after a stop",
+        "--config=experiments/vae.py:dsprites,beta_vae --config.method.beta=4 "
+        "--workdir=runs/a",
+        (
+            CONFIG,
+            WORKDIR,
+            PROGRESS,
+            Flag("tensorboard", "switch", False, "also write TensorBoard summaries"),
+        ),
+    ),
+    "evaluate": Command(
+        tools.evaluate,
+        "score every model of a run",
+        "--workdir=runs/a --metrics=dci,mig",
+        (WORKDIR, OUT, *scoring(10_000, 5_000)),
+    ),
+    "pipeline": Command(
+        jobs.pipeline,
+        "the main job: affinity, groups, networks, scores, report",
+        "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
+        (CONFIG, WORKDIR, PROGRESS),
+    ),
+    "compare": Command(
+        jobs.compare,
+        "a study: many methods trained, scored, put beside published numbers",
+        "--config=experiments/comparison.py:dsprites,quick --workdir=runs/comparison",
+        (
+            CONFIG,
+            WORKDIR,
+            Flag("only", "string", None, "comma-separated runs to do now"),
+            PROGRESS,
+        ),
+    ),
+    "affinity": Command(
+        jobs.affinity,
+        "the main job's first stage: measure inter-task affinity",
+        "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
+        (CONFIG, WORKDIR, PROGRESS),
+    ),
+    "group": Command(
+        tools.group,
+        "the best groups of tasks, exactly, from affinity.csv or measured scores",
+        "affinity.csv --budget=2 --json=out.json",
+        (
+            Flag("budget", "number", None, "networks, or cost units, to spend"),
+            Flag("rows", "string", "source", "what a CSV row is: source or target"),
+            Flag(
+                "singletons",
+                "string",
+                "forbid",
+                "groups of one task: forbid, diagonal, value or stl_zero",
+            ),
+            Flag("singleton_value", "number", None, "score for --singletons=value"),
+            JSON,
+        ),
+        ("AFFINITY.csv",),
+    ),
+    "impossibility": Command(
+        jobs.impossibility,
+        "the theorem as an experiment: latents rotated, scores destroyed",
+        "--config=experiments/impossibility.py:dsprites --workdir=runs/impossibility",
+        (CONFIG, WORKDIR, PROGRESS),
+    ),
+    "score": Command(
+        tools.score,
+        "score a file of codes (N, D) and factors (N, F)",
+        "codes.npz --metrics=dci,mig --json=out.json",
+        scoring(None, None),
+        ("CODES.npz",),
+    ),
+    "export": Command(
+        tools.export,
+        "write a rendered data set as published files or as a tfds data set",
+        "dsprites --format=npz --out=exported",
+        (
+            Flag("format", "string", "npz", "npz, hdf5, h5 or tfds"),
+            Flag("out", "string", "exported", "folder to write into"),
+        ),
+        ("DATASET",),
+    ),
+    "plane": Command(
+        tools.plane,
+        "draw the latent spaces of runs with 2 latents, one under the other",
+        "runs/ae,runs/vae --out=plane.png",
+        (
+            Flag("out", "string", "plane.png", "picture to write"),
+            Flag("factor", "string", None, "colours the codes; default the best"),
+        ),
+        ("RUN,RUN",),
+    ),
+    "report": Command(
+        tools.report,
+        "draw the page of a run or job, or of a peer's weights",
+        "runs/quickstart",
+        (OUT,),
+        ("WORKDIR",),
+    ),
+    "list": Command(tools.listing, "methods, metrics, data sets, estimators", ""),
+}

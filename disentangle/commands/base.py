@@ -1,0 +1,55 @@
+"""What a command is, and how commands read what they share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from disentangle.commands.flags import Flag, Values
+from disentangle.errors import UserError
+
+
+class Command(NamedTuple):
+    """A row of the table below."""
+
+    run: Callable[[Values, list[str]], None]
+    summary: str
+    example: str
+    flags: tuple[Flag, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def workdir_of(values: Values) -> Path:
+    """--workdir, which must be given."""
+    if not values["workdir"]:
+        raise UserError("--workdir=FOLDER is missing")
+    return Path(values["workdir"])
+
+
+def config_of(values: Values, workdir: Path) -> Any:
+    """The given config, or the one the workdir was started with."""
+    if values["config"] is not None:
+        return values["config"]
+    from disentangle.training.workdir import read_json
+
+    if workdir.is_file():
+        raise UserError(f"workdir {workdir} is a file, not a folder")
+    if not (workdir / "config.json").exists():
+        raise UserError(f"--config is missing and {workdir} holds no run to go on with")
+    return read_json(workdir / "config.json")
+
+
+def path_of(text: str | None) -> Path | None:
+    """The path of a flag, None where it is not given."""
+    return Path(text) if text else None
+
+
+def output_of(path: str | None, flag: str = "json") -> Path | None:
+    """The file to write, checked before anything is computed."""
+    if path is None:
+        return None
+    out = Path(path)
+    if out.is_dir():
+        raise UserError(f"--{flag}={path} is a folder")
+    if not out.parent.is_dir():
+        raise UserError(f"--{flag}={path}: there is no folder {out.parent}")
+    return out

@@ -1,0 +1,80 @@
+"""Commands that train and study: they fill a workdir, and go on in it."""
+
+from disentangle.commands.base import config_of, workdir_of
+from disentangle.commands.flags import Values
+
+
+def train(values: Values, words: list[str]) -> None:
+    """Trains, or goes on training, what the config says."""
+    from disentangle.study.evaluate import load_data
+    from disentangle.training.config import plan
+    from disentangle.training.run import fit
+    from disentangle.training.workdir import check_workdir
+
+    workdir = workdir_of(values)
+    config = plan(config_of(values, workdir)).config
+    check_workdir(workdir, config)
+    run = fit(
+        config,
+        load_data(config["data"]),
+        workdir=workdir,
+        progress=values["progress"],
+        tensorboard=values["tensorboard"],
+    )
+    living = int(run.alive.sum())
+    print(
+        f"{living} of {len(run.members)} models trained to step {run.step}: {workdir}"
+    )
+
+
+def pipeline(values: Values, words: list[str]) -> None:
+    """The main job, its tables and its page."""
+    from disentangle.report.page import write_report
+    from disentangle.report.text import result_tables
+    from disentangle.study.pipeline import run_pipeline
+
+    workdir = workdir_of(values)
+    config = config_of(values, workdir)
+    run_pipeline(config, workdir, progress=values["progress"])
+    print(result_tables(workdir))
+    print(f"report: {write_report(workdir)}")
+
+
+def compare(values: Values, words: list[str]) -> None:
+    """A study: every run of it trained and scored."""
+    from disentangle.report.page import write_report
+    from disentangle.report.text import score_table
+    from disentangle.study.comparison import run_comparison
+
+    workdir = workdir_of(values)
+    only = [name.strip() for name in (values["only"] or "").split(",") if name.strip()]
+    config = config_of(values, workdir)
+    run_comparison(config, workdir, only=only, progress=values["progress"])
+    print(score_table(workdir))
+    print(f"report: {write_report(workdir)}")
+
+
+def affinity(values: Values, words: list[str]) -> None:
+    """The first stage of the main job alone."""
+    from disentangle.report.text import affinity_table
+    from disentangle.study.pipeline import measure
+
+    workdir = workdir_of(values)
+    measure(config_of(values, workdir), workdir, progress=values["progress"])
+    print(affinity_table(workdir))
+    print(f"wrote {workdir / 'affinity.csv'}")
+
+
+def impossibility(values: Values, words: list[str]) -> None:
+    """The theorem as an experiment, its table, figure and page."""
+    from disentangle.report.impossibility import write_figures
+    from disentangle.report.page import write_report
+    from disentangle.report.text import rotation_table
+    from disentangle.study.impossibility import run_impossibility
+
+    workdir = workdir_of(values)
+    config = config_of(values, workdir)
+    run_impossibility(config, workdir, progress=values["progress"])
+    print(rotation_table(workdir))
+    for path in (*write_figures(workdir), write_report(workdir)):
+        print(f"wrote {path}")

@@ -1,0 +1,137 @@
+"""Commands that answer one question from a run or a file."""
+
+from pathlib import Path
+
+from disentangle.commands.base import output_of, path_of, workdir_of
+from disentangle.commands.flags import Values
+from disentangle.errors import UserError
+
+
+def evaluate(values: Values, words: list[str]) -> None:
+    """Scores every model of a run, and keeps the scores where its page finds them."""
+    from disentangle.metrics.base import Settings
+    from disentangle.metrics.score import choose_metrics
+    from disentangle.report.text import member_table, work_bar
+    from disentangle.study.evaluate import load_data, score_run, table
+    from disentangle.study.panels import page_folder
+    from disentangle.study.scores import keep_scores, scored_members
+    from disentangle.training.run import load_run
+    from disentangle.training.workdir import write_json
+
+    choose_metrics(values["metrics"], alone="")  # what the run can have it says itself
+    json, source = output_of(values["json"]), workdir_of(values)
+    rows = (values["num_train"], values["num_test"])
+    with work_bar("evaluate") as bar:
+        settings = Settings(
+            values["seed"],
+            values["backend"],
+            protocol=values["protocol"],
+            bootstrap=values["bootstrap"],
+            progress=lambda metric, done, total: bar(done, total),
+        )
+        run = load_run(source)
+        keep = source.is_dir() or values["out"]
+        folder = page_folder(run, source, path_of(values["out"])) if keep else None
+        data = load_data(run.config["data"])
+        results = score_run(run, data, values["metrics"], settings, rows)
+    found = table(run, results, settings, rows)
+    print(member_table(found))
+    if folder:
+        keep_scores(folder, scored_members(run, results), data.space.names)
+    if json:
+        write_json(json, found.to_dict("records"))
+
+
+def score(values: Values, words: list[str]) -> None:
+    """Scores a file of codes and factors."""
+    from disentangle.metrics.codes import read_codes
+    from disentangle.metrics.score import choose_metrics, score
+    from disentangle.report.text import work_bar
+    from disentangle.training.workdir import write_json
+
+    choose_metrics(values["metrics"])
+    out = output_of(values["json"])
+    codes, factors, names, logvars = read_codes(words[0])
+    with work_bar("score") as bar:
+        scores = score(
+            codes,
+            factors,
+            values["metrics"],
+            num_train=values["num_train"],
+            num_test=values["num_test"],
+            seed=values["seed"],
+            backend=values["backend"],
+            protocol=values["protocol"],
+            bootstrap=values["bootstrap"],
+            factor_names=names,
+            logvars=logvars,
+            progress=lambda metric, done, total: bar(done, total),
+        )
+    for name, value in scores.items():
+        print(f"{name:44} {value:.4f}")
+    if out:
+        write_json(out, scores)
+
+
+def group(values: Values, words: list[str]) -> None:
+    """Chooses the best groups from a file of affinities or measured scores."""
+    from disentangle.affinity import group_tasks, read_group_input
+    from disentangle.report.text import grouping_text, work_bar
+    from disentangle.training.workdir import write_json
+
+    if values["budget"] is None:
+        raise UserError("--budget=NUMBER is missing")
+    out = output_of(values["json"])
+    scores = read_group_input(words[0], rows=values["rows"])
+    with work_bar("grouping") as progress:
+        grouping = group_tasks(
+            scores,
+            values["budget"],
+            singletons=values["singletons"],
+            singleton_value=values["singleton_value"],
+            progress=progress,
+        )
+    print(grouping_text(grouping.to_json()))
+    if out:
+        write_json(out, grouping.to_json())
+
+
+def export(values: Values, words: list[str]) -> None:
+    """Writes a rendered data set for other people's code."""
+    from disentangle.data import load
+    from disentangle.data.export import export as write
+
+    print(write(load(words[0]), Path(values["out"]), values["format"]))
+
+
+def plane(values: Values, words: list[str]) -> None:
+    """Draws the latent planes of runs with two latents side by side."""
+    from disentangle.report.latents import write_planes
+    from disentangle.study.evaluate import load_data
+    from disentangle.study.panels import latent_plane, survey
+    from disentangle.training.run import load_run
+
+    out = output_of(values["out"], "out")
+    assert out is not None  # the flag has a default
+    planes = {}
+    for word in words[0].split(","):
+        run = load_run(word)
+        data = load_data(run.config["data"])
+        name = f"{run.config['method']['name']} in {word}"
+        planes[name] = latent_plane(run, data, survey(run, data))
+    print(f"wrote {write_planes(planes, out, values['factor'])}")
+
+
+def report(values: Values, words: list[str]) -> None:
+    """Draws the page of a finished run or job, or of a peer's weights."""
+    from disentangle.report.page import write_report
+    from disentangle.study.panels import refresh_pictures
+
+    print(write_report(refresh_pictures(Path(words[0]), path_of(values["out"]))))
+
+
+def listing(values: Values, words: list[str]) -> None:
+    """Prints what exists."""
+    from disentangle.report.text import catalogue
+
+    print(catalogue())

@@ -1,0 +1,127 @@
+"""Panels against the run they show; pages of weights that were trained elsewhere."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import disentangle as dt
+from disentangle.__main__ import main
+from disentangle.errors import UserError
+from disentangle.study.panels import (
+    VALUES,
+    active_units,
+    page_folder,
+    refresh_pictures,
+    survey,
+    write_panels,
+)
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+QUICK = {"encoder": "dense", "decoder": "dense", "progress": False, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def run(toy):
+    return dt.train("vae", toy, steps=40, learning_rate=1e-3, **QUICK)
+
+
+def read(path):
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def test_latents_are_sorted_by_the_kl_of_their_posteriors(run, toy, tmp_path):
+    """A run without a log (no workdir): KL from means and log-variances, by hand."""
+    found = write_panels(run, toy, tmp_path / "panels.npz")
+    arrays = read(tmp_path / "panels.npz")
+    mean, logvar = (
+        x[0].astype(np.float64) for x in run.posterior(toy.images(found.images))
+    )
+    kl = (0.5 * (mean**2 + np.exp(logvar) - logvar - 1)).mean(0)
+    order = np.argsort(-kl)
+    np.testing.assert_allclose(arrays["kl"], kl[order], rtol=1e-6)
+    names = [f"z{z + 1}" for z in order]
+    assert [str(c).split(":")[0] for c in arrays["captions"]] == names
+    first = run.encode(arrays["images"][:1])[0]
+    for row, latent in enumerate(order[:3]):
+        codes = np.repeat(first, len(VALUES), axis=0)
+        codes[:, latent] = VALUES
+        expected = run.decode(codes)[0]
+        np.testing.assert_allclose(arrays["traversals"][row], expected, atol=1e-5)
+    assert str(arrays["traversal_unit"]) == ""
+
+
+def test_codes_without_a_prior_move_in_their_own_deviations(toy, tmp_path):
+    run = dt.train("autoencoder", toy, steps=3, latents=2, **QUICK)
+    found = write_panels(run, toy, tmp_path / "panels.npz")
+    arrays, codes = read(tmp_path / "panels.npz"), found.codes[0]
+    assert str(arrays["traversal_unit"]) == "standard deviations"
+    latent = int(np.argmax(codes.var(0)))  # the first row
+    moved = np.repeat(run.encode(arrays["images"][:1])[0], len(VALUES), axis=0)
+    moved[:, latent] = codes[:, latent].mean() + VALUES * codes[:, latent].std()
+    expected = run.decode(moved)[0]
+    np.testing.assert_allclose(arrays["traversals"][0], expected, atol=1e-4)
+
+
+def test_a_plane_is_decoded_where_its_axes_say(toy, tmp_path):
+    run = dt.train("vae", toy, steps=3, latents=2, **QUICK)
+    write_panels(run, toy, tmp_path / "panels.npz")
+    arrays = read(tmp_path / "panels.npz")
+    point = [[arrays["plane_x"][7], arrays["plane_y"][2]]]
+    expected = run.decode(np.float32(point))[0, 0]
+    np.testing.assert_allclose(arrays["plane_pictures"][2, 7], expected, atol=1e-5)
+    codes = arrays["plane_codes"]
+    assert arrays["plane_x"][0] == pytest.approx(
+        np.quantile(codes[:, 0], 0.01), rel=0.2
+    )
+    index = toy.space.index(arrays["plane_labels"][:5])
+    np.testing.assert_allclose(run.encode(toy.images(index))[0], codes[:5], atol=1e-5)
+
+
+def test_active_units_by_hand():
+    """Variances 0.04, 0.0096 and 1 of two values each, around any mean."""
+    codes = np.array([[[5.2, 1.0, 3.0], [4.8, 1.196, 1.0]]])
+    assert active_units(codes).tolist() == [2]
+
+
+def test_the_survey_knows_which_factor_a_code_holds(run, toy):
+    found = survey(run, toy)
+    assert found.share.shape == (10, 4)
+    assert (found.share >= 0).all() and (found.share <= 1).all()
+    assert found.kl is not None and found.kl.shape == (10,)
+
+
+def test_results_of_weights_need_a_folder_and_those_of_a_run_do_not(run, tmp_path):
+    with pytest.raises(UserError, match=r"--out=FOLDER is missing: peer\.npz is weig"):
+        page_folder(run, Path("peer.npz"), None)
+    with pytest.raises(UserError, match="keeps its own page"):
+        refresh_pictures(tmp_path, tmp_path / "other")
+    out = page_folder(run, Path("peer.npz"), tmp_path / "out")
+    config = json.loads((out / "config.json").read_text())
+    assert config["weights"] == "peer.npz" and "steps" not in config
+    with pytest.raises(UserError, match="another config"):
+        page_folder(run, Path("other.npz"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["VAE", "betaH", "betaB"])
+def test_a_peers_weights_get_a_page_and_scores(name, tmp_path, capsys):
+    weights = SHARED / f"yanndubs_dsprites_{name}.npz"
+    if not weights.exists():
+        pytest.skip("needs ../shared/data")
+    out = tmp_path / "page"
+    words = ["evaluate", f"--workdir={weights}", f"--out={out}", "--metrics=mig"]
+    assert main([*words, "--num_train=1000", "--num_test=100"]) == 0
+    assert main(["report", str(weights), f"--out={out}"]) == 0
+    page = (out / "report.html").read_text()
+    for section in ("scores", "information", "reconstructions", "traversals", "units"):
+        assert f'<section id="{section}">' in page
+    arrays = read(out / "panels.npz")
+    off = np.mean((arrays["images"] - arrays["reconstructions"]) ** 2)
+    assert off < 0.02  # the peer was trained on the real pictures; these are rendered
+    # That project's own log of its last epoch, on the real pictures.
+    total, used = {"VAE": (25.40, 10), "betaH": (15.35, None), "betaB": (25.0, 4)}[name]
+    assert arrays["kl"].sum() == pytest.approx(total, rel=0.05)
+    assert used in (None, (arrays["kl"] > 0.1).sum())
+    assert list(arrays["kl"]) == sorted(arrays["kl"], reverse=True)
