@@ -264,6 +264,12 @@ def panels(workdir: Path) -> dict[str, np.ndarray] | None:
     return _arrays(path) if path.exists() else None
 
 
+def plane(workdir: Path) -> dict[str, np.ndarray] | None:
+    """plane.npz: its arrays by name."""
+    path = workdir / "plane.npz"
+    return _arrays(path) if path.exists() else None
+
+
 def metrics(workdir: Path) -> list[dict[str, Any]] | None:
     """metrics.jsonl: its rows; lines that are torn are left out."""
     path = workdir / "metrics.jsonl"

@@ -95,10 +95,10 @@ def write_planes(
 
 def plane(workdir: Path) -> list[Block]:
     """The latent plane of a run with two latents."""
-    arrays = files.panels(workdir) or {}
-    if "plane_codes" not in arrays:
+    arrays = files.plane(workdir)
+    if arrays is None:
         return []
-    with files.reading(workdir / "panels.npz"):
+    with files.reading(workdir / "plane.npz"):
         figure = plane_figure({files.model_name(workdir): arrays})
     caption = (
         "Left: codes of images, coloured by the factor of which they tell most. "

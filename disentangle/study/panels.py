@@ -63,7 +63,7 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     where the method has none; `captions` (L,): the factor with which the latent
     shares most information. Codes without a Gaussian posterior have no unit of their
     own: there the values are `traversal_unit` "standard deviations" around the
-    code's mean. With two latents, the arrays of `latent_plane` too.
+    code's mean. With two latents, the `latent_plane` goes to plane.npz beside it.
     """
     found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
@@ -90,9 +90,9 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
         "kl": np.zeros(len(order)) if found.kl is None else found.kl[order],
         "captions": np.asarray(captions),
     }
-    if codes.shape[1] == 2:
-        arrays |= latent_plane(run, data, found)
     write_arrays(path, arrays)
+    if codes.shape[1] == 2:
+        write_arrays(path.with_name("plane.npz"), latent_plane(run, data, found))
     return found
 
 
@@ -139,7 +139,7 @@ def active_units(codes: np.ndarray) -> np.ndarray:
 
 
 def refresh_pictures(source: Path, out: Path | None = None) -> Path:
-    """Draws anew what the page of a run shows: panels.npz, units.json.
+    """Draws anew what the page of a run shows: panels.npz, plane.npz, units.json.
 
     A pipeline's folder is left as it is: it has drawn its own.
 

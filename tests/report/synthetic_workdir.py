@@ -63,6 +63,7 @@ def write_pipeline(
     write_panels(folder / "panels.npz", size, channels, rng)
     write_rotations(folder, rng)
     write_units(folder)
+    write_plane(folder, rng)
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
 
@@ -152,6 +153,19 @@ def write_units(folder) -> None:
         for seed in (0, 1)
     ]
     dump(folder / "units.json", {"latents": 10, "rows": rows})
+
+
+def write_plane(folder, rng) -> None:
+    np.savez(
+        folder / "plane.npz",
+        plane_codes=rng.normal(size=(20, 2)),
+        plane_labels=rng.integers(0, 3, (20, 2)),
+        plane_factors=np.asarray(["shape", "scale"]),
+        plane_share=np.array([0.2, 0.1]),
+        plane_x=np.linspace(-2, 2, 3),
+        plane_y=np.linspace(-2, 2, 3),
+        plane_pictures=rng.uniform(size=(3, 3, 8, 8, 1)),
+    )
 
 
 def write_rotations(folder, rng) -> None:

@@ -20,7 +20,7 @@ from disentangle.report.page import SECTIONS
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
-ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "relevance", "plane"}
+ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "relevance"}
 
 
 class Page(HTMLParser):
@@ -266,6 +266,7 @@ FILES = {
     "importance.npz": {"importance"},
     "information.npz": {"information"},
     "units.json": {"units"},
+    "plane.npz": {"plane"},
     "panels.npz": {"reconstructions", "traversals"},
     "impossibility.json": {"rotations"},
 }

@@ -68,7 +68,7 @@ def test_codes_without_a_prior_move_in_their_own_deviations(toy, tmp_path):
 def test_a_plane_is_decoded_where_its_axes_say(toy, tmp_path):
     run = dt.train("vae", toy, steps=3, latents=2, **QUICK)
     write_panels(run, toy, tmp_path / "panels.npz")
-    arrays = read(tmp_path / "panels.npz")
+    arrays = read(tmp_path / "plane.npz")
     point = [[arrays["plane_x"][7], arrays["plane_y"][2]]]
     expected = run.decode(np.float32(point))[0, 0]
     np.testing.assert_allclose(arrays["plane_pictures"][2, 7], expected, atol=1e-5)
