@@ -44,6 +44,7 @@ HOMES = {
     "tensorboard": ("training.writers",),
     "sklearn": ("metrics",),
     "joblib": ("metrics",),
+    "threadpoolctl": ("metrics",),
     "scipy": ("metrics", "affinity"),
     "matplotlib": ("report",),
     "jinja2": ("report",),

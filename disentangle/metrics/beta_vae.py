@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.interventions import (
@@ -89,7 +90,7 @@ def _classify(
 
     if labels[0] == labels[-1]:  # one factor only; labels are in order
         return np.full(len(judged), labels[0])
-    with warnings.catch_warnings():
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(random_state=seed).fit(features, labels)
     return model.predict(judged)

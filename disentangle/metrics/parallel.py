@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from disentangle.metrics.base import Settings
 
 Item = TypeVar("Item")
@@ -20,7 +22,8 @@ def in_threads(
 
     The results are in the order of `items`, so the number of threads changes nothing
     as long as `work` shares no state. The pieces start in the order of `items`: put
-    the long ones first.
+    the long ones first. Matrix products inside them use one thread each: several
+    pools on the same cores wait for one another, which takes up to ten times as long.
 
     Args:
       work: called once an item; it should spend its time outside Python's lock.
@@ -28,7 +31,7 @@ def in_threads(
       settings: reads `threads`, `progress`.
       metric: the name under which progress is told.
     """
-    with ThreadPoolExecutor(settings.threads) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(settings.threads) as pool:
         waiting = {pool.submit(work, item): i for i, item in enumerate(items)}
         done: dict[int, Out] = {}
         try:
