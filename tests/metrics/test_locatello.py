@@ -127,6 +127,13 @@ def test_sap_of_quantities_is_the_gap_of_squared_correlations():
     assert np.all(found[0] == 0)
 
 
+@pytest.mark.parametrize("protocol", ["locatello", "paper"])
+def test_sap_of_duplicated_codes_is_zero(protocol):
+    factors = np.random.default_rng(9).integers(0, 5, (900, 2))
+    table = code_table(np.hstack([factors, factors]) / 5, factors)
+    assert sap(table, Settings(protocol=protocol)).parts["score"] == 0.0
+
+
 def test_sap_refuses_one_code_and_no_test_rows():
     factors = np.arange(30)[:, None] % 3
     with pytest.raises(UserError, match="codes has one column"):
