@@ -67,6 +67,15 @@ def levels(z: jax.Array, values: int) -> jax.Array:
     return 2.0 * jnp.round((z + 1.0) / 2.0 * (values - 1)) / (values - 1) - 1.0
 
 
+def spread(z: jax.Array) -> jax.Array:
+    """Standard deviation of each latent, at least 1e-6: (B, D) -> (D,).
+
+    The authors' code adds 1e-6 to the standard deviation, whose gradient is no number
+    where tanh is saturated for the whole batch; here a variance of 1e-12 is added.
+    """
+    return jnp.sqrt(z.var(0) + 1e-12)
+
+
 def silverman(count: int, dimensions: int) -> float:
     """Bandwidth of a Gaussian kernel in standard deviations (Silverman 1986, 4.15)."""
     return (4 / ((dimensions + 2) * count)) ** (1 / (dimensions + 4))
@@ -162,7 +171,7 @@ def build(
         del step
         z = jnp.tanh(ae.encode(params, batch.images))
         q = straight_through(z, levels(z, settings.values))
-        scale = z.std(0) + 1e-6
+        scale = spread(z)
         joint = scale * silverman(*z.shape)
         information = multi_information(q, joint, scale * hyper.marginal_bandwidth)
         decode = lambda z: ae.logits(params, z)

@@ -61,7 +61,7 @@ def tripod(inputs: Inputs) -> dict[str, float]:
     spaces = inputs.settings.values - 1
     q = np.round((z + 1) * spaces / 2) * 2 / spaces - 1
     n, d = q.shape
-    std = z.std(0) + 1e-6
+    std = np.sqrt(z.var(0) + 1e-12)
     width = std * (4 / (d + 2)) ** (1 / (d + 4)) * n ** (-1 / (d + 4))
     information = 0.0
     for point in q:

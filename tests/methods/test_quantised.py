@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from disentangle.data.samplers import take
 from disentangle.errors import UserError
 from disentangle.methods import base, qlae, quantised, tripod
 from disentangle.training.config import default_config
@@ -110,6 +111,24 @@ def test_levels_are_a_grid_and_the_nearest_of_it():
 
 def test_silverman_in_one_dimension_is_1_06_n_to_the_minus_one_fifth():
     assert tripod.silverman(64, 1) == pytest.approx(1.0592 * 64**-0.2, rel=1e-4)
+
+
+def test_a_latent_that_is_saturated_everywhere_has_a_gradient(toy):
+    """tanh is 1 for every image: the loss and its gradient are numbers all the same."""
+    settings = tripod.Settings(latents=3, encoder="dense", decoder="dense")
+    method = tripod.build(settings, toy.space, SHAPE)
+    params = base.init(method, key=jax.random.key(0))
+    bias = params["encoder"]["Dense_1"]["bias"]
+    params["encoder"]["Dense_1"]["bias"] = bias.at[0].set(100.0)
+    batch = take(toy, jnp.arange(8))
+    loss = lambda p: method.players["autoencoder"].loss(
+        p, tripod.Hyper(), batch, key=jax.random.key(1), step=0
+    )
+    value, gradient = jax.jit(jax.value_and_grad(lambda p: loss(p)[0]))(params)
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    spread = tripod.spread(jnp.float32([[1.0, 0.0], [1.0, 2.0]]))
+    np.testing.assert_allclose(spread, [1e-6, 1.0], rtol=1e-5)
 
 
 def gaussian_information(covariance, joint, marginal):
