@@ -74,7 +74,7 @@ def test_quickstart_notebook_runs():
     assert set(names) == replaced  # the test sets what the notebook reads
     shown = [run_cell(source, names) for source in cells]
     figures = [v for v in shown if isinstance(v, matplotlib.figure.Figure)]
-    assert len(figures) == 6
+    assert len(figures) == 8
     assert len(names["run"].members) == 4
     assert np.isfinite(names["affinity"].matrix).all()
     assert len(names["groups"].groups) <= 2
