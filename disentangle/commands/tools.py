@@ -114,10 +114,12 @@ def plane(values: Values, words: list[str]) -> None:
     out = output_of(values["out"], "out")
     assert out is not None  # the flag has a default
     planes = {}
-    for word in words[0].split(","):
+    runs = words[0].split(",")
+    short = len({Path(word).name for word in runs}) == len(runs)
+    for word in runs:
         run = load_run(word)
         data = load_data(run.config["data"])
-        name = f"{run.config['method']['name']} in {word}"
+        name = f"{run.config['method']['name']} in {Path(word).name if short else word}"
         planes[name] = latent_plane(run, data, survey(run, data))
     print(f"wrote {write_planes(planes, out, values['factor'])}")
 

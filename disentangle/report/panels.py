@@ -11,6 +11,7 @@ from disentangle.errors import UserError
 from disentangle.report.style import INK, new_figure, plotting
 
 TILE = 0.46  # inches a picture is wide
+NARROW = 3.2  # inches: the least that a caption under a figure needs
 GAP = 2  # pixels between pictures
 
 
@@ -120,7 +121,7 @@ def _in_columns(
     longest = max(map(len, names))
     figure = new_figure(
         len(settings) * TILE + 0.075 * longest + 0.8,
-        len(rows) * TILE + 0.8 + 0.03 * longest,
+        max(NARROW, len(rows) * TILE + 0.8 + 0.03 * longest),
     )
     axes = _show(figure, upright, settings[::-1])
     places = _centres(len(rows), rows.shape[3])

@@ -110,7 +110,8 @@ def scores(workdir: Path) -> list[Block]:
             )
             for start in range(0, len(order), COLUMNS)
         ),
-        Terms([PARTS[k] if k in PARTS else (k, _own_words(k, found)) for k in order]),
+        Terms([PARTS[k] for k in order if k in PARTS]),
+        Terms(_own_words([k for k in order if k not in PARTS], found)),
         Terms(protocol(found.ran)),
     ]
 
@@ -127,9 +128,20 @@ def _rows(found: files.Scores, columns: list[str]) -> list[list[Cell]]:
     ]
 
 
-def _own_words(column: str, found: files.Scores) -> str:
-    ran = found.ran.get(column.split("/")[0], {})
-    return str(ran.get("definition", "see the metric's own documentation."))
+def _own_words(columns: list[str], found: files.Scores) -> list[tuple[str, str]]:
+    """A term a metric, of its parts in `columns`: what it says of itself."""
+    parts: dict[str, list[str]] = {}
+    for column in columns:
+        metric, _, part = column.partition("/")
+        parts.setdefault(metric, []).append(part)
+    missing = "see the metric's own documentation."
+    return [
+        (
+            f"{metric}: {', '.join(names)}",
+            str(found.ran.get(metric, {}).get("definition", missing)),
+        )
+        for metric, names in parts.items()
+    ]
 
 
 def protocol(ran: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:

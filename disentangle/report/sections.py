@@ -245,7 +245,7 @@ def traversals(workdir: Path) -> list[Block]:
     sorted_by = (
         "Columns by falling KL to the prior: the last carry nothing."
         if kl is not None and np.any(kl)
-        else "Columns in the order of the file."
+        else "Columns by falling variance of the code: there is no KL."
     )
     unit = str(arrays.get("traversal_unit", ""))
     beside = f", in {unit} from the code's mean," if unit else ""
