@@ -17,8 +17,8 @@ LEAVES = 2**DEPTH
 LEARNING_RATE = 0.1
 # scikit-learn's trees take values this close as equal.
 SAME = 1e-7
-# Trees grown at once: more are faster, but need memory for their sums.
-TOGETHER = 64
+# Trees grown at once: so many that their sums fit into a processor's cache.
+TOGETHER = 11
 
 
 class Boosted(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 # Blocks a code. More bound the gains tighter, fewer cost less to sum.
-BLOCKS = 160
+BLOCKS = 128
 # Rows a block at least, on average: short tables have fewer blocks.
 ROWS = 8
 
