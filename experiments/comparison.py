@@ -9,8 +9,8 @@ Argument: `dataset[,size]`, data set dsprites or shapes3d. The same command goes
 after a stop; `--only` takes some of the runs first. Three seeds for the six methods
 of Locatello et al. 2019 and for RF-VAE, one for the others.
 
-quick      2,000 steps at learning rate 1e-3 (RF-VAE 6,000: its relevance has to get
-           from 1/2 to 0 or 1). About two hours on two cores. What such short training
+quick      1,000 steps at learning rate 1e-3 (RF-VAE 3,000: its relevance has to get
+           from 1/2 to 0 or 1). About an hour on two cores. What such short training
            shows is the ordering of ideas at best, never a published number.
 overnight  20,000 steps at 5e-4. About a day on two cores, an hour on a GPU.
 full       300,000 steps at 1e-4 (FactorVAE 300,000, its paper's), the published
@@ -30,7 +30,7 @@ from disentangle.study.comparison import default_comparison
 
 # size -> steps, learning rate, steps of RF-VAE
 SIZES = {
-    "quick": (2_000, 1e-3, 6_000),
+    "quick": (1_000, 1e-3, 3_000),
     "overnight": (20_000, 5e-4, 40_000),
     "full": (300_000, 1e-4, 300_000),
 }
