@@ -107,6 +107,9 @@ def evaluate_losses(
 
 
 def named_logs(method: Method, name: str, loss: jax.Array, logs: Logs) -> Logs:
-    """Logs under "loss", ...; prefixed by the player where there are several."""
+    """The loss as "loss", or "<player>/loss" where there are several; and the logs.
+
+    The players of a method log under different names.
+    """
     prefix = "" if len(method.players) == 1 else f"{name}/"
-    return {f"{prefix}loss": loss} | {f"{prefix}{k}": v for k, v in logs.items()}
+    return {f"{prefix}loss": loss} | logs

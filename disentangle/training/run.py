@@ -191,6 +191,13 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
     planned = plan(config)
     section = planned.config["data"]
     method = planned.recipe.build(planned.settings, data.space, data.shape)
+    rates = planned.config["optimizer"]["learning_rate"]
+    if isinstance(rates, list) and all(p.optimizer for p in method.players.values()):
+        raise UserError(
+            f"optimizer.learning_rate={rates} would train equal models: every player "
+            f"of {planned.config['method']['name']!r} has an optimiser of its own, "
+            "with its learning rate among the method's fields"
+        )
     pool, test_index = split(
         data,
         section["train_size"] or None,

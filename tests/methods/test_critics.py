@@ -199,6 +199,19 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
     np.testing.assert_allclose(logs["relevance"], r, rtol=1e-6)
 
 
+def test_relevance_rests_until_its_start(toy):
+    planned, method, traced = built("rf_vae", toy, relevance_start=2.0)
+    step = jax.jit(make_step(method, planned.optimizer, 16))
+    state, held = started(method, planned, traced), []
+    for _ in range(3):
+        held.append(np.asarray(state.params["relevance"]["logits"]))
+        state, _ = step(state, traced, Pool(toy))
+    np.testing.assert_array_equal(held[1], held[0])
+    np.testing.assert_array_equal(held[2], held[0])
+    moved = np.asarray(state.params["relevance"]["logits"]) - held[0]
+    assert (np.abs(moved) > 0).all()
+
+
 def test_relevance_learned_given_and_absent(toy):
     _, learned, _ = built("rf_vae", toy)
     params = base.init(learned, key=jax.random.key(0))

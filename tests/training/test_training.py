@@ -12,7 +12,7 @@ from disentangle.errors import UserError
 from disentangle.methods.base import Method, Player, Recipe
 from disentangle.nn.net import Net
 from disentangle.training.config import default_config, plan
-from disentangle.training.run import fit
+from disentangle.training.run import fit, prepare
 
 
 def quick(toy, method="vae", **arguments):
@@ -199,3 +199,11 @@ def test_config_with_a_missing_or_extra_field_is_refused():
         plan({k: v for k, v in config.items() if k != "steps"} | {"stesp": 3})
     with pytest.raises(UserError, match="no field 'steps'"):
         plan({k: v for k, v in config.items() if k != "steps"})
+
+
+def test_a_sweep_of_a_learning_rate_that_nobody_uses_is_refused(toy):
+    config = default_config("toy", "qlae").to_dict()
+    config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    config["optimizer"]["learning_rate"] = [1e-3, 1e-4]
+    with pytest.raises(UserError, match=r"would train equal models"):
+        prepare(config, toy)
