@@ -82,7 +82,8 @@ def build(
     def loss(params, hyper, batch: Batch, *, key, step):
         images = first_and_last(batch, settings.batches)[0].images
         a = params["relevance"]["logits"]
-        a = jnp.where(step < hyper.relevance_start, jax.lax.stop_gradient(a), a)
+        rests = jnp.asarray(step, jnp.float32) < hyper.relevance_start
+        a = jnp.where(rests, jax.lax.stop_gradient(a), a)
         r = jax.nn.sigmoid(a)
         given, logs = loss_given(r, vae, net, params, hyper, images, key=key)
         entropy = softplus(a) - r * a
