@@ -45,6 +45,21 @@ THREE_SEEDS = (
 )
 
 
+# What takes seconds a model; the larger sizes take every score.
+LOCATELLO = (
+    "dci",
+    "mig",
+    "sap",
+    "factor_vae",
+    "beta_vae",
+    "modularity",
+    "explicitness",
+    "irs",
+    "unsupervised",
+    "z_max_variance",
+)
+
+
 def get_config(argument: str = "dsprites,quick") -> ConfigDict:
     """The study's config for `dataset[,size]`."""
     name, _, size = argument.partition(",")
@@ -62,6 +77,8 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
         section.seeds = 3 if run in THREE_SEEDS else 1
         section.log_every = max(50, steps // 100)
         section.eval_every = section.checkpoint_every = max(500, steps // 20)
+    if size == "quick":
+        config.score.metrics = LOCATELLO
     config.runs.rf_vae.steps = relevance_steps
     config.runs.rf_vae.seeds = relevance_seeds
     config.runs.rf_vae.method.relevance_start = relevance_start

@@ -1,6 +1,7 @@
 """A trained population and how to get one: train, go on, load."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,7 @@ class Run:
             raise UserError(
                 f"method {self.config['method']['name']!r} has no Gaussian posterior"
             )
-        both = lambda params, x: jnp.stack(self.method.posterior(params, x), axis=1)
-        out = self._batched(both, self._pixels(images))
-        return out[:, :, 0], out[:, :, 1]
+        return self._batched(self.method.posterior, self._pixels(images))
 
     def decode(self, codes: Any) -> np.ndarray:
         """Images (P, B, H, W, C) in [0, 1] of codes (P, B, D) or (B, D)."""
@@ -93,8 +92,7 @@ class Run:
         codes = jnp.asarray(codes, jnp.float32)
         if codes.ndim == 2:
             codes = jnp.broadcast_to(codes, (len(self.members), *codes.shape))
-        run = jax.jit(over_members(self.method.decode))
-        return np.asarray(run(self.params, codes))
+        return np.asarray(_each_member(self.method.decode, self.params, codes))
 
     def member(self, index: int) -> Params:
         """The parameters of one model, without the axis P."""
@@ -109,30 +107,38 @@ class Run:
             )
         return images
 
-    def _batched(self, function: Callable, images: jax.Array) -> np.ndarray:
-        """function(params, images) in batches, over members."""
+    def _batched(self, function: Callable, images: jax.Array) -> Any:
+        """function(params, images) -> arrays (B, ...), in batches, over members."""
         count = images.shape[0]
         size = min(ENCODE_BATCH, count)
         padding = -count % size
         padded = jnp.concatenate([images, images[:1].repeat(padding, 0)])
         parts = padded.reshape(-1, size, *images.shape[1:])
-        peak = self.view.peak
+        found = _each_batch(function, self.view.peak, self.params, parts)
+        members = len(self.members)
+        joined = lambda x: np.asarray(x).reshape(members, -1, *x.shape[3:])[:, :count]
+        return jax.tree.map(joined, found)
 
-        @jax.jit
-        def run(params, parts):
-            def one(params):
-                def part(x):
-                    is_raw = x.dtype == jnp.uint8
-                    return function(
-                        params, scaled(x, peak) if is_raw else x.astype(jnp.float32)
-                    )
 
-                return jax.lax.map(part, parts)
+# Both are compiled once for a method's function and a shape, not once a call.
+@functools.partial(jax.jit, static_argnums=0)
+def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
+    """function(params, inputs) of every member, both with the leading axis P."""
+    return over_members(function)(params, inputs)
 
-            return over_members(one)(params)
 
-        out = np.asarray(run(self.params, parts))
-        return out.reshape(out.shape[0], -1, *out.shape[3:])[:, :count]
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _each_batch(function: Callable, peak: int, params: Params, parts: jax.Array) -> Any:
+    """function(params, images) of every member (P) and batch of `parts`."""
+
+    def part(params, x):
+        is_raw = x.dtype == jnp.uint8
+        return function(params, scaled(x, peak) if is_raw else x.astype(jnp.float32))
+
+    def one(params):
+        return jax.lax.map(lambda x: part(params, x), parts)
+
+    return over_members(one)(params)
 
 
 def train(
