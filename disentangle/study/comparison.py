@@ -5,11 +5,12 @@ it is done. A killed study goes on where it stopped, in training as in scoring.
 
   config.json                 the whole study
   runs/<name>/                training run, see training/run.py
-  runs/<name>/scores.json     its scores, one row a seed
+  runs/<name>/scores.json     its scores, see study/scores.py
   scores.json                 the scores of all runs that are done
   summary.json                seconds a run, versions
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from tqdm import tqdm
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.metrics.base import Settings
-from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
-from disentangle.study.evaluate import load_data, posterior_table, sample_index
+from disentangle.study.evaluate import load_data, score_run
+from disentangle.study.scores import keep_scores, scored_members
 from disentangle.training.config import default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import difference, owned, read_json, write_json
@@ -172,46 +174,28 @@ def _settings(section: Mapping[str, Any]) -> Settings:
 def score_missing(
     run: Run, data: Dataset, section: Mapping[str, Any], name: str, *, progress: bool
 ) -> None:
-    """Adds to the run's scores.json the metrics that it lacks.
-
-    {"rows": [{"representation": name, "seed": ..., "<metric>/<part>": value}, ...],
-    "ran": {metric: what was computed}}, a row a living member.
-    """
+    """Scores the run's living members, unless its scores.json holds every metric."""
     assert run.workdir is not None
     path = run.workdir / "scores.json"
-    held = read_json(path) if path.exists() else {"rows": [], "ran": {}}
-    missing = [m for m in choose_metrics(section["metrics"]) if m not in held["ran"]]
-    if not missing:
+    held = read_json(path)["ran"] if path.exists() else {}
+    if set(choose_metrics(section["metrics"])) <= set(held):
         return
-    count = section["num_train"] + section["num_test"]
-    index = sample_index(data, count, seed=section["seed"])
-    codes, logvars = posterior_table(run, data, index)
-    alive = [member for member in range(len(run.members)) if run.alive[member]]
-    rows = held["rows"] or [
-        {"representation": name} | run.swept[member] for member in alive
+    rows = (section["num_train"], section["num_test"])
+    with tqdm(unit="fit", disable=not progress, delay=1) as bar:
+
+        def show(metric: str, done: int, total: int) -> None:
+            bar.set_description(f"score {name}: {metric}", refresh=False)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        settings = dataclasses.replace(_settings(section), progress=show)
+        results = score_run(run, data, section["metrics"], settings, rows)
+    scored = [
+        member._replace(representation=name)
+        for member, alive in zip(scored_members(run, results), run.alive, strict=True)
+        if alive
     ]
-    with tqdm(
-        total=len(alive) * len(missing),
-        unit="score",
-        desc=f"score {name}",
-        disable=not progress,
-    ) as bar:
-        for metric in missing:
-            for row, member in zip(rows, alive, strict=True):
-                results = score_details(
-                    codes[member],
-                    data.space.factors(index),
-                    metric,
-                    _settings(section),
-                    num_train=section["num_train"],
-                    num_test=section["num_test"],
-                    factor_names=data.space.names,
-                    logvars=None if logvars is None else logvars[member],
-                )
-                row |= flatten(results)
-                bar.update()
-            held["ran"][metric] = results[metric].ran
-            write_json(path, {"rows": rows, "ran": held["ran"]})
+    keep_scores(run.workdir, scored, data.space.names)
 
 
 def gather(folder: Path) -> None:
