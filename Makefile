@@ -22,7 +22,7 @@ quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
 		--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart
 
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
-	$(run) -m pytest $(ARGS)
+	$(run) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.installed-test ## set up, then style and types
 	$(run) -m ruff check .
