@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the literal one")
     parser.add_argument("--whole", action="store_true", help="nothing scaled")
     parser.add_argument("--jobs", type=int, default=1, help="our threads")
-    parser.add_argument("--encoders", type=int, default=30, help="of the parity table; 0: none")
+    parser.add_argument("--encoders", type=int, default=30, help="of parity; 0: none")
     parser.add_argument("--parity_train", type=int, default=1_000)
     flags = parser.parse_args()
     data = load("dsprites")
