@@ -53,18 +53,13 @@ def published(workdir: Path) -> list[Block]:
         }
     )
     alt = "Our scores, a dot a seed, beside published means with their deviations."
+    words = "Dots: ours, one a seed. ◇: published, ± standard deviation."
     return [
         Text(
             "Ours were trained for the steps in the last column; the published ones as "
             "their protocol below says. They are no reproduction unless both agree."
         ),
-        Row(
-            [
-                Drawing.of(
-                    figure, "published", alt, "Dots: ours, one a seed. ◇: published."
-                )
-            ]
-        ),
+        Row([Drawing.of(figure, "published", alt, words)]),
         Table(
             "Ours (mean ± standard deviation over seeds) beside published scores.",
             ["run", "score", "ours", "published", "source", "our steps"],
@@ -152,7 +147,8 @@ def published_figure(
 def relevance(workdir: Path) -> list[Block]:
     """Relevance and KL of every latent, where a method has a relevance."""
     blocks: list[Block] = []
-    for folder in (workdir, *sorted((workdir / "runs").glob("*"))):
+    done = sorted(path.parent for path in (workdir / "runs").glob("*/scores.json"))
+    for folder in (workdir, *done):
         rows = files.metrics(folder)
         if not rows or "relevance" not in rows[-1]:
             continue

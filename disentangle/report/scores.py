@@ -7,7 +7,7 @@ from disentangle.report import files
 from disentangle.report.blocks import Block, Cell, Table, Terms, over_seeds, plural
 
 SCORE_DECIMALS = 3
-COLUMNS = 8  # scores in one table; more go into the next
+COLUMNS = 6  # scores in one table; more go into the next
 # Column head and definition of the scores everyone asks for. A score that is not
 # here is shown under its own name, defined by what its metric says of itself.
 PARTS = {

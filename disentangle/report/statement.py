@@ -130,7 +130,10 @@ def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:
         budget = config.get("budget")
         sentences.append(f"Budget: {plural(budget, 'network')}." if budget else "")
     elif is_comparison(config):
-        sentences += [_part(config["runs"], name, name) for name in config["runs"]]
+        place = workdir / "runs"
+        done = [n for n in config["runs"] if (place / n / "scores.json").exists()]
+        sentences.append(f"{len(done)} of {plural(len(config['runs']), 'run')} done.")
+        sentences += [_part(config["runs"], name, name) for name in done]
     elif "weights" in config:
         sentences.append(f"Not trained here: weights of {config['weights']}.")
     else:
