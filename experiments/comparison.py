@@ -11,9 +11,9 @@ of Locatello et al. 2019 and for RF-VAE (quick: one), one for the others.
 
 quick      1,000 steps at learning rate 1e-3. RF-VAE 3,500: its relevance has to get
            from 1/2 to 0 or 1, and starts when the latents are in use, see its file.
-           About an hour and a half on two cores. What such short training
-           shows is the ordering of ideas at best, never a published number.
-overnight  20,000 steps at 5e-4. About a day on two cores, an hour on a GPU.
+           What such short training shows is the ordering of ideas at best, never a
+           published number.
+overnight  20,000 steps at 5e-4. For a GPU, or idle cores overnight.
 full       300,000 steps at 1e-4 (FactorVAE 300,000, its paper's), the published
            protocols' length; for a GPU.
 

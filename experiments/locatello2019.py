@@ -19,9 +19,10 @@ counter advanced by two an update, so it stops after 150,000 updates here too.
 beta-TCVAE uses their estimator of the total correlation.
 
 Cost: 1.75 hours of a P100 GPU a model there, evaluation included (2.52 GPU-years
-over 12,600 models). On two CPU cores 300,000 steps take about 5 hours a model.
-Expected: Locatello et al. report distributions, not tables; targets.md of other
-papers under this protocol are in `disentangle/study/targets.py`.
+over 12,600 models). What a step takes here is printed by
+`python -m benchmarks.vae_step`.
+Expected: Locatello et al. report distributions, not tables; what other
+papers report under it is in `disentangle/study/targets.py`.
 """
 
 from typing import Any

@@ -43,6 +43,7 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Arrange:
         )
 
     def arrange(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+        """The images drawn, then the partner of each: 2 B rows."""
         count, which, value = jax.random.split(key, 3)
         factors = space.factors(index)
         k = _how_many(changed, varying, index.shape[0], count)

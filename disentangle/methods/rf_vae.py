@@ -8,9 +8,9 @@ moves a_d by about 1 in 10,000 steps at most: a short run leaves r undecided.
 Where r goes is a race. The loss falls with a_d while 9.9 KL_d > 1 - 100 a_d (at the
 defaults, the total correlation aside), and before the first latents are in use no KL
 is that large: all a_d sink, and the entropy then holds them there. At the authors'
-learning rate of 1e-4 they have sunk little when the KLs rise; at 1e-3, for a short
-run, they have sunk so far that every latent of dSprites was lost. `relevance_start`
-lets r rest at 1/2 until the latents are in use.
+learning rate of 1e-4 they have sunk little when the KLs rise; at 1e-3 they sink
+ten times as far a step. `relevance_start` lets r rest at 1/2 until the latents are in
+use.
 """
 
 from typing import NamedTuple

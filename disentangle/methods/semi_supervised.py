@@ -82,6 +82,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
     """
 
     def build(settings: Any, space: FactorSpace, shape: tuple[int, int, int]) -> Method:
+        """The unsupervised method, its learner's loss with the labels' added."""
         if settings.latents < len(space.names):
             raise UserError(
                 f"method.latents={settings.latents} is less than the "

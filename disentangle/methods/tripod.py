@@ -168,6 +168,7 @@ def build(
     ae = model(settings, space, shape)
 
     def loss(params, hyper: Hyper, batch: Batch, *, key, step):
+        """Reconstruction and the two penalties, on quantised codes."""
         del step
         z = jnp.tanh(ae.encode(params, batch.images))
         q = straight_through(z, levels(z, settings.values))

@@ -24,8 +24,9 @@ from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
 from disentangle.study.evaluate import load_data, score_run
+from disentangle.study.representations import check_score
 from disentangle.study.scores import keep_scores, scored_members
-from disentangle.training.config import default_config, plain, plan
+from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import difference, owned, read_json, write_json
 
@@ -74,17 +75,11 @@ def default_comparison(
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    for name in ("data", "score", "runs"):
-        if name not in config:
-            raise UserError(f"the config has no field {name!r}")
-    for name in config:
-        if name not in ("data", "score", "runs"):
-            raise unknown("config field", name, ("data", "score", "runs"))
+    check_fields(config, ("data", "score", "runs"))
     if not config["runs"]:
         raise UserError("the study has no runs")
-    section = config["score"]
-    choose_metrics(section["metrics"])
-    _settings(section)
+    check_score(config["score"])
+    _settings(config["score"])
     for name in config["runs"]:
         plan(training_config(config, name))
     return config

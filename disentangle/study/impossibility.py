@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from disentangle.data.dataset import Dataset
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
 from disentangle.study.evaluate import load_data, sample_index
@@ -34,7 +34,7 @@ from disentangle.study.rotation import (
     rotated_elbo,
     trained,
 )
-from disentangle.training.config import plain
+from disentangle.training.config import check_fields, plain
 from disentangle.training.run import Run, load_run
 from disentangle.training.workdir import (
     owned,
@@ -73,13 +73,7 @@ def default_impossibility(data: str) -> ConfigDict:
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    reference = plain(default_impossibility(""))
-    for name in reference:
-        if name not in config:
-            raise UserError(f"the config has no field {name!r}")
-    for name in config:
-        if name not in reference:
-            raise unknown("config field", name, reference)
+    check_fields(config, default_impossibility("").keys())
     angles = config["angles"]
     if not angles or len(set(angles)) < len(angles):
         raise UserError(f"angles={angles!r} must be different numbers of degrees")

@@ -30,7 +30,7 @@ from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import load_data
 from disentangle.study.panels import write_panels
-from disentangle.training.config import default_config, plain, plan
+from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import (
     owned,
@@ -73,13 +73,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    reference = plain(default_pipeline(""))
-    for name in reference:
-        if name not in config:
-            raise UserError(f"the config has no field {name!r}")
-    for name in config:
-        if name not in reference:
-            raise unknown("config field", name, reference)
+    check_fields(config, default_pipeline("").keys())
     if not isinstance(config["budget"], int) or config["budget"] < 1:
         raise UserError(
             f"budget={config['budget']!r} must be a whole number, 1 or more"

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,16 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
         traced=Traced(hyper, stack("learning_rate")),
         seeds=np.asarray([seed for _, seed in rows], np.uint32),
     )
+
+
+def check_fields(config: Mapping, names: Collection[str]) -> None:
+    """Raises UserError unless a job's config has exactly these top-level fields."""
+    for name in names:
+        if name not in config:
+            raise UserError(f"the config has no field {name!r}")
+    for name in config:
+        if name not in names:
+            raise unknown("config field", name, names)
 
 
 def _optimizer_name(config: dict) -> str:
