@@ -66,8 +66,8 @@ class Settings:
     Attributes:
       seed: seed of everything random in an estimator, 0 to 2**32 - 1.
       backend: a name in `trees.BACKENDS`: "reference", scikit-learn's gradient
-        boosting as published numbers used it, or "fast", the same trees in a tenth
-        of the time; only the draws among equally good splits differ.
+        boosting as published numbers used it, or "fast", the same trees grown by
+        ours in a fraction of the time.
       bins: equal-width bins of the histogram discretiser, at least 2.
       protocol: a name in PROTOCOLS. "locatello": every score by the definition and
         the constants of Locatello et al. 2019 (disentanglement_lib), where they have

@@ -4,12 +4,13 @@ The trees that scikit-learn's GradientBoostingClassifier grows with its defaults
 in another way: all trees of a round at once, on codes that are sorted once.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from disentangle.metrics.presorted import Presorted, presort
 from disentangle.metrics.splits import Nodes, Split, best_splits
+from disentangle.metrics.ties import SEEDS, Forest
 
 ROUNDS = 100
 DEPTH = 3
@@ -44,49 +45,62 @@ def boost(
       The Boosted. An importance is the decrease of the sum of squared deviations by
       all splits on a code, divided by the sum over all codes; 0 without any split.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.RandomState(seed)
     table = presort(codes, SAME)
-    columns = np.concatenate([codes, test_codes]).astype(np.float32).T.copy()
+    test_columns = test_codes.astype(np.float32).T.copy()
     rows, kinds = len(codes), int(classes.max()) + 1
-    target, scores = _start(classes, kinds)
-    scores = np.tile(scores, (1, columns.shape[1]))
-    gain = np.zeros(len(columns))
+    loss = _loss(kinds)
+    one_hot = _one_hot(classes, kinds)
+    truth = classes.astype(np.float64)
+    scores = np.tile(_start(loss, classes), (1, rows + len(test_codes)))
+    gain = np.zeros(codes.shape[1])
     for _ in range(ROUNDS):
-        residual = target - _probabilities(scores[:, :rows])
-        for first in range(0, len(target), TOGETHER):
+        now = np.ascontiguousarray(scores[:, :rows].T)
+        residual = -loss.gradient(truth, now).reshape(rows, -1).T
+        for first in range(0, len(residual), TOGETHER):
             some = slice(first, first + TOGETHER)
-            above = classes - first if kinds > 2 else classes - 1
-            above = np.where(above < len(residual[some]), above, -1)
-            levels = _grow(table, residual[some], np.maximum(above, -1), rng)
+            target, y = np.ascontiguousarray(residual[some]), one_hot[some]
+            levels, leaves = _grow(table, target, y, rng.randint(0, SEEDS, len(y)))
             for split in levels:
-                np.add.at(gain, split.code, split.gain)
-            scores[some] += _steps(levels, columns, residual[some], kinds)
-    guesses = scores.argmax(axis=0) if kinds > 2 else (scores[0] >= 0).astype(np.int64)
+                gain += np.bincount(split.code.ravel(), split.gain.ravel(), len(gain))
+            for t, leaf in enumerate(leaves):
+                step = _newton_steps(leaf, y[t], target[t], kinds)
+                at = np.append(leaf, _leaves(levels, test_columns, t))
+                scores[first + t] += LEARNING_RATE * step[at]
+    guesses = scores.argmax(axis=0) if kinds > 2 else (scores[0] >= 0).astype(int)
     importance = gain / gain.sum() if gain.sum() > 0 else np.zeros(len(gain))
     return Boosted(importance, guesses[:rows], guesses[rows:])
 
 
-def _start(classes: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
-    """One-hot targets (T, N) and the prior's scores (T, 1); T = K, or 1 for K = 2."""
-    target = (np.arange(kinds)[:, None] == classes).astype(np.float64)
-    prior = target.mean(axis=1, keepdims=True)
-    if kinds == 2:
-        return target[1:], np.log(prior[1:] / prior[:1])
-    return target, np.log(prior)
+def _loss(kinds: int) -> Any:
+    """scikit-learn's loss of K classes: its rounding is part of the trees."""
+    from sklearn._loss.loss import HalfBinomialLoss, HalfMultinomialLoss
+
+    return HalfMultinomialLoss(n_classes=kinds) if kinds > 2 else HalfBinomialLoss()
 
 
-def _probabilities(scores: np.ndarray) -> np.ndarray:
-    """p(class) of scores (T, N): softmax, or the logistic function if T = 1."""
-    if len(scores) == 1:
-        return 0.5 * (1.0 + np.tanh(0.5 * scores))
-    p = np.exp(scores - scores.max(axis=0))
-    return p / p.sum(axis=0)
+def _one_hot(classes: np.ndarray, kinds: int) -> np.ndarray:
+    """(T, N) float64, one row a tree of a round: a class, or class 1 of two."""
+    trees = np.arange(kinds) if kinds > 2 else np.ones(1)
+    return (trees[:, None] == classes).astype(np.float64)
+
+
+def _start(loss: Any, classes: np.ndarray) -> np.ndarray:
+    """(T, 1) scores of the classes' shares."""
+    shares = np.bincount(classes) / len(classes)
+    shares = shares[None] if loss.is_multiclass else shares[1:]
+    return loss.link.link(shares).reshape(-1, 1)
 
 
 def _grow(
-    table: Presorted, target: np.ndarray, above: np.ndarray, rng: np.random.Generator
-) -> list[Split]:
-    """DEPTH levels of splits of a least-squares tree for each target (T, N)."""
+    table: Presorted, target: np.ndarray, y: np.ndarray, seeds: np.ndarray
+) -> tuple[list[Split], np.ndarray]:
+    """DEPTH levels of splits of a least-squares tree for each target (T, N).
+
+    A target may be positive where y (T, N) is 1, at one tree a row. Also the leaves
+    (T, N) that the rows end in, 0 to LEAVES - 1.
+    """
+    above = np.where(y.any(axis=0), y.argmax(axis=0), -1)
     trees, rows = target.shape
     columns = np.ascontiguousarray(target.T)
     sums = (table.sums @ columns).reshape(*table.ends.shape, 1, trees)
@@ -94,18 +108,19 @@ def _grow(
     counts = np.broadcast_to(lengths[:, :, None, None], sums.shape)
     node = np.zeros((trees, rows), np.uint8)
     levels = []
+    forest = Forest(table, target, DEPTH, seeds)
     for level in range(DEPTH):
-        split = best_splits(table, Nodes(target, above, node, sums, counts), rng)
+        split = best_splits(table, Nodes(target, above, node, sums, counts), forest)
         levels.append(split)
-        if level + 1 == DEPTH:
-            break
         for t in range(trees):
             node[t] = _next_node(node[t], table.rank, split.code, split.place, t)
+        if level + 1 == DEPTH:
+            break
         left = (node[None] == 2 * np.arange(2**level)[:, None, None]).transpose(2, 0, 1)
         mask = left.reshape(rows, -1).astype(np.float64)
         sums = _children(table.sums @ (mask * np.tile(columns, 2**level)), sums)
         counts = _children(table.sums @ mask, counts)
-    return levels
+    return levels, node
 
 
 def _children(left: np.ndarray, parents: np.ndarray) -> np.ndarray:
@@ -132,32 +147,30 @@ def _next_node(
     return 2 * node + right
 
 
-def _steps(
-    levels: list[Split], columns: np.ndarray, residual: np.ndarray, kinds: int
+def _leaves(levels: list[Split], columns: np.ndarray, t: int) -> np.ndarray:
+    """(N',) the leaf of tree t that each row of new codes (D, N') ends in."""
+    leaf = np.zeros(columns.shape[1], np.uint8)
+    for split in levels:
+        leaf = _next_node(leaf, columns, split.code, split.threshold, t)
+    return leaf
+
+
+def _newton_steps(
+    leaf: np.ndarray, y: np.ndarray, residual: np.ndarray, kinds: int
 ) -> np.ndarray:
-    """What to add to the scores: Friedman's Newton step of each row's leaf.
+    """(LEAVES,) Friedman's Newton step of each leaf of one tree.
 
-    (K - 1) / K sum r / sum p (1 - p) over the leaf's training rows, times the learning
-    rate; p (1 - p) = |r| - r^2 of a residual r = y - p. The factor (K - 1) / K is for
-    K > 2 only.
-
-    Args:
-      levels: the trees.
-      columns: (D, N + N') float32, training rows first.
-      residual: (T, N) y - p.
-      kinds: K.
-
-    Returns:
-      (T, N + N').
+    (K - 1) / K mean r / mean p (1 - p) over the leaf's rows, r = y - p; the factor
+    (K - 1) / K is for K > 2 only.
     """
-    rate = LEARNING_RATE * ((kinds - 1) / kinds if kinds > 2 else 1.0)
-    steps = np.empty((len(residual), columns.shape[1]))
-    for t, r in enumerate(residual):
-        leaf = np.zeros(columns.shape[1], np.uint8)
-        for split in levels:
-            leaf = _next_node(leaf, columns, split.code, split.threshold, t)
-        top = np.bincount(leaf[: len(r)], r, LEAVES)
-        bottom = np.bincount(leaf[: len(r)], np.abs(r) - np.square(r), LEAVES)
-        step = np.divide(top, bottom, out=np.zeros(LEAVES), where=bottom > 1e-150)
-        steps[t] = rate * step[leaf]
+    factor = (kinds - 1) / kinds if kinds > 2 else 1.0
+    order = np.argsort(leaf, kind="stable")
+    p = (y - residual)[order]
+    parts = residual[order], p * (1 - p)
+    counts = np.bincount(leaf, minlength=LEAVES)
+    steps = np.zeros(LEAVES)
+    for at, (end, count) in enumerate(zip(np.cumsum(counts), counts, strict=True)):
+        if count:
+            top, bottom = (part[end - count : end].sum() / count for part in parts)
+            steps[at] = top * factor / bottom if bottom > 1e-150 else 0.0
     return steps

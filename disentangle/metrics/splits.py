@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from disentangle.metrics.presorted import Presorted
+from disentangle.metrics.ties import SURELY_VARIED, Forest
 
-# Gains this close, relative, are equal but for rounding.
+# Gains this close, relative to themselves and to what rounds in them, may be equal.
 TIE = 1e-9
-# A node whose targets vary no more than this is a leaf, as in scikit-learn.
-PURE = float(np.finfo(np.float64).eps)
+ROUNDING = 1e-12
 
 
 class Nodes(NamedTuple):
@@ -70,43 +70,57 @@ class _Places(NamedTuple):
     place: np.ndarray
     gain: np.ndarray
 
+    def owner(self, trees: int) -> np.ndarray:
+        """(C,) number of the node in (Q, T), T = `trees`."""
+        return self.node * trees + self.tree
+
     def take(self, which: np.ndarray) -> "_Places":
         """Some of them."""
         return _Places(*(column[which] for column in self))
 
 
-def best_splits(table: Presorted, nodes: Nodes, rng: np.random.Generator) -> Split:
+def best_splits(table: Presorted, nodes: Nodes, forest: Forest) -> Split:
     """The best split of every node.
-
-    Nodes of a few rows can often be split equally well on several codes. Rounding
-    then decides, in scikit-learn, or a draw where even that is equal. The same is done
-    here, with another generator.
 
     Args:
       table: the codes.
       nodes: the nodes and their sums.
-      rng: draws among equals.
+      forest: these trees as far as they are grown; this level is added. It knows which
+        of equally good splits scikit-learn would take.
 
     Returns:
       The Split.
     """
     upto = np.cumsum(nodes.counts, axis=1)
     after = np.cumsum(nodes.sums, axis=1)
-    ends = _gain(after, upto, after[0, -1], upto[0, -1])
-    ends[(nodes.counts == 0) | (upto == 0) | (upto == upto[0, -1])] = -np.inf
+    total, number = after[0, -1], upto[0, -1]
+    ends = _gain(after, upto, total, number)
+    closed = forest.closed(len(number))
+    ends[(nodes.counts == 0) | (upto == 0) | (upto == number) | closed] = -np.inf
     best = ends.max(axis=(0, 1))
+    least = _least(best, total, number, closed)
     inside = _inside(
-        table, nodes, after, upto, _promising(table, nodes, after, upto, best)
+        table, nodes, after, upto, _promising(table, nodes, after, upto, least)
     )
-    np.maximum.at(best, (inside.node, inside.tree), inside.gain)
-    best[_pure(nodes, best)] = np.inf
-    with np.errstate(invalid="ignore"):
-        least = best * (1 - TIE) - 1e-13 * np.sqrt(best)
+    np.maximum.at(best.reshape(-1), inside.owner(best.shape[1]), inside.gain)
+    least = _least(best, total, number, closed)
     inside = inside.take(inside.gain >= least[inside.node, inside.tree])
-    d, b, q, t = np.nonzero((ends >= least) & np.isfinite(best))
+    d, b, q, t = np.nonzero((ends >= least) & np.isfinite(ends))
     at_ends = _Places(d, b, q, t, table.ends[d, b] - 1, ends[d, b, q, t])
     both = (np.concatenate(pair) for pair in zip(at_ends, inside, strict=True))
-    return _as_splits(table, nodes, _settle(table, nodes, _Places(*both), rng))
+    doubtful = np.isfinite(best) & (best <= SURELY_VARIED * number)
+    found = _settle(_Places(*both), doubtful, nodes, forest)
+    return _as_splits(table, nodes, found)
+
+
+def _least(
+    best: np.ndarray, total: np.ndarray, number: np.ndarray, closed: np.ndarray
+) -> np.ndarray:
+    """The smallest gain that rounding may make the best; infinite in closed nodes."""
+    known = np.maximum(best, 0.0)
+    rounded = np.square(total) / np.maximum(number, 1.0) + np.sqrt(known)
+    least = np.where(best >= 0, known - TIE * known - ROUNDING * rounded, -np.inf)
+    return np.where(closed, np.inf, least)
 
 
 def _gain(
@@ -123,9 +137,9 @@ def _promising(
     nodes: Nodes,
     after: np.ndarray,
     upto: np.ndarray,
-    best: np.ndarray,
+    least: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Indices d, b, q, t of the blocks that may hold a split not below `best`."""
+    """Indices d, b, q, t of the blocks that may hold a split not below `least`."""
     total, number = after[0, -1], upto[0, -1]
     positive = _positive_sums(table, nodes)
     fewest = np.maximum(upto - nodes.counts, 1)
@@ -135,15 +149,7 @@ def _promising(
         for m in (fewest, most):
             np.fmax(bound, _gain(s, m, total, number), out=bound)
     open_ = (nodes.counts > 1) & table.inner[:, :, None, None]
-    return np.nonzero(open_ & (bound >= best * (1 - TIE)))
-
-
-def _pure(nodes: Nodes, best: np.ndarray) -> np.ndarray:
-    """(Q, T) whether a node's targets are as good as equal."""
-    pure = np.isfinite(best) & (best <= 4 * PURE * nodes.counts[0].sum(axis=0))
-    for q, t in np.argwhere(pure):
-        pure[q, t] = np.var(nodes.target[t, nodes.node[t] == q]) <= PURE
-    return pure
+    return np.nonzero(open_ & (bound >= least))
 
 
 def _positive_sums(table: Presorted, nodes: Nodes) -> np.ndarray:
@@ -200,40 +206,30 @@ def _inside(
 
 
 def _settle(
-    table: Presorted, nodes: Nodes, places: _Places, rng: np.random.Generator
+    places: _Places, doubtful: np.ndarray, nodes: Nodes, forest: Forest
 ) -> _Places:
-    """One of the equally good places of each node."""
-    width, _, count, trees = nodes.sums.shape
-    owner = places.node * trees + places.tree
-    tied = np.flatnonzero(np.bincount(owner, minlength=count * trees)[owner] > 1)
-    summed = np.zeros(len(owner))
-    for one in np.unique(owner[tied]):
-        those = tied[owner[tied] == one]
-        summed[those] = _as_summed(table, nodes, places.take(those))
-    lot = rng.random((width, count, trees))[places.code, places.node, places.tree]
-    order = np.lexsort((places.place, lot, -summed, owner))
-    return places.take(order[np.unique(owner[order], return_index=True)[1]])
-
-
-def _as_summed(table: Presorted, nodes: Nodes, places: _Places) -> np.ndarray:
-    """s^2 / m + (total - s)^2 / (n - m) at places in one node.
-
-    The last bits decide between them, in scikit-learn too: like there, s is added up
-    row by row in the order of the code.
-    """
-    tree = places.tree[0]
-    target, mine = nodes.target[tree], nodes.node[tree] == places.node[0]
-    m, s = np.empty(len(places.code), np.int64), np.empty(len(places.code))
-    total, n = 0.0, np.count_nonzero(mine)
-    for code in np.unique(places.code)[::-1]:
-        order = table.order[code]
-        inside = mine[order]
-        running = np.cumsum(target[order[inside]])
-        at = places.code == code
-        m[at] = np.cumsum(inside)[places.place[at]]
-        s[at] = running[m[at] - 1]
-        total = running[-1]
-    return s * s / m + (total - s) * (total - s) / (n - m)
+    """One of the equally good places of each node; none of a node without variance."""
+    trees, rows = nodes.target.shape
+    owner = places.owner(trees)
+    order = np.argsort(owner, kind="stable")
+    owners, first, many = np.unique(owner[order], return_index=True, return_counts=True)
+    chosen = order[first]
+    code = np.zeros((len(doubtful), trees), np.int64)
+    place = np.full((len(doubtful), trees), rows)
+    code.flat[owners], place.flat[owners] = places.code[chosen], places.place[chosen]
+    forest.levels.append((code, place))
+    level = len(forest.levels) - 1
+    keep = np.ones(len(owners), bool)
+    for i in np.flatnonzero((many > 1) | doubtful.flat[owners]):
+        q, t = divmod(int(owners[i]), trees)
+        tree = forest.tree(t)
+        if doubtful[q, t] and tree.leaf(level, q):
+            place[q, t], keep[i] = rows, False
+            continue
+        those = order[first[i] : first[i] + many[i]]
+        chosen[i] = those[tree.best(level, q, places.code[those], places.place[those])]
+        code[q, t], place[q, t] = places.code[chosen[i]], places.place[chosen[i]]
+    return places.take(chosen[keep])
 
 
 def _as_splits(table: Presorted, nodes: Nodes, found: _Places) -> Split:

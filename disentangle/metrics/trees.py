@@ -74,10 +74,10 @@ def presorted_boosting(
 ) -> Fit:
     """The same classifier, all trees of a round at once on codes sorted once.
 
-    Every split is the best of all places between two values, as in scikit-learn's
-    trees. Where several are equally good (in nodes of a few rows, or with a code that
-    is there twice) both draw one, with different generators: the two differ by as
-    much as two seeds of either, and by rounding where nothing is drawn.
+    The trees are scikit-learn's, split by split: where several splits are equally good
+    (in nodes of a few rows, or with a code that is there twice) the one it would take
+    is found as it finds it. Only where a code repeats values can rounding in a tie go
+    otherwise.
 
     Args:
       codes: (N, D) float.
