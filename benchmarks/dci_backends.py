@@ -134,9 +134,9 @@ def compare(names: list[str], sizes: tuple[int, ...], train: int, jobs: int) -> 
     for part, pairs in zip(PARTS, table.transpose(1, 0, 2), strict=True):
         gap = np.abs(pairs[:, 0] - pairs[:, 1])
         rank = spearmanr(pairs[:, 0], pairs[:, 1]).statistic if len(pairs) > 2 else 1
-        print(f"| {part} | {gap.mean():.4f} | {gap.max():.4f} | {rank:.4f} |")
+        print(f"| {part} | {gap.mean():.1e} | {gap.max():.1e} | {rank:.4f} |")
     slow_total, fast_total = np.sum(seconds, axis=0)
-    print(f"\nlargest difference of one importance: {max(importances):.4f}")
+    print(f"\nlargest difference of one importance: {max(importances):.1e}")
     print(
         f"CPU seconds, {jobs} thread(s): reference {slow_total:.1f}, "
         f"fast {fast_total:.2f}, ratio {slow_total / fast_total:.1f}"

@@ -21,6 +21,8 @@ PURE = float(np.finfo(np.float64).eps)
 SURELY_VARIED = 1e-12
 # Rows that tell of most codes that they vary.
 FEW = 8
+# A table with more rows than this for each row of a node is not gone through for them.
+SPARSE = 16
 SEEDS = 2**31 - 1
 
 Levels = list[tuple[np.ndarray, np.ndarray]]
@@ -41,40 +43,58 @@ class Tree:
         self._draws = _Draws(len(self.table.order), int(forest.seeds[t]))
         self._todo = [(0, 0, 0)]
         self._visited: dict[tuple[int, int], list[int]] = {}
-        self._rows = {(0, 0): np.arange(len(self.target))}
+        self._members = {(0, 0): np.arange(len(self.target))}
         self._sums: dict[tuple[int, int], tuple[float, float]] = {}
 
     def best(self, level: int, q: int, codes: np.ndarray, places: np.ndarray) -> int:
         """Which of the splits (code, place), each (C,), the node gets."""
-        rows, total = self.rows(level, q), self._totals(level, q)[0]
+        total = self._totals(level, q)[0]
         chosen, most = 0, -np.inf
         for code in self._visit_order(level, q):
             mine = np.flatnonzero(codes == code)
             if not len(mine):
                 continue
             mine = mine[np.argsort(places[mine])]
-            proxy = self._proxies(rows, total, code, places[mine])
+            proxy = self._proxies(level, q, total, code, places[mine])
             if proxy.max() > most:
                 chosen, most = int(mine[proxy.argmax()]), proxy.max()
         return chosen
 
+    def members(self, level: int, q: int) -> np.ndarray:
+        """The rows of a node."""
+        if (level, q) not in self._members:
+            rows = self.members(level - 1, q // 2)
+            left = self._goes_left(level - 1, q // 2, rows)
+            self._members[level, q] = rows[~left] if q % 2 else rows[left]
+        return self._members[level, q]
+
     def rows(self, level: int, q: int) -> np.ndarray:
         """The rows of a node, in the order in which they come to it."""
-        if (level, q) not in self._rows:
-            up = level - 1, q // 2
-            code, place = (column[up[1], self.number] for column in self.levels[up[0]])
-            last = self._visit_order(*up)[-1]
-            parent = self.rows(*up)
-            parent = parent[np.argsort(self.table.rank[last, parent])]
-            left = self.table.rank[code, parent] <= place
-            order, count = partitioned(left), np.count_nonzero(left)
-            self._rows[level, 2 * (q // 2)] = parent[order[:count]]
-            self._rows[level, 2 * (q // 2) + 1] = parent[order[count:]]
-        return self._rows[level, q]
+        if not level:
+            return self.members(0, 0)
+        up = level - 1, q // 2
+        rows = self._sorted(self._visit_order(*up)[-1], self.members(*up))
+        left = self._goes_left(*up, rows)
+        order, count = partitioned(left), np.count_nonzero(left)
+        return rows[order[count:] if q % 2 else order[:count]]
+
+    def _goes_left(self, level: int, q: int, rows: np.ndarray) -> np.ndarray:
+        """Which rows of a node go left."""
+        code, place = (column[q, self.number] for column in self.levels[level])
+        return self.table.rank[code, rows] <= place
+
+    def _sorted(self, code: int, rows: np.ndarray) -> np.ndarray:
+        """Rows in the order of a code."""
+        order = self.table.order[code]
+        if len(rows) * SPARSE < len(order):
+            return rows[np.argsort(self.table.rank[code, rows])]
+        there = np.zeros(len(order), bool)
+        there[rows] = True
+        return order[there[order]]
 
     def leaf(self, level: int, q: int) -> bool:
         """Whether a node is not split because its targets are as good as equal."""
-        targets = self.target[self.rows(level, q)]
+        targets = self.target[self.members(level, q)]
         if len(targets) < 2 or level == self.depth:
             return True
         if targets.var() > SURELY_VARIED:
@@ -103,7 +123,7 @@ class Tree:
             total, squares = first, first_squares
             if q % 2:
                 total, squares = both - first, both_squares - first_squares
-        n = len(self.rows(level, q))
+        n = len(self.members(level, q))
         return squares / n - (total / n) ** 2
 
     def _visit_order(self, level: int, q: int) -> list[int]:
@@ -111,13 +131,19 @@ class Tree:
         while (level, q) not in self._visited:
             at, p, known = self._todo.pop()
             self._visited[at, p] = []
-            if self.leaf(at, p):
+            if not self._split(at, p) and self.leaf(at, p):
                 continue
-            constant = self._constant(self.rows(at, p))
+            constant = self._constant(self.members(at, p))
             self._visited[at, p], known = self._draws.visit(known, constant)
             if at + 1 < self.depth and self._visited[at, p]:
                 self._todo += [(at + 1, 2 * p + 1, known), (at + 1, 2 * p, known)]
         return self._visited[level, q]
+
+    def _split(self, level: int, q: int) -> bool:
+        """Whether a node is known to be split."""
+        if level >= len(self.levels):
+            return False
+        return bool(self.levels[level][1][q, self.number] < len(self.target))
 
     def _constant(self, rows: np.ndarray) -> np.ndarray:
         """(D,) bool, whether a code is as good as constant over these rows."""
@@ -134,14 +160,12 @@ class Tree:
         return self.table.values[codes, rank.max(axis=1)] <= low + self.table.same
 
     def _proxies(
-        self, rows: np.ndarray, total: float, code: int, places: np.ndarray
+        self, level: int, q: int, total: float, code: int, places: np.ndarray
     ) -> np.ndarray:
         """s^2 / m + (total - s)^2 / (n - m) of splits of one code."""
-        rank = np.sort(self.table.rank[code, rows])
-        value, target = (
-            self.table.values[code, rank],
-            self.target[self.table.order[code, rank]],
-        )
+        rows = self._sorted(code, self.members(level, q))
+        rank, target = self.table.rank[code, rows], self.target[rows]
+        value = self.table.values[code, rank]
         cuts = np.flatnonzero(value[1:] > value[:-1] + self.table.same) + 1
         s = left_sums(target, cuts, total)
         m = np.searchsorted(rank, places, "right")
