@@ -9,7 +9,7 @@ Argument: `dataset[,size]`, data set dsprites or shapes3d. The same command goes
 after a stop; `--only` takes some of the runs first. Three seeds for the six methods
 of Locatello et al. 2019 and for RF-VAE, one for the others.
 
-quick      1,000 steps at learning rate 1e-3. RF-VAE 3,500: its relevance has to get
+quick      1,000 steps at learning rate 1e-3. RF-VAE 2,500: its relevance has to get
            from 1/2 to 0 or 1, and starts when the latents are in use, see its file.
            What such short training shows is the ordering of ideas at best, never a
            published number.
@@ -31,7 +31,7 @@ from disentangle.study.comparison import default_comparison
 
 # size -> steps, learning rate; for RF-VAE steps and relevance_start
 SIZES = {
-    "quick": ((1_000, 1e-3), (3_500, 500.0)),
+    "quick": ((1_000, 1e-3), (2_500, 500.0)),
     "overnight": ((20_000, 5e-4), (20_000, 1000.0)),
     "full": ((300_000, 1e-4), (300_000, 0.0)),
 }
