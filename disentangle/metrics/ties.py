@@ -95,7 +95,7 @@ class Tree:
     def leaf(self, level: int, q: int) -> bool:
         """Whether a node is not split because its targets are as good as equal."""
         targets = self.target[self.members(level, q)]
-        if len(targets) < 2 or level == self.depth:
+        if len(targets) < 2:
             return True
         if targets.var() > SURELY_VARIED:
             return False
