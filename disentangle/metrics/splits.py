@@ -229,6 +229,8 @@ def _settle(
         those = order[first[i] : first[i] + many[i]]
         chosen[i] = those[tree.best(level, q, places.code[those], places.place[those])]
         code[q, t], place[q, t] = places.code[chosen[i]], places.place[chosen[i]]
+        if doubtful[q, t] and not tree.gains(level, q):
+            place[q, t], keep[i] = rows, False
     return places.take(chosen[keep])
 
 

@@ -101,6 +101,14 @@ class Tree:
             return False
         return self._impurity(level, q) <= PURE
 
+    def gains(self, level: int, q: int) -> bool:
+        """Whether the split of a node lowers its variance, as far as rounding shows."""
+        left, right = (len(self.members(level + 1, 2 * q + side)) for side in (0, 1))
+        first, second = (self._impurity(level + 1, 2 * q + side) for side in (0, 1))
+        n = left + right
+        after = self._impurity(level, q) - right / n * second - left / n * first
+        return n / len(self.target) * after + PURE >= 0
+
     def _totals(self, level: int, q: int) -> tuple[float, float]:
         """Sum of the targets, and of their squares, row by row."""
         if (level, q) not in self._sums:
@@ -131,11 +139,13 @@ class Tree:
         while (level, q) not in self._visited:
             at, p, known = self._todo.pop()
             self._visited[at, p] = []
+            if at and not self._split(at - 1, p // 2):
+                continue
             if not self._split(at, p) and self.leaf(at, p):
                 continue
             constant = self._constant(self.members(at, p))
             self._visited[at, p], known = self._draws.visit(known, constant)
-            if at + 1 < self.depth and self._visited[at, p]:
+            if at + 1 < self.depth:
                 self._todo += [(at + 1, 2 * p + 1, known), (at + 1, 2 * p, known)]
         return self._visited[level, q]
 

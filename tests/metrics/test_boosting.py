@@ -106,6 +106,15 @@ def test_every_split_is_scikit_learns(kind, rows):
             assert found is None
 
 
+@pytest.mark.parametrize("rows", [300, 3000])
+def test_nodes_whose_variance_is_rounding(rows):
+    codes = codes_of("continuous", rows)
+    for seed in range(12):
+        target = np.where(codes[:, 1] > 0.3, 0.9 - 0.07 * seed, -0.1 - 0.03 * seed)
+        levels = grown(codes, target[None], np.where(codes[:, 1] > 0.3, 0, -1), seed)
+        assert disagreement(codes, target, levels, 0, seed, True) is None
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 30, 10_000])
 def test_the_number_of_blocks_changes_nothing(blocks, monkeypatch):
     codes = codes_of("continuous", 500)
