@@ -22,12 +22,13 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
-    "data": ("errors",),
+    "files": ("errors",),
+    "data": ("errors", "files"),
     "nn": ("errors",),
     "metrics": ("errors",),
-    "affinity": ("errors",),
+    "affinity": ("errors", "files"),
     "methods": ("errors", "data", "nn"),
-    "training": ("errors", "data", "nn", "methods"),
+    "training": ("errors", "files", "data", "nn", "methods"),
 }
 BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
 BELOW["report"] = (*BELOW["study"], "study")

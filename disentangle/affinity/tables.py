@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle.errors import UserError, unknown
+from disentangle.files import write_text
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -135,25 +134,3 @@ def write_matrix(
     for task, row in zip(tasks, np.asarray(matrix, np.float64), strict=True):
         writer.writerow([task, *(repr(float(value)) for value in row)])
     write_text(path, text.getvalue())
-
-
-def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Writes strict JSON (no NaN) atomically."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a file whole or not at all; what was there stays until it is done.
-
-    Raises:
-      UserError: the place cannot be written (no such folder, a full disk).
-    """
-    file = Path(path)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise UserError(f"cannot write {file}: {error.strerror}") from None

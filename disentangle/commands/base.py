@@ -29,7 +29,7 @@ def config_of(values: Values, workdir: Path) -> Any:
     """The given config, or the one the workdir was started with."""
     if values["config"] is not None:
         return values["config"]
-    from disentangle.training.workdir import read_json
+    from disentangle.files import read_json
 
     if workdir.is_file():
         raise UserError(f"workdir {workdir} is a file, not a folder")

@@ -9,6 +9,7 @@ from disentangle.errors import UserError
 
 def evaluate(values: Values, words: list[str]) -> None:
     """Scores every model of a run, and keeps the scores where its page finds them."""
+    from disentangle.files import write_json
     from disentangle.metrics.base import Settings
     from disentangle.metrics.score import choose_metrics
     from disentangle.report.text import member_table, work_bar
@@ -16,7 +17,6 @@ def evaluate(values: Values, words: list[str]) -> None:
     from disentangle.study.panels import page_folder
     from disentangle.study.scores import keep_scores, scored_members
     from disentangle.training.run import load_run
-    from disentangle.training.workdir import write_json
 
     choose_metrics(values["metrics"], alone="")  # what the run can have it says itself
     json, source = output_of(values["json"]), workdir_of(values)
@@ -44,10 +44,10 @@ def evaluate(values: Values, words: list[str]) -> None:
 
 def score(values: Values, words: list[str]) -> None:
     """Scores a file of codes and factors."""
+    from disentangle.files import write_json
     from disentangle.metrics.codes import read_codes
     from disentangle.metrics.score import choose_metrics, score
     from disentangle.report.text import work_bar
-    from disentangle.training.workdir import write_json
 
     choose_metrics(values["metrics"])
     out = output_of(values["json"])
@@ -76,8 +76,8 @@ def score(values: Values, words: list[str]) -> None:
 def group(values: Values, words: list[str]) -> None:
     """Chooses the best groups from a file of affinities or measured scores."""
     from disentangle.affinity import group_tasks, read_group_input
+    from disentangle.files import write_json
     from disentangle.report.text import grouping_text, work_bar
-    from disentangle.training.workdir import write_json
 
     if values["budget"] is None:
         raise UserError("--budget=NUMBER is missing")

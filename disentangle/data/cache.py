@@ -5,18 +5,17 @@ array's bytes (`np.load` reads the array and does not mind the rest). It appears
 its name only when it is complete and on the disk.
 """
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from disentangle import errors
 from disentangle.data.dataset import aligned
+from disentangle.files import whole
 
 
 def folder(cache_dir: str | os.PathLike | None = None) -> Path:
@@ -61,7 +60,7 @@ def cached(
         raise RuntimeError(f"{name} was built with sha256 {digest}, not {sha256}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as temporary, open(temporary, "wb") as file:
+        with whole(path) as temporary, open(temporary, "wb") as file:
             np.save(file, array)
             file.write(bytes.fromhex(digest))
     except OSError as error:
@@ -91,31 +90,6 @@ def _read(
     if digest != stored.hex() or sha256 not in (None, digest):
         raise ValueError("its sha256 does not match")
     return array
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that becomes `path` when the block succeeds.
-
-    On any error the temporary file is removed and `path` is what it was before.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would be a surprise
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def writable_folder(path: Path) -> Path:

@@ -17,6 +17,7 @@ from disentangle import errors
 from disentangle.data import DATASETS, cache, progress, tfds
 from disentangle.data.dataset import Dataset
 from disentangle.data.files import ROWS, Layout, write_npy
+from disentangle.files import whole
 
 FORMATS = {"npz": "npz", "h5": "hdf5", "hdf5": "hdf5", "tfds": "tfds"}
 _LEVEL = 4  # of compression
@@ -60,7 +61,7 @@ def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
             values = layout.values(factors, data.space)
             return tfds.write(data, values, folder, _pictures(data))
         tables = layout.tables(factors, data.space, kind)
-        with cache.atomic(target) as temporary:
+        with whole(target) as temporary:
             (_write_npz if kind == "npz" else _write_hdf5)(
                 temporary, data, layout, tables
             )

@@ -15,7 +15,7 @@ import numpy as np
 
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
-from disentangle.training.workdir import read_json
+from disentangle.files import read_json
 from disentangle.training.writers import read_metrics
 
 DAMAGE = (

@@ -1,7 +1,6 @@
 """`write_report`: one self-contained HTML page from the files of a workdir."""
 
 import json
-import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import jinja2
 
 from disentangle.errors import UserError
+from disentangle.files import read_json, write_text
 from disentangle.report import (
     comparison,
     files,
@@ -29,7 +29,6 @@ from disentangle.report.blocks import (
     Table,
     Text,
 )
-from disentangle.training.workdir import read_json
 
 # The page in reading order: anchor -> title and the blocks under it. A new section
 # is a function and a line here.
@@ -82,7 +81,7 @@ def write_report(workdir: str | Path) -> Path:
         sections=[*_sections(folder), _again(folder, config)],
     )
     path = folder / "report.html"
-    _write(path, page)
+    write_text(path, page)
     return path
 
 
@@ -130,15 +129,3 @@ def _render(**page: Any) -> str:
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
     return template.render(is_number=lambda cell: isinstance(cell, Number), **page)
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from disentangle.affinity import ESTIMATORS
 from disentangle.data import DATASETS
+from disentangle.files import read_json
 from disentangle.methods import METHODS
 from disentangle.metrics import METRICS, POPULATION_METRICS
-from disentangle.training.workdir import read_json
 
 
 def affinity_table(workdir: Path) -> str:

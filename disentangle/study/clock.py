@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from disentangle.training.workdir import write_json
+from disentangle.files import write_json
 
 Say = Callable[[str], None]
 PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scipy", "scikit-learn")

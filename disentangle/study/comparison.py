@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
+from disentangle.files import read_json, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
@@ -28,7 +29,7 @@ from disentangle.study.representations import check_score
 from disentangle.study.scores import keep_scores, scored_members
 from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
-from disentangle.training.workdir import difference, owned, read_json, write_json
+from disentangle.training.workdir import difference, owned
 
 Say = Callable[[str], None]
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
+from disentangle.files import read_json, whole, write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
 from disentangle.study.evaluate import load_data, sample_index
@@ -36,14 +37,7 @@ from disentangle.study.rotation import (
 )
 from disentangle.training.config import check_fields, plain
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import (
-    owned,
-    read_json,
-    settle_config,
-    whole,
-    write_arrays,
-    write_json,
-)
+from disentangle.training.workdir import owned, settle_config
 
 GAUSSIAN = "perfect Gaussian code"
 CLOUD = 1500  # points drawn of a code

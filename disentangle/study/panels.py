@@ -10,17 +10,13 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.errors import UserError
+from disentangle.files import write_arrays, write_json
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.study.evaluate import load_data, posterior_table, sample_index
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import (
-    owned,
-    settle_config,
-    write_arrays,
-    write_json,
-)
+from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import read_metrics
 
 EXAMPLES, ROWS = 8, 4000

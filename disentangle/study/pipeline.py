@@ -24,6 +24,7 @@ from disentangle.affinity import Affinity, group_tasks
 from disentangle.affinity.grouping import SINGLETONS
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
+from disentangle.files import write_json
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
@@ -32,11 +33,7 @@ from disentangle.study.evaluate import load_data
 from disentangle.study.panels import write_panels
 from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
-from disentangle.training.workdir import (
-    owned,
-    settle_config,
-    write_json,
-)
+from disentangle.training.workdir import owned, settle_config
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:

@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
+from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
 from disentangle.study.evaluate import code_table, sample_index
 from disentangle.study.scores import Scored, keep_scores
 from disentangle.training.run import Run
-from disentangle.training.workdir import write_arrays, write_json
 from disentangle.training.writers import read_metrics
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Result
 from disentangle.metrics.score import flatten
 from disentangle.training.run import Run
-from disentangle.training.workdir import write_arrays, write_json
 
 # file -> (metric, array): matrices (D, F) of the first seed of a representation
 MATRICES = {

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from disentangle.errors import UserError
-from disentangle.training.workdir import read_json, write_json
+from disentangle.files import read_json, write_json
 
 KEEP = 3
 

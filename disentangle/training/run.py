@@ -13,6 +13,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Pool, scaled, split
 from disentangle.errors import UserError, unknown
+from disentangle.files import read_json, write_json
 from disentangle.methods.base import Method, Params, init
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan, default_config, method_defaults, plan
@@ -21,7 +22,7 @@ from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
 from disentangle.training.view import View, view_of
-from disentangle.training.workdir import owned, read_json, settle_config, write_json
+from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import (
     JsonlWriter,
     TensorBoardWriter,

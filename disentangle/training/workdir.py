@@ -2,53 +2,14 @@
 
 import contextlib
 import fcntl
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from disentangle.errors import UserError
+from disentangle.files import read_json, write_json
 
 MISSING = "(absent)"
-
-
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A file beside `path` that replaces it when the block ends well."""
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield beside
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON whole or not at all."""
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    with whole(path) as beside:
-        beside.write_text(text)
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes an .npz whole or not at all."""
-    with whole(path) as beside:
-        np.savez(beside, **arrays)
-
-
-def read_json(path: Path) -> Any:
-    """Reads JSON; UserError naming the file if there is none or it is damaged."""
-    if not path.is_file():
-        raise UserError(f"no file {path}")
-    try:
-        return json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.training.workdir import whole
+from disentangle.files import whole
 
 Values = Mapping[str, Any]  # name -> number or short vector
 

@@ -1,12 +1,9 @@
 """Affinity, its CSV file, and every way in which such a file can be wrong."""
 
-import json
-import os
-
 import numpy as np
 import pytest
 
-from disentangle.affinity import Affinity, tables
+from disentangle.affinity import Affinity
 from disentangle.errors import UserError
 
 
@@ -98,19 +95,3 @@ def test_the_matrix_is_a_read_only_copy_and_says_its_orientation():
     with pytest.raises(ValueError, match="read-only"):
         affinity.matrix[0, 0] = 1
     assert "matrix[source, target] > 0: a step on source lowers" in repr(affinity)
-
-
-def test_json_is_strict_and_written_whole(tmp_path):
-    path = tmp_path / "out.json"
-    tables.write_json(path, {"a": 1})
-    with pytest.raises(ValueError, match="JSON compliant"):
-        tables.write_json(path, {"a": float("nan")})
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert os.listdir(tmp_path) == ["out.json"]
-    with pytest.raises(UserError, match="cannot write"):
-        tables.write_json(tmp_path / "no folder" / "out.json", {})
-    with pytest.raises(UserError, match="cannot write"):
-        tables.write_json(path / "below a file.json", {})
-    with pytest.raises(UserError, match="cannot write"):
-        tables.write_json(tmp_path, {})
-    assert os.listdir(tmp_path) == ["out.json"]

@@ -105,16 +105,6 @@ def test_a_folder_that_cannot_be_is_no_reason_to_stop(tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_an_interrupted_write_keeps_the_old_file(tmp_path):
-    target = tmp_path / "a"
-    target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), cache.atomic(target) as temporary:
-        temporary.write_text("half a ne")
-        raise KeyboardInterrupt
-    assert target.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a"]
-
-
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path / "env"))
     assert cache.folder(tmp_path / "argument") == tmp_path / "argument"

@@ -15,7 +15,6 @@ from synthetic_workdir import FACTORS, dump, write_pipeline
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, write_report
-from disentangle.report import page as page_module
 from disentangle.report.page import SECTIONS
 from disentangle.report.style import svg
 
@@ -422,13 +421,13 @@ def test_a_folder_without_config_is_refused(tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_page(alone, monkeypatch):
-    def full(source, target):
+    def full(file):
         raise OSError(28, "No space left on device")
 
     folder = alone("groups.json")
     (folder / "report.html").write_text("old")
     before = set(os.listdir(folder))
-    monkeypatch.setattr(page_module.os, "replace", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
         write_report(folder)
     assert (folder / "report.html").read_text() == "old"
