@@ -84,4 +84,4 @@ def test_the_comparison_holds_every_method(data, size):
     trained = {run["method"]["name"] for run in config["runs"].values()}
     assert trained == set(METHODS) - {"supervised"}
     three = [name for name, run in config["runs"].items() if run["seeds"] == 3]
-    assert len(three) == (6 if size == "quick" else 7)
+    assert len(three) == 7
