@@ -11,6 +11,8 @@ from disentangle.report import files, runs
 from disentangle.report.blocks import listed, number, over_seeds, plural
 from disentangle.report.scores import SCORE_DECIMALS
 
+# Of more representations than MOST, the result sentence names the BEST.
+MOST, BEST = 6, 3
 # What the result sentence says of each way of sharing.
 NETWORKS = {
     "grouped": "grouped networks",
@@ -96,11 +98,13 @@ def _scores_sentence(workdir: Path) -> str:
     if found is None or key not in found.columns:
         return ""
     column = found.columns.index(key)
-    parts = [
-        f"{name} {over_seeds(found.rows[name][:, column], SCORE_DECIMALS).text}"
-        for name in _ordered(found.rows)
-    ]
-    return f"DCI disentanglement: {', '.join(parts)}; 1 is the best."
+    values = {name: rows[:, column] for name, rows in found.rows.items()}
+    names, of = _ordered(values), ""
+    if len(names) > MOST:
+        names = sorted(names, key=lambda name: -float(values[name].mean()))[:BEST]
+        of = f", best {BEST} of {len(values)}"
+    parts = [f"{n} {over_seeds(values[n], SCORE_DECIMALS).text}" for n in names]
+    return f"DCI disentanglement{of}: {', '.join(parts)}; 1 is perfect."
 
 
 def _run_sentence(workdir: Path) -> str:
@@ -133,7 +137,10 @@ def what_ran(workdir: Path, config: Mapping[str, Any]) -> str:
         place = workdir / "runs"
         done = [n for n in config["runs"] if (place / n / "scores.json").exists()]
         sentences.append(f"{len(done)} of {plural(len(config['runs']), 'run')} done.")
-        sentences += [_part(config["runs"], name, name) for name in done]
+        alike: dict[str, list[str]] = {}
+        for name in done:
+            alike.setdefault(_part(config["runs"], name, ""), []).append(name)
+        sentences += [listed(names) + part for part, names in alike.items()]
     elif "weights" in config:
         sentences.append(f"Not trained here: weights of {config['weights']}.")
     else:
