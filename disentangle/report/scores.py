@@ -99,7 +99,8 @@ def scores(workdir: Path) -> list[Block]:
     order += [k for k in found.columns if k not in PARTS]
     seeds = max(len(values) for values in found.rows.values())
     spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
-    seeded = plural(seeds, "seed")
+    fewest = min(len(values) for values in found.rows.values())
+    seeded = plural(seeds, "seed") if fewest == seeds else f"{fewest} to {seeds} seeds"
     better = "higher is better unless said below"
     return [
         *(
