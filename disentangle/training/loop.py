@@ -93,7 +93,10 @@ def compile_programs(
         return jax.jit(all_members, donate_argnums=0)
 
     def evaluate(state: TrainState, pool: Pool, index: jax.Array):
+        """Every member's losses, means over the batches `index` (batches, B)."""
+
         def member(state, traced):
+            """The losses of one member, at its own step, with one key for all."""
             tested = Pool(pool.data, index.reshape(-1))
 
             def part(index):
