@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from disentangle.errors import UserError
 def whole(path: Path) -> Iterator[Path]:
     """A file beside `path` that replaces it when the block ends well.
 
-    On any error it is removed, and `path` is what it was before.
+    On any error it is removed, and `path` is what it was before. Every process and
+    thread has a file of its own: of two that write `path`, the last one stands.
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    own = f"{os.getpid()}.{threading.get_ident()}"
+    beside = path.with_name(f".{path.stem}.{own}.tmp{path.suffix}")
     try:
         yield beside
         with open(beside, "rb") as file:
@@ -58,6 +61,6 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"no file {path}")
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not JSON: {error}") from None

@@ -1,6 +1,8 @@
 """Files are written whole or not at all."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +18,21 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path):
         temporary.write_text("half a ne")
         raise KeyboardInterrupt
     assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_two_threads_write_a_file_each(tmp_path):
+    both_open = threading.Barrier(2)
+
+    def write(text):
+        with files.whole(tmp_path / "a") as beside:
+            beside.write_text(text)
+            both_open.wait(timeout=30)
+            return beside.read_text()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(write, ("one", "other"))) == ["one", "other"]
+    assert (tmp_path / "a").read_text() in ("one", "other")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 

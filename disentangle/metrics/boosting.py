@@ -39,7 +39,8 @@ def boost(
       codes: (N, D) float, taken as float32.
       classes: (N,) int, 0 to K - 1 with K >= 2, all of them there.
       test_codes: (N', D) float.
-      seed: of the draws among equally good splits.
+      seed: of the order in which codes are visited, which decides between equally
+        good splits; what scikit-learn's random_state is.
 
     Returns:
       The Boosted. An importance is the decrease of the sum of squared deviations by
