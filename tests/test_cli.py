@@ -185,6 +185,27 @@ def test_a_workdir_that_is_a_file(tmp_path, capsys):
     assert path.read_text() == "kept"
 
 
+@pytest.mark.parametrize(
+    ("command", "field", "message"),
+    [
+        ("pipeline", "--config.data.name=dsprite", "Did you mean 'dsprites'"),
+        ("pipeline", "--config.budget=99", "99 networks"),
+        ("affinity", "--config.data.name=dsprite", "Did you mean 'dsprites'"),
+        ("impossibility", "--config.data.name=dsprite", "Did you mean 'dsprites'"),
+        ("compare", "--config.data.name=dsprite", "Did you mean 'dsprites'"),
+    ],
+)
+def test_a_refused_job_does_not_take_the_workdir(
+    command, field, message, tmp_path, capsys
+):
+    """Put right, the same command runs there."""
+    file = {"affinity": "pipeline", "compare": "comparison"}.get(command, command)
+    config = VAE.replace("vae.py", f"{file}.py") + "toy"
+    said = refused(capsys, command, config, field, f"--workdir={tmp_path / 'run'}")
+    assert message in said
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_a_full_disk_is_one_line(affinity, tmp_path, capsys, monkeypatch):
     """No room while the result is written: what stood there before still does."""
     out = tmp_path / "out.json"

@@ -122,13 +122,14 @@ def run_comparison(
         if name not in config["runs"]:
             raise unknown("run of the study", name, config["runs"])
     with owned(Path(workdir)) as folder:
-        settle(folder, config)
+        whole_study = with_held_runs(folder, config)
         clock = Clock(folder, say)
         with clock("load the data"):
             data = load_data(config["data"]) if data is None else data
         names = list(only) or list(config["runs"])
         for name in names:
             prepare(training_config(config, name), data)
+        write_json(folder / "config.json", whole_study)
         for name in names:
             place = folder / "runs" / name
             with clock(f"train {name}"):
@@ -144,8 +145,8 @@ def run_comparison(
     return folder
 
 
-def settle(folder: Path, config: dict[str, Any]) -> None:
-    """Writes the study's config, or adds the runs that an older one lacks.
+def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The study's config with the runs that the workdir already holds.
 
     Raises:
       UserError: naming every field in which data, score or a run differ from before.
@@ -159,8 +160,8 @@ def settle(folder: Path, config: dict[str, Any]) -> None:
         if changes:
             lines = ", ".join(f"{k}: {was!r} -> {new!r}" for k, was, new in changes)
             raise UserError(f"workdir {folder} holds another study ({lines})")
-        config = held | {"runs": held["runs"] | config["runs"]}
-    write_json(path, config)
+        return held | {"runs": held["runs"] | config["runs"]}
+    return config
 
 
 def _settings(section: Mapping[str, Any]) -> Settings:

@@ -37,7 +37,7 @@ from disentangle.study.rotation import (
 )
 from disentangle.training.config import check_fields, plain
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import owned, settle_config
+from disentangle.training.workdir import check_workdir, owned, settle_config
 
 GAUSSIAN = "perfect Gaussian code"
 CLOUD = 1500  # points drawn of a code
@@ -99,8 +99,9 @@ def run_impossibility(
     config = check(config)
     run = load_run(config["run"]) if config["run"] else None
     with owned(Path(workdir)) as folder:
-        settle_config(folder, config)
+        check_workdir(folder, config)
         data = load_data(config["data"]) if data is None else data
+        settle_config(folder, config)
         score = config["score"]
         index = sample_index(
             data, score["num_train"] + score["num_test"], seed=score["seed"]

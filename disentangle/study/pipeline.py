@@ -33,7 +33,7 @@ from disentangle.study.evaluate import load_data
 from disentangle.study.panels import write_panels
 from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
-from disentangle.training.workdir import owned, settle_config
+from disentangle.training.workdir import check_workdir, owned, settle_config
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
@@ -126,7 +126,7 @@ def run_pipeline(
     """
     config = check(config)
     with owned(Path(workdir)) as folder:
-        settle_config(folder, config)
+        check_workdir(folder, config)
         clock = Clock(folder, say)
         with clock("load the data"):
             data = load_data(config["data"]) if data is None else data
@@ -137,6 +137,7 @@ def run_pipeline(
             )
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
+        settle_config(folder, config)
         with clock("train one network on all tasks, measure affinity"):
             multitask = train_multitask(config, data, folder, progress)
         with clock("choose the groups"):
@@ -167,8 +168,11 @@ def measure(
     """
     config = check(config)
     with owned(Path(workdir)) as folder:
+        check_workdir(folder, config)
+        data = load_data(config["data"])
+        prepare(training_config(config, "supervised"), data)
         settle_config(folder, config)
-        train_multitask(config, load_data(config["data"]), folder, progress)
+        train_multitask(config, data, folder, progress)
     return folder
 
 
