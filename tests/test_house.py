@@ -22,13 +22,14 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
+    "progress": (),
     "files": ("errors",),
-    "data": ("errors", "files"),
+    "data": ("errors", "files", "progress"),
     "nn": ("errors",),
     "metrics": ("errors",),
     "affinity": ("errors", "files"),
     "methods": ("errors", "data", "nn"),
-    "training": ("errors", "files", "data", "nn", "methods"),
+    "training": ("errors", "files", "progress", "data", "nn", "methods"),
 }
 BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
 BELOW["report"] = (*BELOW["study"], "study")
@@ -51,6 +52,7 @@ HOMES = {
     "jinja2": ("report",),
     "pandas": ("study", "report"),
     "h5py": ("data",),
+    "tqdm": ("progress",),
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),
     "absl": ("__main__",),

@@ -13,8 +13,8 @@ import h5py
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle import errors
-from disentangle.data import DATASETS, cache, progress, tfds
+from disentangle import errors, progress
+from disentangle.data import DATASETS, cache, tfds
 from disentangle.data.dataset import Dataset
 from disentangle.data.files import ROWS, Layout, write_npy
 from disentangle.files import whole
@@ -72,7 +72,7 @@ def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
 
 def _pictures(data: Dataset) -> Iterator[np.ndarray]:
     """All pictures in index order, in blocks (B, H, W, C) uint8."""
-    for start in progress.bar(range(0, data.space.size, ROWS), f"writing {data.name}"):
+    for start in progress.over(range(0, data.space.size, ROWS), f"writing {data.name}"):
         stop = min(start + ROWS, data.space.size)
         yield np.asarray(data.images(jnp.arange(start, stop)))
 

@@ -16,8 +16,7 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from disentangle import errors
-from disentangle.data import progress
+from disentangle import errors, progress
 from disentangle.data.space import FactorSpace
 
 ROWS = 8192  # pictures read or written at a time
@@ -155,7 +154,7 @@ def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
         # Whole storage chunks only: a split one would be unpacked twice.
         storage = images.chunks[0] if images.chunks else 1
         rows = max(ROWS // storage, 1) * storage
-        for start in progress.bar(range(0, space.size, rows), f"reading {path.name}"):
+        for start in progress.over(range(0, space.size, rows), f"reading {path.name}"):
             block = images[start : start + rows]
             yield slice(start, start + len(block)), block
 
@@ -177,7 +176,7 @@ def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
 
 def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> Pictures:
     total, size = shape[0], int(np.prod(shape[1:]))
-    for start in progress.bar(range(0, total, ROWS), f"reading {path.name}"):
+    for start in progress.over(range(0, total, ROWS), f"reading {path.name}"):
         count = min(ROWS, total - start)
         block = np.frombuffer(member.read(count * size), np.uint8)
         yield slice(start, start + count), block.reshape(count, *shape[1:])

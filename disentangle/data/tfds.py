@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle import errors
-from disentangle.data import progress
+from disentangle import errors, progress
 from disentangle.data.dataset import Dataset
 from disentangle.data.files import Pictures
 from disentangle.data.space import FactorSpace
@@ -48,7 +47,7 @@ def read(name: str, data_dir: Path | None, space: FactorSpace) -> Pictures:
             f"has {space.size:,}."
         )
     seen = np.zeros(space.size, bool)
-    for start in progress.bar(range(0, space.size, _ROWS), f"reading tfds {name}"):
+    for start in progress.over(range(0, space.size, _ROWS), f"reading tfds {name}"):
         examples = source.__getitems__(range(start, min(start + _ROWS, space.size)))
         labels = np.array([[example[key] for key in keys] for example in examples])
         index = space.index(labels)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from disentangle.affinity import ESTIMATORS
 from disentangle.data import DATASETS
 from disentangle.files import read_json
 from disentangle.methods import METHODS
 from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.progress import Progress
 
 
 def affinity_table(workdir: Path) -> str:
@@ -128,11 +128,6 @@ def _sizes(recipe: Any) -> str:
 
 @contextlib.contextmanager
 def work_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with an ETA, fed as progress(done, total), shown on a terminal."""
-    with tqdm(desc=title, leave=False, delay=1, disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
+    """Progress with an ETA, fed as progress(done, total)."""
+    with Progress(title, unit="fit") as bar:
+        yield bar.to

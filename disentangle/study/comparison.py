@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
-from tqdm import tqdm
 
+from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.files import read_json, write_json
@@ -178,12 +178,10 @@ def score_missing(
     if set(choose_metrics(section["metrics"])) <= set(held):
         return
     rows = (section["num_train"], section["num_test"])
-    with tqdm(unit="fit", disable=not progress, delay=1) as bar:
+    with bars.Progress(f"score {name}", unit="fit", shown=progress) as bar:
 
         def show(metric: str, done: int, total: int) -> None:
-            bar.set_description(f"score {name}: {metric}", refresh=False)
-            bar.total, bar.n = total, done
-            bar.refresh()
+            bar.to(done, total, what=f"score {name}: {metric}")
 
         settings = dataclasses.replace(_settings(section), progress=show)
         results = score_run(run, data, section["metrics"], settings, rows)

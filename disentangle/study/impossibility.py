@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
-from tqdm import tqdm
 
+from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.files import read_json, whole, write_arrays, write_json
@@ -115,7 +115,9 @@ def run_impossibility(
         done = {(row["code"], row["angle"]) for row in table["rows"]}
         todo = [(name, angle) for name in measures for angle in config["angles"]]
         todo = [pair for pair in todo if pair not in done]
-        for name, angle in tqdm(todo, unit="angle", disable=not (progress and todo)):
+        for name, angle in bars.over(
+            todo, "rotate and score", unit="angle", shown=progress
+        ):
             row, table["ran"] = measures[name](angle)
             table["rows"].append({"code": name, "angle": angle} | row)
             write_json(path, table)

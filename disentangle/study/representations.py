@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
+from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
@@ -141,8 +141,8 @@ def write_scores(
     scored = []
     found = tables(serving, data, index)
     settings = Settings(section["seed"], section["backend"])
-    for (name, seed), (codes, names) in tqdm(
-        found.items(), unit="code table", disable=not progress
+    for (name, seed), (codes, names) in bars.over(
+        list(found.items()), "score", unit="code table", shown=progress
     ):
         table = {"codes": codes, "factors": factors}
         write_arrays(folder / "codes" / f"{name}-{seed}.npz", table)

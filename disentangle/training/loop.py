@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from disentangle.data.samplers import Pool
 from disentangle.methods.base import Method, evaluate_losses
+from disentangle.progress import Progress as Shown
+from disentangle.progress import say
 from disentangle.training import population
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan
@@ -198,7 +199,7 @@ def report_dead(
     """Names the members that diverged in the last n steps."""
     now = np.asarray(alive)
     for member in np.flatnonzero(before & ~now):
-        tqdm.write(
+        say(
             f"{plan.members[member]} diverged between steps {step - n} and {step}: "
             "its parameters stay as they were before; the others go on"
         )
@@ -233,10 +234,8 @@ class Bar:
     """The progress bar, and chunks short enough for it to move."""
 
     def __init__(self, steps: int, step: int, shown: bool, members: int):
-        unit = "step" if members == 1 else f"step x {members} models"
-        self._bar = tqdm(
-            total=steps, initial=step, disable=not shown, unit=unit, mininterval=0.5
-        )
+        what = "train" if members == 1 else f"train {members} models"
+        self._bar = Shown(what, total=steps, done=step, unit="step", shown=shown)
         self._rate = 8.0  # steps a chunk, adapted to CHUNK_SECONDS
         self._last = time.monotonic()
 
@@ -250,14 +249,14 @@ class Bar:
         measured = n * CHUNK_SECONDS / max(now - self._last, 1e-6)
         self._rate = min(max(measured, 1.0), 2 * self._rate + 1)
         self._last = now
-        self._bar.update(n)
+        self._bar.advance(n)
 
     def note(self, values: Mapping[str, np.ndarray]) -> None:
         """Shows the losses behind the bar, the mean over the members."""
-        self._bar.set_postfix(
-            {k: f"{v.mean():.4g}" for k, v in values.items() if "loss" in k and v.size}
+        self._bar.note(
+            {k: float(v.mean()) for k, v in values.items() if "loss" in k and v.size}
         )
 
     def close(self) -> None:
-        """Leaves the finished bar on the screen."""
+        """Takes the bar off the screen."""
         self._bar.close()

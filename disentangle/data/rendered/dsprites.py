@@ -18,7 +18,7 @@ float64 is needed: float32 vertices change about 60 of the 737,280 pictures.
 
 import numpy as np
 
-from disentangle.data import progress
+from disentangle import progress
 
 SIZES = (3, 6, 40, 32, 32)  # shape, scale, orientation, x_position, y_position
 _HALF = 9.6  # half edge of the square at scale 1: 0.15 of 64 pixels
@@ -82,6 +82,6 @@ def render() -> np.ndarray:
     """The whole set, (737280, 512) uint8, bit-packed in index order."""
     packed = np.empty((*SIZES, 512), np.uint8)
     blocks = list(np.ndindex(*SIZES[:3]))
-    for at in progress.bar(blocks, "drawing dSprites"):
+    for at in progress.over(blocks, "drawing dSprites"):
         packed[at] = block(*at)
     return packed.reshape(-1, 512)

@@ -20,7 +20,7 @@ Maps are whole multiples of 1/64 grey level, four times finer than float16 near 
 
 import numpy as np
 
-from disentangle.data import progress
+from disentangle import progress
 from disentangle.data.rendered import shapes3d_mesh as meshes
 from disentangle.data.rendered import shapes3d_scene as scene
 from disentangle.data.rendered.shapes3d_scene import FOCAL, N
@@ -37,7 +37,7 @@ def render() -> np.ndarray:
     tile = scene.texture_tile()
     rooms = [scene.room(orientation, tile) for orientation in range(SHAPE[2])]
     solids = list(np.ndindex(*SHAPE[:2]))
-    for scale, shape in progress.bar(solids, "drawing Shapes3D"):
+    for scale, shape in progress.over(solids, "drawing Shapes3D"):
         solid = meshes.solid(shape, 0.75 + 0.5 * scale / 7)
         outline = shadow_outline(solid)
         for orientation, room in enumerate(rooms):

@@ -1,0 +1,132 @@
+"""Progress: a bar with the time left on a terminal, plain lines elsewhere.
+
+On a terminal, and in a notebook, `Progress` is a tqdm bar. In a log file or a pipe it
+is one plain line after five seconds, then after ten, twenty, ... and at last one per
+minute: a log of a long job stays short, and nothing is silent for long.
+"""
+
+import datetime
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import tqdm
+
+FIRST_LINE, LONGEST = 5.0, 60.0  # seconds between plain lines, doubling from the first
+
+T = TypeVar("T")
+
+
+class Progress:
+    """Work being done, of a total that may become known later.
+
+    Args:
+      what: what is being done, in a few words.
+      total: units of work; None while it is not known.
+      unit: name of one unit.
+      done: units done before.
+      shown: False shows nothing at all.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        total: int | None = None,
+        unit: str = "it",
+        done: int = 0,
+        shown: bool = True,
+    ):
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        self._began, self._from = time.monotonic(), done
+        self._lines = shown and not is_interactive()
+        self._interval, self._last, self._note = FIRST_LINE, self._began, ""
+        self._bar = tqdm.tqdm(
+            desc=what,
+            total=total,
+            initial=done,
+            unit=unit,
+            leave=False,
+            delay=1,
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not shown or self._lines,
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def advance(self, units: int = 1) -> None:
+        """Counts units as done."""
+        self.to(self.done + units)
+
+    def to(
+        self, done: int, total: int | None = None, *, what: str | None = None
+    ) -> None:
+        """Sets what is done, and the total and the words where they changed."""
+        self.total = total if total is not None else self.total
+        self.what = what or self.what
+        step, self.done = done - self.done, done
+        if self._bar.disable:
+            self._line()
+            return
+        self._bar.total = self.total
+        self._bar.set_description(self.what, refresh=False)
+        self._bar.update(step)
+
+    def note(self, values: Mapping[str, float]) -> None:
+        """Shows numbers behind the bar, such as a loss."""
+        self._note = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        if not self._bar.disable:
+            self._bar.set_postfix_str(self._note, refresh=False)
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        self._bar.close()
+
+    def _line(self) -> None:
+        now = time.monotonic()
+        if not self._lines or now - self._last < self._interval:
+            return
+        self._last, self._interval = now, min(2 * self._interval, LONGEST)
+        say(self.summary(now - self._began))
+
+    def summary(self, seconds: float) -> str:
+        """Such as "train: 400/1,000 steps (40%), 12 steps/s, 0:00:50 left"."""
+        rate = (self.done - self._from) / max(seconds, 1e-9)
+        parts = [f"{self.what}: {self.done:,} {self.unit}s"]
+        if self.total:
+            share = self.done / self.total
+            parts = [
+                f"{self.what}: {self.done:,}/{self.total:,} {self.unit}s ({share:.0%})"
+            ]
+        if rate > 0:
+            parts.append(f"{rate:.3g} {self.unit}s/s")
+            if self.total:
+                left = datetime.timedelta(seconds=int((self.total - self.done) / rate))
+                parts.append(f"{left} left")
+        return ", ".join([*parts, self._note] if self._note else parts)
+
+
+def over(
+    items: Sequence[T], what: str, *, unit: str = "it", shown: bool = True
+) -> Iterator[T]:
+    """`items` one after the other, with their progress shown."""
+    with Progress(what, total=len(items), unit=unit, shown=shown) as progress:
+        for item in items:
+            yield item
+            progress.advance()
+
+
+def say(text: str) -> None:
+    """One line on stderr that leaves a bar whole."""
+    tqdm.tqdm.write(text, file=sys.stderr)
+
+
+def is_interactive() -> bool:
+    """Whether stderr can redraw a line: a terminal, or a notebook's cell."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
