@@ -73,7 +73,8 @@ class Settings:
         the constants of Locatello et al. 2019 (disentanglement_lib), where they have
         it; "paper": by those of the paper that proposed it. Scores that
         disentanglement_lib lacks are the same under both.
-      bootstrap: resamples of the rows for confidence intervals; 0 is none.
+      bootstrap: resamples of the rows for confidence intervals, at least 2 (200 is
+        usual); 0 is none.
       jobs: threads at work at a time, 0 for all cores; scores do not depend on it.
       progress: told about each unit of slow work, or None.
 
@@ -106,6 +107,11 @@ class Settings:
                     f"{name} must be an integer from {least} to {most}, "
                     f"but is {value!r}"
                 )
+        if self.bootstrap == 1:
+            raise UserError(
+                "bootstrap is 1, but one resample has no spread: give 0 for no "
+                "intervals, or at least 2 resamples (200 is usual)"
+            )
 
     @property
     def threads(self) -> int:
@@ -122,8 +128,8 @@ class Result:
       per_factor: the scores that have a value a factor, each F numbers in the order
         of `CodeTable.factor_names`.
       per_code: the scores that have a value a code, each D numbers.
-      intervals: part -> (low, high), the 95 % percentile bootstrap interval, where
-        `Settings.bootstrap` asked for it.
+      intervals: part -> (low, high), the 95 % normal bootstrap interval, where
+        `Settings.bootstrap` asked for it; see `bootstrap.intervals`.
       arrays: matrices to plot, e.g. the importance matrix (D, F).
       ran: what was computed, in words and numbers that JSON can hold. A metric
         writes what is its own (definition, estimator, bins); `score` adds the rest

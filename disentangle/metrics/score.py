@@ -107,7 +107,7 @@ def score_details(
         metric = registry.METRICS[name]
         result = metric(table, settings)
         if settings.bootstrap:
-            found = intervals(metric, table, settings)
+            found = intervals(metric, table, settings, result.parts)
             result = replace(result, intervals=found)
         results[name] = replace(result, ran={**common, **result.ran})
     return results

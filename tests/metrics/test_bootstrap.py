@@ -1,5 +1,7 @@
 """Bootstrap intervals against the normal theory of a mean and counted coverage."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,15 @@ def table_of(values, factors=None):
     return CodeTable(*rows, *rows, ("a",), logvars=values[:, None] + 1.0)
 
 
+def of(metric, table, settings):
+    """The intervals of the table's own scores."""
+    quiet = replace(settings, bootstrap=0, progress=None)
+    return intervals(metric, table, settings, metric(table, quiet).parts)
+
+
 def test_interval_of_a_mean_is_that_of_the_normal_theory():
     values = np.random.default_rng(0).normal(size=400)
-    found = intervals(mean, table_of(values), Settings(bootstrap=4000))
+    found = of(mean, table_of(values), Settings(bootstrap=4000))
     half = 1.96 * values.std() / np.sqrt(400)
     low, high = found["mean"]
     assert (low, high) == pytest.approx(
@@ -28,12 +36,43 @@ def test_interval_of_a_mean_is_that_of_the_normal_theory():
     assert found["rows"] == (400.0, 400.0)
 
 
+def test_few_resamples_widen_the_interval_as_students_t_does():
+    """With B resamples, (score - mean) / sd of the resamples is Student's t."""
+    rng = np.random.default_rng(5)
+    for resamples in (2, 3, 5):
+        hits = 0
+        for seed in range(400):
+            table = table_of(rng.normal(size=100))
+            chosen = Settings(seed=seed, bootstrap=resamples)
+            low, high = of(mean, table, chosen)["mean"]
+            hits += low <= 0.0 <= high
+        # Two standard deviations of 400 tries are 0.022; rows are few.
+        assert 0.92 <= hits / 400 <= 0.98, resamples
+
+
+def test_a_part_that_one_resample_has_is_left_out():
+    found = []
+
+    def rare(table, settings):
+        found.append(0)
+        parts = {"always": float(len(found) % 3)}
+        return Result(parts | ({"rare": 1.0} if len(found) == 2 else {}))
+
+    parts = {"always": 5.0, "rare": 1.0}
+    chosen = Settings(bootstrap=6)
+    both = intervals(rare, table_of(np.arange(10.0)), chosen, parts)
+    assert set(both) == {"always"}
+    low, high = both["always"]
+    assert low < 5.0 < high
+    assert low + high == pytest.approx(10.0)
+
+
 def test_intervals_cover_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(200):
         table = table_of(rng.normal(size=100))
-        low, high = intervals(mean, table, Settings(bootstrap=200))["mean"]
+        low, high = of(mean, table, Settings(bootstrap=200))["mean"]
         hits += low <= 0.0 <= high
     # 0.95 less a few thousandths for 100 rows; two standard deviations are 0.03.
     assert 0.90 <= hits / 200 <= 0.98
@@ -57,11 +96,12 @@ def test_progress_is_told_and_the_metric_is_quiet():
     def loud(table, settings):
         assert settings.progress is None
         assert settings.bootstrap == 0
+        assert settings.jobs == 3
         return Result({"score": 0.0})
 
     def progress(metric, done, total):
         told.append((metric, done, total))
 
-    chosen = Settings(bootstrap=3, progress=progress)
-    intervals(loud, table_of(np.arange(10.0)), chosen)
+    chosen = Settings(bootstrap=3, jobs=3, progress=progress)
+    of(loud, table_of(np.arange(10.0)), chosen)
     assert told == [("bootstrap", done, 3) for done in (1, 2, 3)]

@@ -62,6 +62,7 @@ def test_bad_arrays(codes, factors, says):
         ({"bins": 2.5}, "bins must be .* but is 2.5"),
         ({"jobs": -1}, "jobs must be .* but is -1"),
         ({"bootstrap": -1}, "bootstrap must be .* but is -1"),
+        ({"bootstrap": 1}, "one resample has no spread.* at least 2"),
         ({"protocol": "papre"}, "Did you mean 'paper'"),
         ({"num_train": 0}, "num_train must be an integer >= 2, but is 0"),
         ({"num_train": 91}, "num_train=91 and num_test=0 do not fit the 90 rows"),
