@@ -106,8 +106,16 @@ def build(
 
 
 ADA_GVAE = Recipe(
-    build, Settings, Hyper, "Ada-GVAE, pairs of images (Locatello et al. 2020)"
+    build,
+    Settings,
+    Hyper,
+    "Ada-GVAE, pairs of images (Locatello et al. 2020)",
+    supervision="pairs",
 )
 ADA_ML_VAE = Recipe(
-    build, ProductSettings, Hyper, "Ada-ML-VAE, pairs of images (Locatello et al. 2020)"
+    build,
+    ProductSettings,
+    Hyper,
+    "Ada-ML-VAE, pairs of images (Locatello et al. 2020)",
+    supervision="pairs",
 )

@@ -63,6 +63,18 @@ class Method(NamedTuple):
     arrange: Arrange = alone
 
 
+# What a method is told besides images: the word of a Recipe, and what it means.
+SUPERVISION = {
+    "none": "images alone",
+    "relevance": "images, and which latents are to be used",
+    "pairs": "pairs of images that differ in few factors",
+    "groups": "groups of images that share the values of some factors",
+    "labels": "images, and all factors of some of them",
+    "given": "the values of some factors, beside every image",
+    "all": "all factors of every image of the training set",
+}
+
+
 class Recipe(NamedTuple):
     """One row of the METHODS table.
 
@@ -72,12 +84,14 @@ class Recipe(NamedTuple):
         program).
       hyper: NamedTuple class of what is traced (numbers a population sweeps).
       summary: one line for `python -m disentangle list`.
+      supervision: a key of SUPERVISION.
     """
 
     build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
     settings: type
     hyper: Any
     summary: str
+    supervision: str = "none"
 
 
 def init(method: Method, *, key: jax.Array) -> Params:

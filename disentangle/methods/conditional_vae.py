@@ -133,4 +133,10 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "CVAE, some factors given (Sohn et al. 2015)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "CVAE, some factors given (Sohn et al. 2015)",
+    supervision="given",
+)

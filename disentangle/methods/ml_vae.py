@@ -89,6 +89,16 @@ def build(
 
 
 ML_VAE = Recipe(
-    build, Settings, Hyper, "ML-VAE, groups of images (Bouchacourt et al. 2018)"
+    build,
+    Settings,
+    Hyper,
+    "ML-VAE, groups of images (Bouchacourt et al. 2018)",
+    supervision="groups",
 )
-GVAE = Recipe(build, MeanSettings, Hyper, "GVAE, groups of images (Hosoya 2019)")
+GVAE = Recipe(
+    build,
+    MeanSettings,
+    Hyper,
+    "GVAE, groups of images (Hosoya 2019)",
+    supervision="groups",
+)

@@ -134,4 +134,10 @@ def gated_method(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "RF-VAE-0, relevance given (Kim et al. 2019)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "RF-VAE-0, relevance given (Kim et al. 2019)",
+    supervision="relevance",
+)

@@ -111,6 +111,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
         _settings(unsupervised.settings),
         _hyper(unsupervised.hyper),
         f"{name}, few labels (Locatello et al. 2020)",
+        supervision="labels",
     )
 
 

@@ -94,4 +94,6 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "supervised multi-task, ADDE heads")
+RECIPE = Recipe(
+    build, Settings, Hyper, "supervised multi-task, ADDE heads", supervision="all"
+)

@@ -1,0 +1,75 @@
+"""What every method says it is told, against what its loss and its batches read."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from disentangle.data.samplers import Pool
+from disentangle.methods import METHODS, base
+from disentangle.methods.base import SUPERVISION
+from disentangle.training.config import default_config, plan
+
+
+class Hidden:
+    """Factors that can be handed on, in parts, and not read."""
+
+    def __getitem__(self, rows):
+        return self
+
+
+def built(name, toy):
+    config = default_config("toy", name).to_dict()
+    known = config["method"]
+    known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
+    planned = plan(config)
+    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), planned.traced.method)
+    return planned.recipe.build(planned.settings, toy.space, toy.shape), hyper
+
+
+def batch_of(method, toy):
+    index = jnp.arange(0, 96, 2, dtype=jnp.int32)
+    return method.arrange(Pool(toy), index, jax.random.key(1)), len(index)
+
+
+def runs(method, hyper, batch):
+    """Whether every loss can be had of this batch."""
+    key = jax.random.key(0)
+    params = jax.eval_shape(lambda: base.init(method, key=key))
+    evaluate = lambda params: base.evaluate_losses(
+        method, params, hyper, batch, key=key, step=0
+    )
+    try:
+        jax.eval_shape(evaluate, params)
+    except (AssertionError, AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def shared_in_every_pair(factors, count):
+    """Whether all partners of the first `count` images share a factor with them."""
+    partners = range(count, len(factors), count)
+    shared = [factors[:count] == factors[start : start + count] for start in partners]
+    return bool(shared) and bool(np.any(shared, axis=2).all())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_told_what_its_supervision_says(name, toy):
+    """Factors hidden, labelled images taken away: which losses can be had then."""
+    told = METHODS[name].supervision
+    assert told in SUPERVISION
+    method, hyper = built(name, toy)
+    batch, count = batch_of(method, toy)
+    assert runs(method, hyper, batch)
+    unread = runs(method, hyper, batch._replace(factors=Hidden()))
+    assert unread == (told not in ("given", "all"))
+    assert (batch.labelled is not None) == (told == "labels")
+    assert runs(method, hyper, batch._replace(labelled=None)) == (told != "labels")
+    go_together = shared_in_every_pair(np.asarray(batch.factors), count)
+    assert go_together == (told in ("pairs", "groups"))
+
+
+def test_the_relevance_is_a_setting_where_it_is_given(toy):
+    given = [n for n, recipe in METHODS.items() if recipe.supervision == "relevance"]
+    fields = lambda n: default_config("toy", n)["method"]
+    assert given == [n for n in METHODS if "relevance" in fields(n)]
