@@ -1,15 +1,16 @@
 """The command line: parses, calls a command, turns mistakes into exit codes.
 
 Exit codes: 0 done; 2 the user's input was wrong (one sentence on stderr, no
-traceback); 1 anything else.
+traceback); 128 + its number after a signal such as SIGTERM (143); 1 anything else,
+Ctrl-C among them.
 """
 
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from absl import flags
@@ -19,9 +20,12 @@ from disentangle.commands import COMMANDS
 from disentangle.commands.flags import Flag
 from disentangle.data import cache
 from disentangle.errors import UserError, unknown
+from disentangle.training.checkpoint import Checkpoints
+from disentangle.training.stopping import INTERRUPTED, Stopped, leave, watched
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+TRAINS = ("train", "pipeline", "compare", "affinity")  # in --workdir
 DEFINE: dict[str, Callable[..., Any]] = {
     "string": flags.DEFINE_string,
     "integer": flags.DEFINE_integer,
@@ -36,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
+    values: dict[str, Any] = {}
     try:
         if words[0] not in COMMANDS:
             raise unknown("command", words[0], COMMANDS)
@@ -51,14 +56,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno not in NO_ROOM:
             raise
         return refuse(f"cannot write {error.filename or ''}: {error.strerror}")
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint")
-        return 1
+    except (KeyboardInterrupt, Stopped) as stop:
+        print(f"\nstopped{what_remains(words[0], values)}", file=sys.stderr)
+        return int(stop.code or 0) if isinstance(stop, Stopped) else INTERRUPTED
     except Exception as error:  # a full disk, reported from deep inside a library
         if os.strerror(errno.ENOSPC) not in str(error):
             raise
         return refuse(f"cannot write: {os.strerror(errno.ENOSPC)}")
     return 0
+
+
+def what_remains(command: str, values: Mapping[str, Any]) -> str:
+    """Whether the same command goes on from a checkpoint in its workdir."""
+    if command in TRAINS and values.get("workdir"):
+        folder = Path(values["workdir"])
+        for place in (folder, *folder.glob("*"), *folder.glob("runs/*")):
+            if Checkpoints(place / "checkpoints").steps():
+                return "; the same command goes on from the last checkpoint"
+    return ""
 
 
 def keep_compiled() -> None:
@@ -159,5 +174,14 @@ def _head(flag: Flag) -> str:
     return flag.name if flag.default is None else f"{flag.name}={flag.default}"
 
 
+def program() -> NoReturn:
+    """`main` as a program of its own, which any signal ends within seconds."""
+    with watched() as watch:
+        code = main()
+    if watch.number:
+        leave(code)  # threads may still compute
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

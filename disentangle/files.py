@@ -1,16 +1,47 @@
-"""Files that are written whole or not at all, and JSON."""
+"""Files that are written whole or not at all, proved, and read with one sentence.
 
+What is written is read back before it counts as written. What is read may be damaged
+in any way: every reader here raises a UserError that names the file.
+"""
+
+import codecs
 import contextlib
+import errno
+import io
 import json
 import os
+import platform
+import re
 import threading
+import time
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from disentangle.errors import UserError
+
+# What a damaged file causes in the code that reads it.
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,  # deep nesting; an encrypted or unknown kind of zip member
+    SyntaxError,  # the header of an array
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+LEFTOVER = re.compile(r"\..*\.(?:(\w+)-)?(\d+)[-.]\d+\.tmp(\..*)?")
+OLD = 24 * 3600  # seconds after which an unfinished file is nobody's
 
 
 @contextlib.contextmanager
@@ -18,31 +49,91 @@ def whole(path: Path) -> Iterator[Path]:
     """A file beside `path` that replaces it when the block ends well.
 
     On any error it is removed, and `path` is what it was before. Every process and
-    thread has a file of its own: of two that write `path`, the last one stands.
+    thread has a file of its own: of two that write `path`, the last one stands. What
+    a killed process left beside `path` is removed by the next one.
+
+    Raises:
+      OSError: with `path` as its filename where it had none.
     """
-    own = f"{os.getpid()}.{threading.get_ident()}"
-    beside = path.with_name(f".{path.stem}.{own}.tmp{path.suffix}")
+    own = f"{_host()}-{os.getpid()}-{threading.get_ident()}"
+    beside = path.with_name(f".{path.stem[:40]}.{own}.tmp{path.suffix}")
     try:
         yield beside
-        with open(beside, "rb") as file:
+        with open(beside, "r+b") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+        clear_leftovers(path.parent, path.stem[:40])
+    except OSError as error:
+        if error.filename in (None, str(beside)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes UTF-8 whole or not at all.
+def clear_leftovers(folder: Path, stem: str = "") -> None:
+    """Removes the unfinished files of killed processes from a folder.
 
-    Raises:
-      UserError: the place cannot be written (no such folder, a full disk).
+    A file goes if the process that began it on this host is dead, or if nothing was
+    written to it for a day.
+
+    Args:
+      folder: where; nothing below it is touched.
+      stem: only files that were to become a file of this stem; "" for all.
     """
+    with contextlib.suppress(OSError):
+        for path in folder.glob(".*.tmp*"):
+            found = LEFTOVER.fullmatch(path.name)
+            if found and path.name.startswith(f".{stem}"):
+                with contextlib.suppress(OSError):
+                    age = time.time() - path.stat().st_mtime
+                    if age > OLD or (found[1] == _host() and _is_dead(int(found[2]))):
+                        path.unlink()
+
+
+def _host() -> str:
+    return re.sub(r"\W", "_", platform.node(), flags=re.ASCII)[:40] or "host"
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether no process has this number; False where that cannot be asked."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def _writing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """`whole`, with one sentence for a place that cannot be written."""
     try:
         with whole(Path(path)) as beside:
-            beside.write_text(text, encoding="utf-8")
+            yield beside
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write {path}: {reason}") from None
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes UTF-8 whole or not at all, and reads it back.
+
+    What UTF-8 cannot hold (a file name of other bytes) is written as an escape.
+
+    Raises:
+      UserError: the place cannot be written (no such folder, a full disk), or does
+        not give back what was written.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    with _writing(path) as beside:
+        beside.write_bytes(data)
+        if beside.read_bytes() != data:
+            raise OSError(errno.EIO, "it does not hold what was written")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -51,16 +142,83 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes an .npz whole or not at all."""
-    with whole(path) as beside:
+    """Writes an .npz whole or not at all, and reads it back; errors as `write_text`."""
+    with _writing(path) as beside:
         np.savez(beside, **arrays)
+        found = read_arrays(beside)
+        for name, array in arrays.items():
+            kept = found.get(name)
+            if kept is None or kept.tobytes() != np.asarray(array).tobytes():
+                raise OSError(errno.EIO, f"it does not hold {name!r} as written")
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON; UserError naming the file if there is none or it is damaged."""
-    if not path.is_file():
-        raise UserError(f"no file {path}")
+@contextlib.contextmanager
+def reading(path: Path, what: str = "cannot be read") -> Iterator[None]:
+    """One sentence, "`path` `what`: ...", for whatever a damaged file causes."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
+        yield
+    except UserError as error:
+        reason = str(error).removeprefix(f"{path} ")
+        raise UserError(f"{path} {what}: {reason}") from None
+    except KeyError as error:
+        raise UserError(f"{path} {what}: it has no {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} {what}: {error.strerror or error}") from None
+    except DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path} {what}: {reason}") from None
+
+
+def read_json(path: Path, type: Any = Any) -> Any:
+    """Reads strict JSON, by a type if one is given.
+
+    Args:
+      path: a file in UTF-8.
+      type: what the file must hold, such as dict[str, int] or a dataclass; fields
+        that a dataclass does not have are passed over.
+
+    Raises:
+      UserError: naming the file, if there is none, it cannot be read, is not JSON, or
+        holds something else than `type`.
+    """
+    data = _bytes(path).removeprefix(codecs.BOM_UTF8)
+    with reading(path, "is not JSON" if type is Any else "is not what it should be"):
+        return msgspec.json.decode(data, type=type)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an .npz by name; each owns its memory.
+
+    Raises:
+      UserError: naming the file, if there is none or it is damaged.
+    """
+    data = io.BytesIO(_bytes(path))
+    with reading(path), zipfile.ZipFile(data) as archive:
+        return {
+            name.removesuffix(".npy"): _array(archive.read(name))
+            for name in archive.namelist()
+        }
+
+
+def _bytes(path: Path) -> bytes:
+    with reading(path):
+        if path.exists():
+            return path.read_bytes()
+    raise UserError(f"there is no file {path}")
+
+
+def _array(data: bytes) -> np.ndarray:
+    """The array of an .npy file; nothing is allocated that the bytes do not fill."""
+    file = io.BytesIO(data)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, is_fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    order: Literal["F", "C"] = "F" if is_fortran else "C"
+    array = np.ndarray(shape, dtype, data, file.tell(), order=order)
+    if array.nbytes != len(data) - file.tell():
+        raise ValueError("an array is cut short or too long")
+    return array.copy(order="A")

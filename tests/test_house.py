@@ -56,6 +56,8 @@ HOMES = {
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),
     "absl": ("__main__",),
+    "filelock": ("training.workdir",),
+    "msgspec": ("files",),
     "tensorflow": (),
     "torch": (),
 }

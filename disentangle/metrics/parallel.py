@@ -1,12 +1,16 @@
 """Independent pieces of work on threads, results in order."""
 
+import queue
+import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from disentangle.metrics.base import Settings
+
+PATIENCE = 1.0  # seconds from Ctrl-C to its effect
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
@@ -22,8 +26,10 @@ def in_threads(
 
     The results are in the order of `items`, so the number of threads changes nothing
     as long as `work` shares no state. The pieces start in the order of `items`: put
-    the long ones first. Matrix products inside them use one thread each: several
-    pools on the same cores wait for one another, which takes up to ten times as long.
+    the long ones first. After Ctrl-C no further piece starts, and those that run are
+    waited for no longer than PATIENCE. Matrix products inside them use one thread each:
+    several pools on the same cores wait for one another, which takes up to ten times
+    as long.
 
     Args:
       work: called once an item; it should spend its time outside Python's lock.
@@ -31,15 +37,52 @@ def in_threads(
       settings: reads `threads`, `progress`.
       metric: the name under which progress is told.
     """
-    with threadpool_limits(1), ThreadPoolExecutor(settings.threads) as pool:
-        waiting = {pool.submit(work, item): i for i, item in enumerate(items)}
-        done: dict[int, Out] = {}
+    left = iter(range(len(items)))
+    lock, over = threading.Lock(), threading.Event()
+    ends: queue.SimpleQueue[tuple[int, Out | None, BaseException | None]] = (
+        queue.SimpleQueue()
+    )
+
+    def pieces() -> None:
+        """What one thread does."""
+        while not over.is_set():
+            with lock:
+                i = next(left, None)
+            if i is None:
+                return
+            try:
+                ends.put((i, work(items[i]), None))
+            except BaseException as error:
+                ends.put((i, None, error))
+
+    done: dict[int, Any] = {}
+    threads = [
+        threading.Thread(target=pieces, daemon=True)
+        for _ in range(min(settings.threads, len(items)))
+    ]
+    with threadpool_limits(1):
         try:
-            for future in as_completed(waiting):
-                done[waiting[future]] = future.result()
+            for thread in threads:
+                thread.start()
+            while len(done) < len(items):
+                i, out, error = ends.get()
+                if error is not None:
+                    raise error
+                done[i] = out
                 if settings.progress is not None:
                     settings.progress(metric, len(done), len(items))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException as error:
+            over.set()
+            patience = None if isinstance(error, Exception) else PATIENCE
+            _wait(threads, patience)
             raise
     return [done[i] for i in range(len(items))]
+
+
+def _wait(threads: Sequence[threading.Thread], seconds: float | None) -> None:
+    """Waits for the threads, at most so many seconds for all together."""
+    end = time.monotonic() + (seconds or 0)
+    for thread in threads:
+        left = None if seconds is None else max(0.0, end - time.monotonic())
+        if thread.ident is not None:  # it was started
+            thread.join(left)

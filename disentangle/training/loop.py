@@ -1,5 +1,6 @@
 """The one training loop: chunks of steps between the things that are due."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from disentangle.data.samplers import Pool
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
 from disentangle.progress import say
-from disentangle.training import population
+from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan
 from disentangle.training.state import TrainState, init
@@ -140,7 +141,8 @@ def run_loop(
 
     Order at every due step: observers see the state before the step; then the
     steps; then log, evaluation and checkpoint, so that a checkpoint never
-    holds less than what was logged.
+    holds less than what was logged. Ctrl-C and the signals of a cluster end it
+    between two chunks, with a checkpoint of that step.
     """
     programs = compile_programs(plan, method, pool, observers)
     now, step = first_progress(plan, method, pool, observers), 0
@@ -151,34 +153,54 @@ def run_loop(
     config = plan.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
     periods += [observer.every for observer in observers]
-    alive = np.asarray(now.state.alive)
+    alive, stopped = np.asarray(now.state.alive), False
     bar = Bar(config["steps"], step, progress, len(plan.members))
-    while step < config["steps"] and alive.any():
-        for observer in observers:
-            if step % observer.every == 0:
-                seen = programs.observe[observer.name](
-                    now.observed[observer.name], now.state, pool
-                )
-                now = now._replace(observed=now.observed | {observer.name: seen})
-        n = bar.clip(_until_due(step, config["steps"], periods))
-        state, window = programs.chunk(now.state, now.window, jnp.int32(n))
-        now, step = now._replace(state=state, window=window), step + n
-        alive = report_dead(alive, jax.block_until_ready(state.alive), plan, step, n)
-        bar.advance(n)
-        last = step == config["steps"] or not alive.any()
-        if step % config["log_every"] == 0 or last:
-            now = write_window(now, plan, writers, step, bar)
-        if config["eval_every"] and (step % config["eval_every"] == 0 or last):
-            logs = programs.evaluate(now.state, pool, _batched(test_index))
-            write_rows(writers, plan, step, "test", jax.device_get(logs))
-        if checkpoints and (step % config["checkpoint_every"] == 0 or last):
-            for writer in writers:
-                writer.flush()
-            checkpoints.save(step, now)
-    bar.close()
-    for writer in writers:
-        writer.close()
+    with stopping.deferred() as signals, contextlib.ExitStack() as closing:
+        closing.callback(bar.close)
+        for writer in writers:
+            closing.callback(writer.close)
+        while step < config["steps"] and alive.any() and not stopped:
+            for observer in observers:
+                if step % observer.every == 0:
+                    seen = programs.observe[observer.name](
+                        now.observed[observer.name], now.state, pool
+                    )
+                    now = now._replace(observed=now.observed | {observer.name: seen})
+            n = bar.clip(_until_due(step, config["steps"], periods))
+            state, window = programs.chunk(now.state, now.window, jnp.int32(n))
+            now, step = now._replace(state=state, window=window), step + n
+            alive = report_dead(
+                alive, jax.block_until_ready(state.alive), plan, step, n
+            )
+            signals.unsaved = checkpoints is not None
+            bar.advance(n)
+            last = step == config["steps"] or not alive.any()
+            if step % config["log_every"] == 0 or last:
+                now = write_window(now, plan, writers, step, bar)
+            if config["eval_every"] and (step % config["eval_every"] == 0 or last):
+                logs = programs.evaluate(now.state, pool, _batched(test_index))
+                write_rows(writers, plan, step, "test", jax.device_get(logs))
+            stopped = bool(signals.number)
+            due = step % config["checkpoint_every"] == 0 or last
+            if checkpoints and (due or stopped):
+                save(checkpoints, step, now, writers, stopped)
+                signals.unsaved = False
     return now
+
+
+def save(
+    checkpoints: Checkpoints,
+    step: int,
+    now: Progress,
+    writers: Sequence[Writer],
+    stopped: bool,
+) -> None:
+    """A checkpoint, after all that was logged; said if it is the last before a stop."""
+    for writer in writers:
+        writer.flush()
+    checkpoints.save(step, now)
+    if stopped:
+        say(f"step {step:,} is saved in {checkpoints.folder}")
 
 
 def _until_due(step: int, steps: int, periods: Sequence[int]) -> int:

@@ -1,44 +1,66 @@
 """The folder of a run: one owner at a time, one config for its whole life."""
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from disentangle.errors import UserError
-from disentangle.files import read_json, write_json
+from disentangle.files import clear_leftovers, read_json, write_json
 
 MISSING = "(absent)"
+LOCK = "lock"
 
 
 @contextlib.contextmanager
 def owned(workdir: Path) -> Iterator[Path]:
     """Creates the folder and holds its lock; the system frees it on any death.
 
+    A folder that is still empty at the end, because what was to be done there was
+    refused, is removed again.
+
     Raises:
       UserError: if the path is a file, cannot be created, or another process
         holds it.
     """
-    if workdir.exists() and not workdir.is_dir():
-        raise UserError(f"workdir {workdir} is a file, not a folder")
+    refuse_other(workdir)
+    made = [path for path in (workdir, *workdir.parents) if not path.exists()]
+    lock = FileLock(workdir / LOCK, timeout=0)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        handle = open(workdir / "lock", "w")  # noqa: SIM115 (held, not read)
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"workdir {workdir} is in use by another process") from None
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
+        raise UserError(f"workdir {workdir} cannot be used: {reason}") from None
+    try:
+        clear_leftovers(workdir)
+        yield workdir
+    finally:
+        is_empty = [path.name for path in workdir.iterdir()] == [LOCK]
+        if is_empty:  # a lock that others may wait for stays
+            (workdir / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # another process may have come in
+            for folder in made if is_empty else []:
+                folder.rmdir()
+
+
+def refuse_other(workdir: Path) -> None:
+    """Raises UserError if the path is there and no folder, or cannot be a path."""
+    try:
+        if workdir.exists() and not workdir.is_dir():
+            raise UserError(f"workdir {workdir} is a file, not a folder")
     except OSError as error:
         raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"workdir {workdir} is in use by another process") from None
-        yield workdir
 
 
 def check_workdir(workdir: Path, config: dict[str, Any]) -> None:
     """Raises, without touching it, what a run with this config there would."""
-    if workdir.exists() and not workdir.is_dir():
-        raise UserError(f"workdir {workdir} is a file, not a folder")
+    refuse_other(workdir)
     if (workdir / "config.json").exists():
         refuse_difference(workdir, config)
 
