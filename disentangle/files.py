@@ -181,9 +181,22 @@ def read_json(path: Path, type: Any = Any) -> Any:
       UserError: naming the file, if there is none, it cannot be read, is not JSON, or
         holds something else than `type`.
     """
-    data = _bytes(path).removeprefix(codecs.BOM_UTF8)
+    data = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     with reading(path, "is not JSON" if type is Any else "is not what it should be"):
         return msgspec.json.decode(data, type=type)
+
+
+def read_lines(data: bytes, type: Any) -> Iterator[tuple[bytes, Any]]:
+    """Lines of JSON, each with what it holds by `type`, or None if it is damaged.
+
+    A last line without an end was cut by a kill: it is left out.
+    """
+    decoder = msgspec.json.Decoder(type)
+    for line in data.split(b"\n")[:-1]:
+        try:
+            yield line + b"\n", decoder.decode(line)
+        except DAMAGE:
+            yield line + b"\n", None
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -192,7 +205,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: naming the file, if there is none or it is damaged.
     """
-    data = io.BytesIO(_bytes(path))
+    data = io.BytesIO(read_bytes(path))
     with reading(path), zipfile.ZipFile(data) as archive:
         return {
             name.removesuffix(".npy"): _array(archive.read(name))
@@ -200,7 +213,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         }
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """All of a file; UserError naming it if there is none or it cannot be read."""
     with reading(path):
         if path.exists():
             return path.read_bytes()

@@ -45,6 +45,7 @@ def codes(tmp_path):
 
 def refused(capsys, *words):
     """The one line a wrong command says."""
+    capsys.readouterr()  # what earlier commands said of their progress
     assert main([str(word) for word in words]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith("disentangle: ")

@@ -5,8 +5,6 @@ sentence naming the file, where it is damaged or of another schema.
 """
 
 import contextlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,18 +13,8 @@ import numpy as np
 
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
-from disentangle.files import read_json
+from disentangle.files import DAMAGE, read_arrays, read_json
 from disentangle.training.writers import read_metrics
-
-DAMAGE = (
-    AttributeError,
-    EOFError,
-    OSError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class Groups(NamedTuple):
@@ -80,7 +68,8 @@ def reading(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise UserError(f"{path.name} cannot be shown: it has no {error}") from None
     except DAMAGE as error:
-        raise UserError(f"{path.name} cannot be shown: {error or 'damaged'}") from None
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path.name} cannot be shown: {reason}") from None
 
 
 def affinities(workdir: Path) -> dict[str, Affinity] | None:
@@ -319,5 +308,5 @@ def json_or_nothing(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with reading(path), path.open("rb") as raw, np.load(raw) as file:
-        return {name: file[name] for name in file.files}
+    with reading(path):
+        return read_arrays(path)

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from disentangle.errors import UserError
-from disentangle.files import read_json, write_text
+from disentangle.files import DAMAGE, read_json, write_text
 from disentangle.report import (
     comparison,
     files,
@@ -92,6 +92,9 @@ def _sections(folder: Path) -> list[Section]:
             blocks = build(folder)
         except UserError as error:
             blocks = [Problem(f"{error}")]
+        except DAMAGE as error:  # what a file holds can be read, but not drawn
+            reason = str(error) or type(error).__name__
+            blocks = [Problem(f"{title} cannot be shown: {reason}")]
         if blocks:
             found.append(Section(name, title, blocks))
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.errors import UserError
+from disentangle.files import DAMAGE
 from disentangle.report import files, runs
 from disentangle.report.blocks import listed, number, over_seeds, plural
 from disentangle.report.scores import SCORE_DECIMALS
@@ -59,7 +59,7 @@ def result(workdir: Path) -> str:
     ):
         try:
             sentences.append(say(workdir))
-        except UserError:
+        except DAMAGE:  # UserError among them
             continue  # the section of that file says what is wrong with it
     return " ".join(filter(None, sentences))
 

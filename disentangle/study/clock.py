@@ -1,14 +1,16 @@
 """The stages of a job: announced, timed, and kept beside the versions."""
 
+import dataclasses
 import importlib.metadata
-import json
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from disentangle.files import write_json
+from disentangle.errors import UserError
+from disentangle.files import read_json, write_json
 
 Say = Callable[[str], None]
 PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
@@ -18,6 +20,14 @@ def versions() -> dict[str, str]:
     """What the numbers were computed with."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version()} | found
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What summary.json holds."""
+
+    seconds: dict[str, float]
+    versions: dict[str, str]
 
 
 class Clock:
@@ -39,8 +49,17 @@ class Clock:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None:
             return
-        held = json.loads(self._path.read_text()) if self._path.exists() else {}
-        seconds = held.get("seconds", {})
+        seconds = self._held()
         spent = time.monotonic() - self._started
         seconds[self._stage] = round(seconds.get(self._stage, 0.0) + spent, 1)
         write_json(self._path, {"seconds": seconds, "versions": versions()})
+
+    def _held(self) -> dict[str, float]:
+        """The seconds kept so far; a damaged file is reported and begun anew."""
+        if not self._path.exists():
+            return {}
+        try:
+            return read_json(self._path, Summary).seconds
+        except UserError as error:
+            warnings.warn(f"{error}; its times begin anew", stacklevel=3)
+            return {}

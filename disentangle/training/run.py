@@ -21,7 +21,7 @@ from disentangle.training.foreign import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
-from disentangle.training.view import View, view_of
+from disentangle.training.view import View, read_view
 from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import (
     JsonlWriter,
@@ -303,7 +303,7 @@ def load_run(path: str | Path) -> Run:
         )
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
-    view = view_of(read_json(folder / "data.json"))
+    view = read_view(folder / "data.json")
     planned = plan(read_json(folder / "config.json"))
     method = planned.recipe.build(planned.settings, view.space, view.shape)
     like = jax.eval_shape(lambda: {"state": start(method, planned)})

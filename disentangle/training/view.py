@@ -1,9 +1,13 @@
 """What a run remembers of its data set: enough to encode and to decode."""
 
 import dataclasses
-from typing import Any
+from pathlib import Path
 
-from disentangle.data.space import Factor, FactorSpace, Symmetry
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError
+from disentangle.files import read_json
+
+LARGEST = 2**16  # pixels a side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,16 +19,15 @@ class View:
     shape: tuple[int, int, int]
     peak: int
 
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1 or max(self.shape) > LARGEST or self.peak < 1:
+            raise UserError(f"images of {self.shape} up to {self.peak} are none")
 
-def view_of(tree: dict[str, Any]) -> View:
-    """The inverse of `dataclasses.asdict` through JSON."""
-    items = []
-    for item in tree["space"]["items"]:
-        symmetry = item["symmetry"]
-        if symmetry:
-            symmetry = Symmetry(symmetry["by"], tuple(symmetry["orders"]))
-        items.append(
-            Factor(**item | {"values": tuple(item["values"]), "symmetry": symmetry})
-        )
-    space = FactorSpace(tuple(items))
-    return View(tree["name"], space, tuple(tree["shape"]), tree["peak"])
+
+def read_view(path: Path) -> View:
+    """The View that was written as JSON by `dataclasses.asdict`.
+
+    Raises:
+      UserError: naming the file, if there is none or it is damaged.
+    """
+    return read_json(path, View)

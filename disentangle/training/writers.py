@@ -1,7 +1,10 @@
 """Where a run's numbers go: metrics.jsonl always, TensorBoard on request."""
 
+import dataclasses
 import json
 import math
+import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.files import whole
+from disentangle.files import read_bytes, read_json, read_lines, write_json, write_text
 
+SUM = ".sum.json"
 Values = Mapping[str, Any]  # name -> number or short vector
 
 
@@ -27,30 +31,64 @@ class Writer(Protocol):
         """Flushes and lets go."""
 
 
+# A row of metrics.jsonl: step, split, member, and the values by name (NaN: null).
+ROW = dict[str, int | float | str | list[float | list[float | None] | None] | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Vouched:
+    """What metrics.sum.json says of metrics.jsonl: its first bytes and their CRC-32."""
+
+    size: int = 0
+    crc: int = 0
+
+    def more(self, data: bytes) -> "Vouched":
+        """The same with `data` at the end."""
+        return Vouched(self.size + len(data), zlib.crc32(data, self.crc))
+
+
 class JsonlWriter:
-    """One JSON object a line: step, split, member, and the values (NaN: null)."""
+    """One JSON object a line: step, split, member, and the values (NaN: null).
+
+    Beside it, metrics.sum.json says what was written up to the last `flush`.
+    """
 
     def __init__(self, path: Path, resume_step: int):
-        """Opens the file and drops lines after `resume_step`, which come again."""
-        kept = _lines_until(path, resume_step)
-        with whole(path) as beside:  # a kill or a full disk here loses no line
-            beside.write_text("".join(kept))
-        self._file = open(path, "a")  # noqa: SIM115 (closed by close)
+        """Drops damaged lines, and those after `resume_step`, which come again."""
+        self._path = path
+        rows = _rows(path)
+        kept = b"".join(line for line, row in rows if row["step"] <= resume_step)
+        self._vouched = Vouched().more(kept)
+        self.flush()  # first: what is kept is in the old file too
+        write_text(path, kept.decode())  # a kill or a full disk here loses no line
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
-        """Appends a line a member."""
+        """Appends a line a member.
+
+        Raises:
+          UserError: the file cannot be written (a full disk).
+        """
+        lines = []
         for member, values in rows.items():
             row = {"step": step, "split": split, "member": member}
             row |= {name: _finite(value) for name, value in values.items()}
-            self._file.write(json.dumps(row) + "\n")
+            lines.append(json.dumps(row) + "\n")
+        data = "".join(lines).encode()
+        try:
+            with open(self._path, "ab") as file:
+                file.write(data)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UserError(f"cannot write {self._path}: {reason}") from None
+        self._vouched = self._vouched.more(data)
 
     def flush(self) -> None:
-        """Hands the lines to the system."""
-        self._file.flush()
+        """Vouches for all lines written so far."""
+        table = dataclasses.asdict(self._vouched)
+        write_json(self._path.with_suffix(SUM), table)
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Does nothing: every line is in the file."""
 
 
 def parameter_table(params: Any) -> str:
@@ -102,24 +140,48 @@ class TensorBoardWriter:
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl (a torn last line is left out)."""
-    path = workdir / "metrics.jsonl"
-    return [json.loads(line) for line in _lines_until(path, None)]
+    """The rows of a run's metrics.jsonl (a torn last line is left out).
+
+    Damaged lines are left out, and a file that is not what was written is reported,
+    by one warning.
+
+    Raises:
+      UserError: the file cannot be read at all.
+    """
+    return [row for _, row in _rows(workdir / "metrics.jsonl")]
 
 
-def _lines_until(path: Path, step: int | None) -> list[str]:
-    """Whole lines with a step of at most `step` (None: all)."""
+def _rows(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
+    """The good lines and what they hold; one warning if some are not."""
+    vouched = _vouched(path.with_suffix(SUM))  # before the file: a run may be writing
+    data = read_bytes(path) if path.exists() else b""
+    found = list(read_lines(data, ROW))
+    good = [(line, row) for line, row in found if row is not None and _is_row(row)]
+    lost = len(found) - len(good)
+    if lost:
+        lines = "1 line" if lost == 1 else f"{lost} lines"
+        warnings.warn(f"{path} is damaged: {lines} left out", stacklevel=3)
+    elif vouched and Vouched().more(data[: vouched.size]) != vouched:
+        warnings.warn(f"{path} is not as it was written", stacklevel=3)
+    return good
+
+
+def _vouched(path: Path) -> Vouched | None:
+    """What is said of the log; None where nothing (runs of older versions)."""
     if not path.exists():
-        return []
-    lines = []
-    for line in path.read_text().splitlines(keepends=True):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if line.endswith("\n") and (step is None or row["step"] <= step):
-            lines.append(line)
-    return lines
+        return None
+    try:
+        return read_json(path, Vouched)
+    except UserError as error:
+        warnings.warn(str(error), stacklevel=4)
+        return None
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    """Whether a row says where it belongs."""
+    step, named = row.get("step"), (row.get("split"), row.get("member"))
+    is_step = isinstance(step, int) and 0 <= step < 2**53
+    return is_step and all(isinstance(name, str) for name in named)
 
 
 def _finite(value: Any) -> Any:
