@@ -11,17 +11,20 @@ BENCHMARKS ?= $(filter-out __init__ torch_vae,$(basename $(notdir \
 run := .venv/bin/python
 declared := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help quickstart test lint bench picture lock clean
+.PHONY: help quickstart test test-all lint bench picture lock clean
 .DELETE_ON_ERROR:
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
 	$(run) -m disentangle pipeline \
 		--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart
 
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
+	$(run) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+test-all: .venv/.installed-test ## set up, then every test, the slow ones too
 	$(run) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.installed-test ## set up, then style and types

@@ -20,6 +20,7 @@ from disentangle.commands import COMMANDS
 from disentangle.commands.flags import Flag
 from disentangle.data import cache
 from disentangle.errors import UserError, unknown
+from disentangle.progress import silent
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.stopping import INTERRUPTED, Stopped, leave, watched
 
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         values, rest = parse(words[0], words[1:])
         keep_compiled()
-        COMMANDS[words[0]].run(values, rest)
+        quiet = values["quiet"]
+        with silent(bars=quiet or not values["progress"], lines=quiet):
+            COMMANDS[words[0]].run(values, rest)
     except UserError as error:
         return refuse(error)
     except OSError as error:
@@ -91,7 +94,7 @@ def refuse(reason: object) -> int:
 def define(name: str) -> flags.FlagValues:
     """The flags of a command, with a table of their own."""
     values = flags.FlagValues()
-    for flag in COMMANDS[name].flags:
+    for flag in COMMANDS[name].all_flags:
         if flag.kind == "config":
             config_flags.DEFINE_config_file(
                 flag.name, None, flag.help, flag_values=values
@@ -115,7 +118,9 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
     held, sys.argv = sys.argv, [PROGRAM, *words]  # config_flags reads sys.argv
     try:
         rest = list(table([PROGRAM, *words]))[1:]
-        values = {flag.name: table[flag.name].value for flag in COMMANDS[name].flags}
+        values = {
+            flag.name: table[flag.name].value for flag in COMMANDS[name].all_flags
+        }
     except (
         flags.Error,
         LookupError,
@@ -166,7 +171,7 @@ def usage(name: str) -> str:
     words = " ".join([name, *command.words])
     lines = [f"usage: {PROGRAM} {words} [flags]", "", command.summary, "", "example:"]
     lines += [f"  {PROGRAM} {name} {command.example}", "", "flags:"]
-    lines += [f"  --{_head(flag)}: {flag.help}" for flag in command.flags]
+    lines += [f"  --{_head(flag)}: {flag.help}" for flag in command.all_flags]
     return "\n".join(lines)
 
 

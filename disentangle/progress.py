@@ -2,9 +2,12 @@
 
 On a terminal, and in a notebook, `Progress` is a tqdm bar. In a log file or a pipe it
 is one plain line after five seconds, then after ten, twenty, ... and at last one per
-minute: a log of a long job stays short, and nothing is silent for long.
+minute: a log of a long job stays short, and nothing is silent for long. Progress is
+on stderr; stages and results on stdout. `silent` is what --quiet and --noprogress do.
 """
 
+import contextlib
+import contextvars
 import datetime
 import sys
 import time
@@ -16,6 +19,8 @@ import tqdm
 FIRST_LINE, LONGEST = 5.0, 60.0  # seconds between plain lines, doubling from the first
 
 T = TypeVar("T")
+_BARS = contextvars.ContextVar("bars", default=True)
+_LINES = contextvars.ContextVar("lines", default=True)
 
 
 class Progress:
@@ -38,6 +43,7 @@ class Progress:
         done: int = 0,
         shown: bool = True,
     ):
+        shown = shown and _BARS.get()
         self.what, self.total, self.unit, self.done = what, total, unit, done
         self._began, self._from = time.monotonic(), done
         self._lines = shown and not is_interactive()
@@ -123,8 +129,26 @@ def over(
 
 
 def say(text: str) -> None:
-    """One line on stderr that leaves a bar whole."""
-    tqdm.tqdm.write(text, file=sys.stderr)
+    """One line on stderr that leaves a bar whole; nothing where lines are silent."""
+    if _LINES.get():
+        tqdm.tqdm.write(text, file=sys.stderr)
+
+
+def stage(text: str) -> None:
+    """As `say`, on stdout: what a job is about to do, above its results."""
+    if _LINES.get():
+        tqdm.tqdm.write(text, file=sys.stdout)
+
+
+@contextlib.contextmanager
+def silent(*, bars: bool = True, lines: bool = False) -> Iterator[None]:
+    """Within it, no progress is shown; with `lines`, `say` says nothing either."""
+    held = _BARS.set(not bars and _BARS.get()), _LINES.set(not lines and _LINES.get())
+    try:
+        yield
+    finally:
+        _BARS.reset(held[0])
+        _LINES.reset(held[1])
 
 
 def is_interactive() -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from disentangle import progress
 from disentangle.__main__ import main
 from disentangle.commands import COMMANDS
 from disentangle.data import DATASETS
@@ -82,6 +83,27 @@ def test_train_go_on_and_evaluate(tmp_path, capsys):
         capsys, "train", VAE + "toy,beta_vae", f"--workdir={workdir}", "--noprogress"
     )
     assert "steps: 5 -> 20000" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_quiet_leaves_results_and_errors(name, capsys, monkeypatch):
+    """Whatever a command reports while it works goes through `progress`."""
+
+    def work(values, words):
+        progress.say("a stage")
+        with progress.Progress("work", unit="step") as bar:
+            bar._interval = 0.0
+            bar.advance()
+        print("a result")
+
+    command = COMMANDS[name]._replace(run=work, words=())
+    monkeypatch.setitem(COMMANDS, name, command)
+    shown = {(): 2, ("--noprogress",): 1, ("--quiet",): 0}
+    for flags, lines in shown.items():
+        assert main([name, *flags]) == 0
+        said = capsys.readouterr()
+        assert said.out == "a result\n"
+        assert len(said.err.splitlines()) == lines
 
 
 def test_group_writes_its_certificate(affinity, tmp_path, capsys):

@@ -135,9 +135,9 @@ def make(folder: Path, *words: str) -> str:
 def test_make_lists_its_targets_and_the_readme_names_no_other():
     text = (ROOT / "Makefile").read_text()
     targets = re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()
-    listed = re.findall(r"^make (\w+) +\w", make(ROOT), re.M)
+    listed = re.findall(r"^make ([\w-]+) +\w", make(ROOT), re.M)
     assert sorted(listed) == sorted(targets)
-    named = set(re.findall(r"(?:^|`)make (\w+)", README, re.M))
+    named = set(re.findall(r"(?:^|`)make ([\w-]+)", README, re.M))
     assert {"quickstart", "test", "bench", "picture"} <= named <= set(targets)
 
 
@@ -178,7 +178,15 @@ def test_ci_lints_and_tests():
     subprocess.run(["bash", "-n", str(path)], check=True)
     text = path.read_text()
     assert "set -euo pipefail" in text
-    assert 0 < text.index(" lint") < text.rindex(" test")
+    parts = [text.index(part) for part in (" lint\n", " test\n", "-m slow\n")]
+    assert parts == sorted(parts)
+
+
+def test_make_test_leaves_the_slow_tests_to_test_all():
+    quick, everything = make(ROOT, "-n", "test"), make(ROOT, "-n", "test-all")
+    assert '-m "not slow"' in quick
+    assert "pytest" in everything and "slow" not in everything
+    assert SETUP["tool:pytest"]["markers"].strip().startswith("slow:")
 
 
 def test_readme_links_lead_somewhere():

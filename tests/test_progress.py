@@ -54,3 +54,16 @@ def test_work_done_before_does_not_count_as_speed(clock, capsys):
 def test_items_come_through_unchanged(capsys):
     assert list(progress.over([3, 1, 2], "read")) == [3, 1, 2]
     assert not capsys.readouterr().err
+
+
+def test_silent_takes_bars_and_with_lines_all_that_is_said(clock, capsys):
+    with progress.silent():
+        run(clock, 300)
+        progress.say("a stage")
+    assert capsys.readouterr().err == "a stage\n"
+    with progress.silent(lines=True):
+        run(clock, 300)
+        progress.say("a stage")
+    assert not capsys.readouterr().err
+    progress.say("a stage")
+    assert capsys.readouterr().err == "a stage\n"

@@ -10,7 +10,6 @@ from disentangle.commands.flags import (
     CONFIG,
     JSON,
     OUT,
-    PROGRESS,
     WORKDIR,
     Flag,
     scoring,
@@ -25,7 +24,6 @@ COMMANDS: dict[str, Command] = {
         (
             CONFIG,
             WORKDIR,
-            PROGRESS,
             Flag("tensorboard", "switch", False, "also write TensorBoard summaries"),
         ),
     ),
@@ -39,7 +37,7 @@ COMMANDS: dict[str, Command] = {
         jobs.pipeline,
         "the main job: affinity, groups, networks, scores, report",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
-        (CONFIG, WORKDIR, PROGRESS),
+        (CONFIG, WORKDIR),
     ),
     "compare": Command(
         jobs.compare,
@@ -49,14 +47,13 @@ COMMANDS: dict[str, Command] = {
             CONFIG,
             WORKDIR,
             Flag("only", "string", None, "comma-separated runs to do now"),
-            PROGRESS,
         ),
     ),
     "affinity": Command(
         jobs.affinity,
         "the main job's first stage: measure inter-task affinity",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
-        (CONFIG, WORKDIR, PROGRESS),
+        (CONFIG, WORKDIR),
     ),
     "group": Command(
         tools.group,
@@ -80,7 +77,7 @@ COMMANDS: dict[str, Command] = {
         jobs.impossibility,
         "the theorem as an experiment: latents rotated, scores destroyed",
         "--config=experiments/impossibility.py:dsprites --workdir=runs/impossibility",
-        (CONFIG, WORKDIR, PROGRESS),
+        (CONFIG, WORKDIR),
     ),
     "score": Command(
         tools.score,

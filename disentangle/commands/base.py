@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from disentangle.commands.flags import Flag, Values
+from disentangle.commands.flags import COMMON, Flag, Values
 from disentangle.errors import UserError
 
 
@@ -16,6 +16,11 @@ class Command(NamedTuple):
     example: str
     flags: tuple[Flag, ...] = ()
     words: tuple[str, ...] = ()
+
+    @property
+    def all_flags(self) -> tuple[Flag, ...]:
+        """Its own flags and those that every command has."""
+        return (*self.flags, *COMMON)
 
 
 def workdir_of(values: Values) -> Path:

@@ -21,7 +21,10 @@ CONFIG = Flag(
     "config file and its argument; override a field with --config.field=value",
 )
 WORKDIR = Flag("workdir", "string", None, "folder of the run")
-PROGRESS = Flag("progress", "switch", True, "show progress bars")
+COMMON = (  # of every command; `main` sees to them
+    Flag("progress", "switch", True, "show progress (--noprogress: stages only)"),
+    Flag("quiet", "switch", False, "show nothing but results and errors"),
+)
 OUT = Flag("out", "string", None, "folder of the page, for a peer's weights (.npz)")
 JSON = Flag("json", "string", None, "file to write the result to")
 

@@ -18,7 +18,6 @@ def train(values: Values, words: list[str]) -> None:
         config,
         load_data(config["data"]),
         workdir=workdir,
-        progress=values["progress"],
         tensorboard=values["tensorboard"],
     )
     living = int(run.alive.sum())
@@ -35,7 +34,7 @@ def pipeline(values: Values, words: list[str]) -> None:
 
     workdir = workdir_of(values)
     config = config_of(values, workdir)
-    run_pipeline(config, workdir, progress=values["progress"])
+    run_pipeline(config, workdir)
     print(result_tables(workdir))
     print(f"report: {write_report(workdir)}")
 
@@ -49,7 +48,7 @@ def compare(values: Values, words: list[str]) -> None:
     workdir = workdir_of(values)
     only = [name.strip() for name in (values["only"] or "").split(",") if name.strip()]
     config = config_of(values, workdir)
-    run_comparison(config, workdir, only=only, progress=values["progress"])
+    run_comparison(config, workdir, only=only)
     print(score_table(workdir))
     print(f"report: {write_report(workdir)}")
 
@@ -60,7 +59,7 @@ def affinity(values: Values, words: list[str]) -> None:
     from disentangle.study.pipeline import measure
 
     workdir = workdir_of(values)
-    measure(config_of(values, workdir), workdir, progress=values["progress"])
+    measure(config_of(values, workdir), workdir, progress=True)
     print(affinity_table(workdir))
     print(f"wrote {workdir / 'affinity.csv'}")
 
@@ -74,7 +73,7 @@ def impossibility(values: Values, words: list[str]) -> None:
 
     workdir = workdir_of(values)
     config = config_of(values, workdir)
-    run_impossibility(config, workdir, progress=values["progress"])
+    run_impossibility(config, workdir)
     print(rotation_table(workdir))
     for path in (*write_figures(workdir), write_report(workdir)):
         print(f"wrote {path}")

@@ -98,7 +98,7 @@ def run_comparison(
     only: Sequence[str] = (),
     data: Dataset | None = None,
     progress: bool = True,
-    say: Say = print,
+    say: Say = bars.stage,
 ) -> Path:
     """Runs, or goes on with, a study in `workdir`.
 

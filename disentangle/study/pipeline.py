@@ -20,6 +20,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from disentangle import progress as bars
 from disentangle.affinity import Affinity, group_tasks
 from disentangle.affinity.grouping import SINGLETONS
 from disentangle.data.dataset import Dataset
@@ -106,7 +107,7 @@ def run_pipeline(
     *,
     data: Dataset | None = None,
     progress: bool = True,
-    say: Say = print,
+    say: Say = bars.stage,
 ) -> Path:
     """Runs, or goes on with, the main job in `workdir`.
 
