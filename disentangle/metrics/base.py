@@ -14,18 +14,33 @@ has its line in POPULATION_METRICS.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from joblib import cpu_count
 
 from disentangle.errors import UserError, unknown
+from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.trees import BACKENDS
 
 PROTOCOLS = ("locatello", "paper")
 
 Progress = Callable[[str, int, int], None]
 """progress(metric, done, total): called after each unit of slow work."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """A source of more images, for metrics that draw their own: a grid and its codes.
+
+    Attributes:
+      sizes: (F,) how many values each factor has; all combinations exist.
+      encode: encode(factors (n, F) int) -> codes (n, D) of these images, the columns
+        those of the table. It may be slow: ask once, for all rows.
+    """
+
+    sizes: tuple[int, ...]
+    encode: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,10 @@ class CodeTable:
       factor_names: F names.
       logvars: (N, D) log-variances of the Gaussian posteriors whose means the codes
         are, training rows, or None where they are not known.
+      categorical: the columns of each categorical latent, whose codes are the
+        probabilities of its values; all other columns are latents of their own.
+      images: where more images come from, or None: there is this table only.
+      left_out: factor name -> why it is not among `factors`.
     """
 
     codes: np.ndarray
@@ -49,6 +68,51 @@ class CodeTable:
     test_factors: np.ndarray
     factor_names: tuple[str, ...]
     logvars: np.ndarray | None = None
+    categorical: tuple[tuple[int, ...], ...] = ()
+    images: Images | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def by_latent(self) -> "CodeTable":
+        """The table with one column a latent, for scores that compare columns.
+
+        A categorical latent becomes its most probable value, a number 0, 1, ..., at
+        the place of its first column, and stays marked as categorical. Where there
+        is one, `logvars` and `images` are None: they speak of other columns. A table
+        without categorical latents is returned as it is.
+        """
+        groups = {columns[0]: columns for columns in self.categorical}
+        inner = {i for columns in self.categorical for i in columns[1:]}
+        if not groups:
+            return self
+        kept = [i for i in range(self.codes.shape[1]) if i not in inner]
+
+        def one_column(codes: np.ndarray) -> np.ndarray:
+            new = codes[:, kept]
+            for place, i in enumerate(kept):
+                if len(groups.get(i, ())) > 1:
+                    new[:, place] = codes[:, groups[i]].argmax(axis=1)
+            return new
+
+        return replace(
+            self,
+            codes=one_column(self.codes),
+            test_codes=one_column(self.test_codes),
+            logvars=None,
+            categorical=tuple((kept.index(i),) for i in sorted(groups)),
+            images=None,
+        )
+
+    def binned(self, bins: int) -> np.ndarray:
+        """The training codes as bin numbers, one column a latent: (N, L) int64.
+
+        Equal-width bins (`discretize.histogram_bins`); a categorical latent has its
+        own values instead, however many.
+        """
+        table = self.by_latent()
+        binned = histogram_bins(table.codes, bins)
+        for (column,) in table.categorical:
+            binned[:, column] = dense_labels(table.codes[:, [column]])[:, 0]
+        return binned
 
     def need_test_rows(self, metric: str) -> None:
         """Raises UserError, on behalf of `metric`, if there are no test rows."""
@@ -127,13 +191,16 @@ class Result:
       parts: the scores by name, e.g. {"disentanglement": 0.3, ...}.
       per_factor: the scores that have a value a factor, each F numbers in the order
         of `CodeTable.factor_names`.
-      per_code: the scores that have a value a code, each D numbers.
+      per_code: the scores that have a value a code, each D numbers; of metrics that
+        compare latents (`CodeTable.by_latent`), one number a latent.
       intervals: part -> (low, high), the 95 % normal bootstrap interval, where
         `Settings.bootstrap` asked for it; see `bootstrap.intervals`.
       arrays: matrices to plot, e.g. the importance matrix (D, F).
       ran: what was computed, in words and numbers that JSON can hold. A metric
         writes what is its own (definition, estimator, bins); `score` adds the rest
         (rows, seed, factor names, versions).
+      why_not: "" of a metric that was computed; else one sentence why it cannot be
+        had here, and `parts` is empty.
     """
 
     parts: dict[str, float]
@@ -142,6 +209,7 @@ class Result:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     ran: dict[str, object] = field(default_factory=dict)
+    why_not: str = ""
 
 
 Metric = Callable[[CodeTable, Settings], Result]
@@ -154,10 +222,13 @@ class Population:
     Attributes:
       codes: (P, N, D) float, posterior means; finite.
       kl: (P, D) float64, the KL of each code to the prior, mean over images, in nats.
+      settings: P labels, equal for models that differ in nothing but the seed; None
+        where all do.
     """
 
     codes: np.ndarray
     kl: np.ndarray
+    settings: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +236,8 @@ class PopulationResult:
     """One metric of a population: as Result, with P values a part.
 
     Attributes:
-      parts: the scores by name, (P,) each, a model each.
+      parts: the scores by name, (P,) each, a model each; NaN for a model that has
+        no other to be compared with.
       arrays: matrices to plot.
       ran: what was computed, as in Result.
     """

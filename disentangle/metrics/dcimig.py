@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mig_sup import row_gap
 from disentangle.metrics.mutual_information import entropy, mutual_information
 
@@ -16,6 +16,7 @@ def dcimig(table: CodeTable, settings: Settings) -> Result:
     the codes that vote for j, 0 if none does (Sepliarskaia et al. 2019, 3CharM). I is
     the mutual information of a code, cut into `settings.bins` equal-width bins, and a
     factor, H_j the factor's entropy; in nats, from the training rows.
+    A categorical latent is one code.
 
     Args:
       table: one code and factor at least.
@@ -28,7 +29,7 @@ def dcimig(table: CodeTable, settings: Settings) -> Result:
       `score` S_j / H_j; per code `gap` R_i in nats. Constant codes have R = 0.
     """
     labels = dense_labels(table.factors)
-    bins = histogram_bins(table.codes, settings.bins)
+    bins = table.binned(settings.bins)
     information = mutual_information(bins, labels)
     gaps = row_gap(information)
     votes = information.argmax(axis=1)

@@ -22,7 +22,8 @@ def infomec(
         InfoE = mean_j (CE0 - CE_j) / CE0
 
     A code is discrete if it has at most `levels` values, and four rows or more to
-    each; the authors say so by hand for all codes at once. Its I is the plug-in
+    each, or is a categorical latent's most probable value; the authors say so by hand
+    for all codes at once. Its I is the plug-in
     estimate; a continuous code's is Ross's 2014 nearest-neighbour estimate on the
     standardised code, which draws noise of 1e-10 against ties. CE_j is the
     cross-entropy of an unpenalised, class-balanced softmax regression of the factor
@@ -51,7 +52,10 @@ def infomec(
       codes too).
       Arrays `normalised_information` (D, M), `active`, `active_iqr` (D,).
     """
+    table = table.by_latent()
     discrete = _are_discrete(table.codes, levels)
+    for (column,) in table.categorical:
+        discrete[column] = True
     normalised = _normalised_information(table, discrete, neighbors, settings)
     actives = _active(table.codes, discrete)
     explicit = _explicitness(table, discrete, settings)

@@ -4,7 +4,7 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 
 
@@ -15,6 +15,7 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
     holds besides the factor, which MIG does not see (Do & Tran 2020, Sec. 4). Codes
     are cut into `settings.bins` equal-width bins over their own range; Do & Tran use
     100 bins over [-4, 4] and average over q(z|x). In nats, from the training rows.
+    A categorical latent is one code, its values are its bins.
 
     Args:
       table: at least two codes.
@@ -32,12 +33,13 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
     Raises:
       UserError: one code only.
     """
+    table = table.by_latent()
     if table.codes.shape[1] < 2:
         raise UserError(
             "jemmig compares a factor's two best codes, but codes has one column"
         )
     labels = dense_labels(table.factors)
-    bins = histogram_bins(table.codes, settings.bins)
+    bins = table.binned(settings.bins)
     information = mutual_information(bins, labels)
     # H(z, y) = H(z) + H(y) - I(z; y).
     entropies = entropy(labels)
@@ -46,7 +48,8 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
     factors = np.arange(labels.shape[1])
     best, runner_up = information[first, factors], information[second, factors]
     raw = joint[first, factors] - best + runner_up
-    scores = 1.0 - raw / (entropies + np.log(settings.bins))
+    most = max(settings.bins, int(bins.max()) + 1)  # a categorical latent may have more
+    scores = 1.0 - raw / (entropies + np.log(most))
     return Result(
         parts={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
         per_factor={"score": tuple(scores.tolist()), "raw": tuple(raw.tolist())},

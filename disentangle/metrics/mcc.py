@@ -23,17 +23,24 @@ def mcc(table: CodeTable, settings: Settings) -> Result:
     Returns:
       parts `pearson` and `spearman` in [0, 1], each with its own assignment, also per
       factor. With fewer codes than factors, the factors left without a code count 0.
-      A constant code correlates 0 with everything. Arrays `pearson` and `spearman`
-      (D, F), absolute.
+      A categorical latent is one code, and its correlation the largest over all
+      ways to number its values. A constant code correlates 0 with everything.
+      Arrays `pearson` and `spearman` (L, F), absolute, of L latents.
     """
     from scipy.stats import rankdata
 
+    table = table.by_latent()
     labels = dense_labels(table.factors).astype(np.float64)
     codes = table.codes.astype(np.float64)
     matrices = {
         "pearson": correlations(codes, labels),
         "spearman": correlations(rankdata(codes, axis=0), rankdata(labels, axis=0)),
     }
+    for (column,) in table.categorical:
+        values = dense_labels(codes[:, [column]])[:, 0]
+        matrices["pearson"][column] = correlation_ratio(values, labels)
+        ranks = rankdata(labels, axis=0)
+        matrices["spearman"][column] = correlation_ratio(values, ranks)
     matched = {name: assigned(matrix) for name, matrix in matrices.items()}
     return Result(
         parts={name: float(np.mean(values)) for name, values in matched.items()},
@@ -58,6 +65,25 @@ def correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
       (D, F) in [0, 1].
     """
     return np.clip(np.abs(_standard(left).T @ _standard(right)), 0.0, 1.0)
+
+
+def correlation_ratio(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The largest |corr| of each target with any function of `values`.
+
+    It is sqrt(var E[y | value] / var y), the correlation with the mean of y over the
+    rows of a value.
+
+    Args:
+      values: (N,) int, small numbers.
+      targets: (N, F).
+
+    Returns:
+      (F,) in [0, 1].
+    """
+    counts = np.maximum(np.bincount(values), 1)
+    sums = np.stack([np.bincount(values, column) for column in targets.T], axis=1)
+    means = (sums / counts[:, None])[values]
+    return np.diag(correlations(means, targets))
 
 
 def _standard(columns: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.posterior_information import posterior_information
 
@@ -14,6 +14,7 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
 
     I_ij is the mutual information of code i and factor j; I(1)j and I(2)j are the two
     largest of column j, H_j is the factor's entropy. In nats, from the training rows.
+    A categorical latent is one code, its most probable value.
 
     Protocol "locatello" cuts the codes, which are posterior means, into
     `settings.bins` equal-width bins (Locatello et al. 2019). Protocol "paper" draws
@@ -32,11 +33,12 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
     Returns:
       part `score` in [0, 1]: 1 if every factor is in one code and no other, 0 if
       every factor is in two codes alike, or in none. Per factor `score`. Arrays
-      `mutual_information` (D, F) and `entropy` (F,), in nats.
+      `mutual_information` (L, F) of L latents and `entropy` (F,), in nats.
 
     Raises:
       UserError: one code only.
     """
+    table = table.by_latent()
     if table.codes.shape[1] < 2:
         raise UserError(
             "mig compares a factor's two best codes, but codes has one column"
@@ -49,7 +51,7 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
         )
         ran = {"estimator": "entropies of sampled q(z|x) rows", "samples": samples}
     else:
-        bins = histogram_bins(table.codes, settings.bins)
+        bins = table.binned(settings.bins)
         information = mutual_information(bins, labels)
         ran = {
             "estimator": "plug-in on equal-width bins of the training codes",

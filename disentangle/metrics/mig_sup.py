@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 
 
@@ -18,7 +18,8 @@ def mig_sup(
     holds two factors costs here, a factor in two codes costs there. The authors
     integrate over samples of q(z|x); bins of the means are what MIG reads here, so
     that both are of one kind. Carbonneau et al. 2022 divide by the code's entropy
-    instead of the factor's and count dead codes: their numbers differ.
+    instead of the factor's and count dead codes: their numbers differ. A categorical
+    latent is one code, active where its most probable value varies enough.
 
     Args:
       table: one code and factor at least.
@@ -34,7 +35,8 @@ def mig_sup(
       `normalised_information` (D, F) and `active` (D,).
     """
     labels = dense_labels(table.factors)
-    bins = histogram_bins(table.codes, settings.bins)
+    table = table.by_latent()
+    bins = table.binned(settings.bins)
     information = mutual_information(bins, labels) / entropy(labels)
     gaps = row_gap(information)
     active = np.var(table.codes, axis=0, dtype=np.float64) > active_variance

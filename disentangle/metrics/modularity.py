@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import mutual_information
 
 # nats: what is left of 0 when a code that tells nothing is summed up.
@@ -19,7 +19,7 @@ def modularity(table: CodeTable, settings: Settings) -> Result:
 
     Every code counts alike. One that tells (almost) nothing has the value of its
     estimation noise, often well above 0, so dead codes move the score; one that is
-    constant has I = 0 and the value 0.
+    constant has I = 0 and the value 0. A categorical latent is one code.
 
     Args:
       table: training rows.
@@ -30,7 +30,7 @@ def modularity(table: CodeTable, settings: Settings) -> Result:
       nats. With one factor, nothing can be mixed: codes that tell of it have 1.
     """
     information = mutual_information(
-        histogram_bins(table.codes, settings.bins), dense_labels(table.factors)
+        table.binned(settings.bins), dense_labels(table.factors)
     )
     each = pureness(information)
     return Result(

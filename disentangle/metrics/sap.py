@@ -19,7 +19,8 @@ def sap(
     """SAP = mean_j (S(1)j - S(2)j) over the factors j.
 
     S_ij says how well code i alone predicts factor j; S(1)j and S(2)j are the two
-    largest of column j.
+    largest of column j. A categorical latent is one code, the number of its most
+    probable value.
 
     "locatello": S_ij is the test accuracy of a linear support vector classifier,
     one class against the rest, C = 0.01, classes weighted by 1 / frequency, on the
@@ -47,6 +48,7 @@ def sap(
     Raises:
       UserError: one code only, or no test rows where they are needed.
     """
+    table = table.by_latent()
     if table.codes.shape[1] < 2:
         raise UserError(
             "sap compares a factor's two best codes, but codes has one column"

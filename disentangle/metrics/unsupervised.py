@@ -3,7 +3,6 @@
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 
 
@@ -22,7 +21,8 @@ def unsupervised(table: CodeTable, settings: Settings) -> Result:
                                      `settings.bins` equal-width bins.
 
     A constant code is independent of the others: it adds nothing to the first two,
-    whose formulas would divide 0 by 0. Where codes determine each other (a
+    whose formulas would divide 0 by 0. A categorical latent is one code, the number
+    of its most probable value. Where codes determine each other (a
     duplicate), the total correlation is infinite; it comes out as a large finite
     number that rounding decides. One code, or none that varies, gives 0.
 
@@ -34,13 +34,14 @@ def unsupervised(table: CodeTable, settings: Settings) -> Result:
       the four parts, >= 0; the normalised one <= 2. Arrays `covariance` (D, D) and
       `mutual_information` (D, D), its diagonal the entropies of the binned codes.
     """
+    table = table.by_latent()
     covariance = np.atleast_2d(np.cov(table.codes, rowvar=False))
     alive = np.ptp(table.codes, axis=0) > 0
     alive &= np.diag(covariance) > 0
     moving = covariance[np.ix_(alive, alive)]
     total = np.trace(moving)
     distance = _wasserstein(moving)
-    bins = histogram_bins(table.codes, settings.bins)
+    bins = table.binned(settings.bins)
     information = mutual_information(bins, bins)
     codes = len(information)
     between = np.sum(information) - np.trace(information)
