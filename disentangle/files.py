@@ -14,6 +14,7 @@ import platform
 import re
 import threading
 import time
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ DAMAGE = (
     SyntaxError,  # the header of an array
     TypeError,
     ValueError,
+    tokenize.TokenError,  # the same
     zipfile.BadZipFile,
     zlib.error,
 )

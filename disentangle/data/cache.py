@@ -15,7 +15,7 @@ import numpy as np
 
 from disentangle import errors
 from disentangle.data.dataset import aligned
-from disentangle.files import whole
+from disentangle.files import DAMAGE, clear_leftovers, whole
 
 
 def folder(cache_dir: str | os.PathLike | None = None) -> Path:
@@ -48,11 +48,12 @@ def cached(
       cache_dir: folder; None for the default one.
     """
     path = folder(cache_dir) / f"{name}.npy"
+    clear_leftovers(path.parent, path.stem)
     try:
         return _read(path, shape, dtype, sha256)
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGE as error:
         _warn(f"cache file {path} is damaged ({error}); building it again.")
     array = build()
     digest = hashlib.sha256(array.data).hexdigest()
@@ -78,7 +79,9 @@ def _read(
     """The verified array of a cache file; ValueError says what is wrong with it."""
     with open(path, "rb") as file:
         np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0(file)
+        with warnings.catch_warnings():  # numpy suspects a file of Python 2
+            warnings.simplefilter("ignore")
+            header = np.lib.format.read_array_header_1_0(file)
         if header != (shape, False, np.dtype(dtype)):
             raise ValueError(f"it holds {header[0]} {header[2]}")
         array = aligned(shape, dtype)

@@ -26,7 +26,7 @@ from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
 from disentangle.study.evaluate import load_data, score_run
 from disentangle.study.representations import check_score
-from disentangle.study.scores import keep_scores, scored_members
+from disentangle.study.scores import held_scores, keep_scores, scored_members
 from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import difference, owned
@@ -153,7 +153,9 @@ def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if path.exists():
-        held = read_json(path)
+        held = read_json(path, dict[str, Any])
+        if not isinstance(held.get("runs"), dict):
+            raise UserError(f"{path} is not the config of a study")
         both = {n: r for n, r in config["runs"].items() if n in held["runs"]}
         old = held | {"runs": {name: held["runs"][name] for name in both}}
         changes = difference(old, config | {"runs": both})
@@ -173,9 +175,8 @@ def score_missing(
 ) -> None:
     """Scores the run's living members, unless its scores.json holds every metric."""
     assert run.workdir is not None
-    path = run.workdir / "scores.json"
-    held = read_json(path)["ran"] if path.exists() else {}
-    if set(choose_metrics(section["metrics"])) <= set(held):
+    held = held_scores(run.workdir)
+    if held and set(choose_metrics(section["metrics"])) <= set(held.ran):
         return
     rows = (section["num_train"], section["num_test"])
     with bars.Progress(f"score {name}", unit="fit", shown=progress) as bar:
@@ -198,9 +199,8 @@ def gather(folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     ran: dict[str, Any] = {}
     for name in read_json(folder / "config.json")["runs"]:
-        path = folder / "runs" / name / "scores.json"
-        if path.exists():
-            found = read_json(path)
-            rows += found["rows"]
-            ran |= found["ran"]
+        found = held_scores(folder / "runs" / name)
+        if found:
+            rows += found.rows
+            ran |= found.ran
     write_json(folder / "scores.json", {"rows": rows, "ran": ran})

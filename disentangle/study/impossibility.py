@@ -11,6 +11,8 @@ goes on with the first that is missing. `report` reads the same files.
                       Gaussian code; `values` (n,) and `factor`: the first's factor
 """
 
+import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,14 @@ CLOUD = 1500  # points drawn of a code
 Row = dict[str, Any]
 # angle -> what is measured at it, and how scores were computed
 Measure = Callable[[float], tuple[Row, dict[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """What impossibility.json holds."""
+
+    rows: list[dict[str, float | str | None]]
+    ran: dict[str, dict[str, Any]]
 
 
 def default_impossibility(data: str) -> ConfigDict:
@@ -111,7 +121,7 @@ def run_impossibility(
             name = f"{run.config['method']['name']} in {Path(config['run']).name}"
             measures[name] = _vae(run, data, index, config)
         path = folder / "impossibility.json"
-        table = read_json(path) if path.exists() else {"rows": [], "ran": {}}
+        table = _held(path)
         done = {(row["code"], row["angle"]) for row in table["rows"]}
         todo = [(name, angle) for name in measures for angle in config["angles"]]
         todo = [pair for pair in todo if pair not in done]
@@ -124,6 +134,19 @@ def run_impossibility(
         with whole(folder / "impossibility.csv") as beside:
             pd.DataFrame(table["rows"]).to_csv(beside, index=False)
     return folder
+
+
+def _held(path: Path) -> dict[str, Any]:
+    """The rows of an earlier start; a damaged file is reported and begun anew."""
+    if path.exists():
+        try:
+            held = read_json(path, Table)
+            if all({"code", "angle"} <= row.keys() for row in held.rows):
+                return dataclasses.asdict(held)
+            raise UserError(f"{path} has a row without code or angle")
+        except UserError as error:
+            warnings.warn(f"{error}; it is begun anew", stacklevel=3)
+    return {"rows": [], "ran": {}}
 
 
 def _perfect(data: Dataset, index: np.ndarray, config: dict, folder: Path) -> Measure:

@@ -1,5 +1,7 @@
 """Scores on disk: scores.json and the matrices beside it, one format for all jobs."""
 
+import dataclasses
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from disentangle.files import write_arrays, write_json
+from disentangle.errors import UserError
+from disentangle.files import read_json, write_arrays, write_json
 from disentangle.metrics.base import Result
 from disentangle.metrics.score import flatten
 from disentangle.training.run import Run
@@ -17,6 +20,14 @@ MATRICES = {
     "importance.npz": ("dci", "importance"),
     "information.npz": ("mig", "mutual_information"),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What scores.json holds."""
+
+    rows: list[dict[str, float | str | None]]
+    ran: dict[str, dict[str, Any]]
 
 
 class Scored(NamedTuple):
@@ -80,7 +91,21 @@ def keep_scores(
         if "mig" in results:
             arrays["information.npz"]["entropy"] = results["mig"].arrays["entropy"]
     for file, found in arrays.items():
-        (folder / file).unlink(missing_ok=True)  # of scores that are replaced here
         if found:
             write_arrays(folder / file, {"factors": np.asarray(factor_names)} | found)
     write_json(folder / "scores.json", {"rows": rows, "ran": ran})
+    for file, found in arrays.items():
+        if not found:  # of scores that were replaced here
+            (folder / file).unlink(missing_ok=True)
+
+
+def held_scores(folder: Path) -> Kept | None:
+    """What `keep_scores` wrote; None where nothing is, or by a warning damaged."""
+    path = folder / "scores.json"
+    if not path.exists():
+        return None
+    try:
+        return read_json(path, Kept)
+    except UserError as error:
+        warnings.warn(f"{error}; it is passed over", stacklevel=2)
+        return None
