@@ -85,6 +85,8 @@ class Checkpoints:
                 refuse_change(leaves, ocp.load(folder / staged.name))
             if target.exists():
                 _remove(target.rename(self.folder / f"saving-{step}-before"))
+            if self._list(step).is_dir():
+                _remove(self._list(step))
             write_json(self._list(step), _sums(staged))
             staged.rename(target)
         except OSError as error:
@@ -139,7 +141,7 @@ class Checkpoints:
                 aside = self.folder / f"{ASIDE}{step}"
                 _remove(aside)
                 (self.folder / str(step)).rename(aside)
-                self._list(step).unlink(missing_ok=True)
+                _remove(self._list(step))
         return -1, None
 
     def _report(self, damaged: dict[int, str], step: int | None, mend: bool) -> None:
@@ -184,7 +186,7 @@ class Checkpoints:
         for old in self.steps()[:-KEEP]:
             (self.folder / str(old)).rename(self.folder / f"saving-{old}-before")
             _remove(self.folder / f"saving-{old}-before")
-            self._list(old).unlink(missing_ok=True)
+            _remove(self._list(old))
         for path in self.folder.glob(f"{ASIDE}*"):
             number = path.name.removeprefix(ASIDE)
             if STEP.fullmatch(number) and int(number) <= newest:
