@@ -18,7 +18,7 @@ full       300,000 steps at 1e-4 (FactorVAE 300,000, its paper's), the published
            protocols' length; for a GPU.
 
 AnnealedVAE's and JointVAE's capacities grow over the first third and the whole of
-training, as in their papers, whatever its length.
+training, as in their papers, whatever its length: schedules are shares of the steps.
 """
 
 from typing import Any
@@ -29,10 +29,10 @@ from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
 from disentangle.study.comparison import default_comparison
 
-# size -> steps, learning rate; for RF-VAE steps and relevance_start
+# size -> steps, learning rate; for RF-VAE steps and relevance_start, a share of them
 SIZES = {
-    "quick": ((1_000, 1e-3), (2_500, 500.0)),
-    "overnight": ((20_000, 5e-4), (20_000, 1000.0)),
+    "quick": ((1_000, 1e-3), (2_500, 0.2)),
+    "overnight": ((20_000, 5e-4), (20_000, 0.05)),
     "full": ((300_000, 1e-4), (300_000, 0.0)),
 }
 THREE_SEEDS = (
@@ -70,7 +70,7 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
     if not name:
         raise UserError("the config needs a data set, as in comparison.py:dsprites")
     (steps, rate), (relevance_steps, relevance_start) = SIZES[size]
-    config = default_comparison(name, methods(steps))
+    config = default_comparison(name, methods())
     for run in config.runs:
         section = config.runs[run]
         section.steps = steps
@@ -85,15 +85,6 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
     return config
 
 
-def methods(steps: int) -> dict[str, dict[str, Any]]:
-    """Every unsupervised and weakly supervised method -> fields unlike its defaults.
-
-    The defaults are the papers'. What is counted in steps there is scaled to this
-    training's length.
-    """
-    scaled = {
-        "annealed_vae": {"threshold": steps / 3},
-        "s2_annealed_vae": {"threshold": steps / 3},
-        "joint_vae": {"capacity_steps": float(steps)},
-    }
-    return {name: scaled.get(name, {}) for name in METHODS if name != "supervised"}
+def methods() -> dict[str, dict[str, Any]]:
+    """Every unsupervised and weakly supervised method, with its defaults."""
+    return {name: {} for name in METHODS if name != "supervised"}

@@ -64,7 +64,7 @@ def test_a_method_in_a_sweep():
     run = dt.train(
         "warmup_vae",
         dt.load("blocks"),
-        warmup=[1.0, 1e9],
+        warmup=[2.0, 1e9],
         steps=30,
         batch_size=16,
         learning_rate=1e-2,
@@ -72,7 +72,7 @@ def test_a_method_in_a_sweep():
         encoder="dense",
         decoder="dense",
     )
-    assert run.members == ("warmup=1,seed=0", "warmup=1e+09,seed=0")
+    assert run.members == ("warmup=2,seed=0", "warmup=1e+09,seed=0")
     codes = run.encode(dt.load("blocks").images(jnp.arange(128)))
     assert codes.shape == (2, 128, 10)
     # What costs nothing is used more: without a KL the codes spread further.

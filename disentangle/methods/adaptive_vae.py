@@ -111,6 +111,7 @@ ADA_GVAE = Recipe(
     Hyper,
     "Ada-GVAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
+    protocol={"steps": 300_000},
 )
 ADA_ML_VAE = Recipe(
     build,
@@ -118,4 +119,5 @@ ADA_ML_VAE = Recipe(
     Hyper,
     "Ada-ML-VAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
+    protocol={"steps": 300_000},
 )

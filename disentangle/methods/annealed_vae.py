@@ -15,14 +15,16 @@ class Hyper(NamedTuple):
 
     gamma: float = 1000.0  # >= 0
     c_max: float = 25.0  # nats, >= 0; the capacity at the end
-    threshold: float = 100_000.0  # steps until C is c_max, > 0
+    # When C is c_max: a share of the run's steps, or a number of steps (above 1).
+    # Their 100,000 of 300,000.
+    threshold: float = 1 / 3
 
 
 def capacity(hyper: Hyper, step: Any) -> jax.Array:
     """C(t) = min(c_max, c_max t / threshold), nats: from 0, as Locatello et al. 2019.
 
-    Burgess et al. begin at 0.5 nats instead, which is the capacity of their step
-    2,000 here.
+    `threshold` is in steps here. Burgess et al. begin at 0.5 nats instead, which is the
+    capacity of their step 2,000 here.
     """
     part = jnp.asarray(step, jnp.float32) / hyper.threshold
     return hyper.c_max * jnp.minimum(1.0, part)
@@ -51,4 +53,11 @@ def build(
     return gaussian_vae(settings, shape, objective)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "AnnealedVAE, capacity (Burgess et al. 2018)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "AnnealedVAE, capacity (Burgess et al. 2018)",
+    schedules=("threshold",),
+    protocol={"steps": 300_000},
+)

@@ -4,7 +4,9 @@ A method is written for one model and one batch. The training loop adds steps,
 checkpoints and the population axis; it knows nothing but these types.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +14,7 @@ import optax
 
 from disentangle.data.samplers import Arrange, Batch, alone
 from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError
 from disentangle.nn.net import Net
 
 Params = dict[str, Any]  # parameters per network name
@@ -50,7 +53,9 @@ class Method(NamedTuple):
     are the means of Gaussians; then `represent` gives these means;
     `decode(params, codes (B, D)) -> images (B, H, W, C) in [0, 1]`;
     `blocks` names, a code dimension each, the attribute it belongs to, where
-    the method fixes that; `arrange` makes a step's batch of the images drawn.
+    the method fixes that; `arrange` makes a step's batch of the images drawn;
+    `check(hyper)` of one member's numbers raises UserError where the limits of single
+    ones (Recipe.limits) do not suffice.
     """
 
     nets: dict[str, Net]
@@ -61,6 +66,19 @@ class Method(NamedTuple):
     tasks: Tasks | None = None
     blocks: tuple[str, ...] | None = None
     arrange: Arrange = alone
+    check: Callable[[Any], None] = lambda hyper: None
+
+
+class Limits(NamedTuple):
+    """What a traced number may be: `least` to `most`, both included or `least` not."""
+
+    least: float = 0.0
+    most: float = math.inf
+    above: bool = False  # True: `least` itself is refused
+
+
+ABOVE_ZERO = Limits(above=True)
+LARGEST = 1e30  # far below what a float32 holds
 
 
 # What a method is told besides images: the word of a Recipe, and what it means.
@@ -85,6 +103,16 @@ class Recipe(NamedTuple):
       hyper: NamedTuple class of what is traced (numbers a population sweeps).
       summary: one line for `python -m disentangle list`.
       supervision: a key of SUPERVISION.
+      schedules: fields of `hyper` that say when in training. Up to 1 such a field is
+        a share of the run's steps, which is what its default is; above 1 a number of
+        steps. The losses see steps.
+      limits: field of `hyper` -> what it may be. Fields that are not named are at
+        least 0, schedules above 0.
+      protocol: what the paper or its authors' code sets for dSprites, where this
+        differs from `training.config.default_config` (the method's defaults within
+        the protocol of Locatello et al. 2019): dotted config field -> value, as
+        {"optimizer.learning_rate": 5e-4}. {}: nothing differs. None: the paper's
+        settings are not known to us, or cannot be had here.
     """
 
     build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
@@ -92,6 +120,35 @@ class Recipe(NamedTuple):
     hyper: Any
     summary: str
     supervision: str = "none"
+    schedules: tuple[str, ...] = ()
+    limits: Mapping[str, Limits] = MappingProxyType({})
+    protocol: Mapping[str, Any] | None = None
+
+
+def whole(name: str, value: int, least: int, most: int = 10_000) -> None:
+    """Raises UserError unless `value`, of the field `name`, is in least .. most."""
+    if not least <= value <= most:
+        side = f"at least {least}" if value < least else f"at most {most:,}"
+        raise UserError(f"method.{name}={value} must be {side}")
+
+
+def check_number(recipe: Recipe, name: str, value: float) -> None:
+    """Raises UserError where the traced field `name` may not be `value`."""
+    usual = ABOVE_ZERO if name in recipe.schedules else Limits()
+    least, most, above = recipe.limits.get(name, usual)
+    if value < least or (above and value == least):
+        side = f"above {least:g}" if above else f"at least {least:g}"
+        raise UserError(f"method.{name}={value:g} must be {side}")
+    if value > most:
+        raise UserError(f"method.{name}={value:g} must be at most {most:g}")
+    if abs(value) > LARGEST:
+        raise UserError(f"method.{name}={value:g} must be within +-{LARGEST:g}")
+
+
+def in_steps(recipe: Recipe, name: str, value: Any, steps: int) -> Any:
+    """A traced field as the losses see it: the share of a schedule as steps."""
+    is_share = name in recipe.schedules and value <= 1
+    return value * steps if is_share else value
 
 
 def init(method: Method, *, key: jax.Array) -> Params:

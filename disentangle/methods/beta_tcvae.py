@@ -102,4 +102,16 @@ def build(
     return gaussian_vae.gaussian_vae(settings, shape, loss)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "beta-TCVAE (Chen et al. 2018)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "beta-TCVAE (Chen et al. 2018)",
+    protocol={
+        "method.encoder": "chen",
+        "method.decoder": "chen",
+        "batch_size": 2048,
+        "optimizer.learning_rate": 1e-3,
+        "steps": 18_000,  # 50 epochs of 737,280 images
+    },
+)

@@ -22,7 +22,7 @@ import optax
 from disentangle.data.samplers import Arrange, Batch, alone, halves, with_second
 from disentangle.errors import UserError
 from disentangle.methods import gaussian_vae
-from disentangle.methods.base import Loss, Params, Player
+from disentangle.methods.base import Loss, Params, Player, whole
 from disentangle.methods.gaussian_vae import Model, sample_posterior
 from disentangle.methods.likelihood import softplus
 from disentangle.nn import Net
@@ -44,6 +44,7 @@ class Settings(gaussian_vae.Settings):
                 f"method.discriminator={self.discriminator} must be hidden widths, "
                 "whole numbers of at least 1"
             )
+        whole("discriminator", max(self.discriminator, default=1), 1)
 
 
 ARRANGEMENTS: dict[int, Arrange] = {1: alone, 2: with_second}

@@ -20,7 +20,7 @@ import jax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Method, Player, Recipe
 from disentangle.methods.density_ratio import (
     ARRANGEMENTS,
     Settings,
@@ -80,4 +80,11 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "FactorVAE (Kim & Mnih 2018)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "FactorVAE (Kim & Mnih 2018)",
+    limits={"discriminator_learning_rate": ABOVE_ZERO},
+    protocol={"steps": 300_000},
+)

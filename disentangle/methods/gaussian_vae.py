@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import Arrange, Batch, alone
-from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Logs, Method, Params, Player
+from disentangle.errors import unknown
+from disentangle.methods.base import Logs, Method, Params, Player, whole
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import Net, decoder, encoder
 
@@ -29,8 +29,7 @@ class Settings:
     likelihood: str = "bernoulli"
 
     def __post_init__(self):
-        if self.latents < 1:
-            raise UserError(f"method.latents={self.latents} must be at least 1")
+        whole("latents", self.latents, 1)
         if self.likelihood not in LIKELIHOODS:
             raise unknown("likelihood", self.likelihood, LIKELIHOODS)
 

@@ -1,5 +1,6 @@
 """InfoVAE: the KL exchanged for a divergence of q(z), here MMD (Zhao et al. 2019)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import unknown
+from disentangle.errors import UserError, unknown
 from disentangle.methods import gaussian_vae
-from disentangle.methods.base import Logs, Method, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Limits, Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Terms
 
 # kernel(squares, latents=, bandwidth=): squared distances -> values in (0, 1]
@@ -139,7 +140,24 @@ def build(
     """The InfoVAE of `settings` for images of `shape`."""
     del space
     loss = partial(objective, settings=settings)
-    return gaussian_vae.gaussian_vae(settings, shape, loss)
+    method = gaussian_vae.gaussian_vae(settings, shape, loss)
+    return method._replace(check=weighs)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "InfoVAE with MMD (Zhao et al. 2019)")
+def weighs(hyper: Any) -> None:
+    """Raises UserError where the distance from the prior would be rewarded."""
+    if hyper.alpha + hyper.lambda_ < 1:
+        raise UserError(
+            f"method.alpha={hyper.alpha:g} and method.lambda_={hyper.lambda_:g} must "
+            "be at least 1 together: their sum less 1 weighs the distance of q(z) "
+            "from the prior"
+        )
+
+
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "InfoVAE with MMD (Zhao et al. 2019)",
+    limits={"alpha": Limits(-math.inf, 1.0), "bandwidth": ABOVE_ZERO},
+)

@@ -15,7 +15,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
 from disentangle.methods import beta_vae, gaussian_vae
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import Method, Player, Recipe, whole
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.group_posterior import AVERAGES, share
 from disentangle.methods.pairs import groups
@@ -32,6 +32,7 @@ class Settings(gaussian_vae.Settings):
 
     def __post_init__(self):
         super().__post_init__()
+        whole("members", self.members, 2)
         if not 1 <= self.content < self.latents:
             raise UserError(
                 f"method.content={self.content} must be in 1 .. {self.latents - 1}, "

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import Logs, Method, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Player, Recipe
 from disentangle.methods.quantised import (
     Settings,
     adamw,
@@ -115,4 +115,16 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "QLAE, latent quantisation (Hsu et al. 2023)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "QLAE, latent quantisation (Hsu et al. 2023)",
+    limits={"adamw_learning_rate": ABOVE_ZERO},
+    protocol={
+        "method.encoder": "hsu",
+        "method.decoder": "hsu",
+        "batch_size": 128,
+        "steps": 200_000,
+    },
+)

@@ -15,8 +15,8 @@ import jax
 import optax
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Method, Params, Player
+from disentangle.errors import unknown
+from disentangle.methods.base import Method, Params, Player, whole
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import Net, decoder, encoder
 
@@ -36,10 +36,8 @@ class Settings:
     likelihood: str = "bernoulli"
 
     def __post_init__(self):
-        if self.latents < 0:
-            raise UserError(f"method.latents={self.latents} must be at least 0")
-        if self.values < 2:
-            raise UserError(f"method.values={self.values} must be at least 2")
+        whole("latents", self.latents, 0)
+        whole("values", self.values, 2)
         if self.likelihood not in LIKELIHOODS:
             raise unknown("likelihood", self.likelihood, LIKELIHOODS)
 

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
-from disentangle.methods.base import Method, Params, Player, Recipe
+from disentangle.methods import rf_vae_0
+from disentangle.methods.base import Limits, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import first_and_last
 from disentangle.methods.gaussian_vae import model
 from disentangle.methods.likelihood import softplus
@@ -38,7 +39,8 @@ class Hyper(NamedTuple):
     eta_s: float = 1.0  # of sum_d r_d: few latents are relevant
     eta_h: float = 100.0  # of the entropy of r: each is so or not
     discriminator_learning_rate: float = 1e-4
-    relevance_start: float = 0.0  # steps before which r rests; the authors' is 0
+    # Before it r rests: a share of the run's steps, or steps (above 1); theirs: 0
+    relevance_start: float = 0.0
 
 
 def relevance_net(latents: int) -> Net:
@@ -94,4 +96,12 @@ def build(
     return gated_method(settings, vae, net, relevance_net(settings.latents), player)
 
 
-RECIPE = Recipe(build, CriticSettings, Hyper, "RF-VAE, relevance (Kim et al. 2019)")
+RECIPE = Recipe(
+    build,
+    CriticSettings,
+    Hyper,
+    "RF-VAE, relevance (Kim et al. 2019)",
+    schedules=("relevance_start",),
+    limits=rf_vae_0.LIMITS | {"relevance_start": Limits()},
+    protocol=rf_vae_0.PROTOCOL,
+)

@@ -18,7 +18,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods import density_ratio
-from disentangle.methods.base import Logs, Method, Params, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import (
     ARRANGEMENTS,
     discriminator_player,
@@ -131,8 +131,21 @@ def gated_method(
         {"discriminator": discriminator_player(net, samples), "vae": player},
         nets={"discriminator": net, "relevance": gate},
         arrange=ARRANGEMENTS[settings.batches],
-    )
+    )._replace(check=ordered)
 
+
+def ordered(hyper: Any) -> None:
+    """Raises UserError where a nuisance would pay less than a relevant latent."""
+    if hyper.lambda_min > hyper.lambda_max:
+        raise UserError(
+            f"method.lambda_min={hyper.lambda_min:g} must be at most "
+            f"method.lambda_max={hyper.lambda_max:g}"
+        )
+
+
+LIMITS = {"discriminator_learning_rate": ABOVE_ZERO}
+# Of the authors' runs on dSprites' ovals (`oval_dsprites`), the one they test.
+PROTOCOL = {"method.gamma": 35.0, "steps": 300_000}
 
 RECIPE = Recipe(
     build,
@@ -140,4 +153,6 @@ RECIPE = Recipe(
     Hyper,
     "RF-VAE-0, relevance given (Kim et al. 2019)",
     supervision="relevance",
+    limits=LIMITS,
+    protocol=PROTOCOL,
 )

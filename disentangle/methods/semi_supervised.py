@@ -23,7 +23,7 @@ import numpy as np
 from disentangle.data.samplers import Arrange, Batch, Pool, take
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Loss, Method, Recipe
+from disentangle.methods.base import Loss, Method, Recipe, whole
 from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
 from disentangle.nn import Net
 
@@ -112,6 +112,9 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
         _hyper(unsupervised.hyper),
         f"{name}, few labels (Locatello et al. 2020)",
         supervision="labels",
+        schedules=unsupervised.schedules,
+        limits=unsupervised.limits,
+        protocol={"steps": 300_000},
     )
 
 
@@ -134,8 +137,8 @@ def _settings(unsupervised: Any) -> type:
 
         def __post_init__(self):
             super().__post_init__()
-            if self.labels < 1:
-                raise UserError(f"method.labels={self.labels} must be at least 1")
+            whole("labels", self.labels, 1, 10**9)
+            whole("label_seed", self.label_seed, 0, 2**32 - 1)
             if self.supervised_loss not in LABEL_LOSSES:
                 raise unknown("supervised loss", self.supervised_loss, LABEL_LOSSES)
 

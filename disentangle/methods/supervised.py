@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
-from disentangle.methods.base import Method, Params, Player, Recipe, Tasks
+from disentangle.methods.base import Method, Params, Player, Recipe, Tasks, whole
 from disentangle.methods.tasks import parse
 from disentangle.nn import attribute_heads, encoder, output_width
 
@@ -33,8 +34,7 @@ class Settings:
 
     def __post_init__(self):
         for name, width in (("subspace", self.subspace), ("hidden", self.hidden)):
-            if width < 1:
-                raise UserError(f"method.{name}={width} must be at least 1")
+            whole(name, width, 1)
 
 
 class Hyper(NamedTuple):
@@ -73,12 +73,17 @@ def build(
         del key, step
         values = losses(params, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
+        total = values.sum() if weights.size == 0 else (weights * values).sum()
+        return total, {"task_losses": values}
+
+    def check(hyper: Hyper) -> None:
+        weights = np.asarray(hyper.weights)
         if weights.size not in (0, len(tasks)):
             raise UserError(
                 f"method.weights has {weights.size} numbers for {len(tasks)} tasks"
             )
-        total = values.sum() if weights.size == 0 else (weights * values).sum()
-        return total, {"task_losses": values}
+        if weights.size and not weights.any():
+            raise UserError("method.weights are all 0: nothing would be learned")
 
     def represent(params, images):
         codes = forward(params, images).codes
@@ -91,6 +96,7 @@ def build(
         represent=represent,
         tasks=Tasks(names, ("encoder",), losses),
         blocks=tuple(n for n in names for _ in range(settings.subspace)),
+        check=check,
     )
 
 

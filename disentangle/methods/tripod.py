@@ -27,9 +27,8 @@ import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError
 from disentangle.methods import quantised
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Method, Player, Recipe, whole
 from disentangle.methods.quantised import adamw, method_of, model, straight_through
 
 
@@ -42,8 +41,7 @@ class Settings(quantised.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.probes < 2:  # a variance over one is 0
-            raise UserError(f"method.probes={self.probes} must be at least 2")
+        whole("probes", self.probes, 2, 100)  # a variance over one is 0
 
 
 class Hyper(NamedTuple):
@@ -199,4 +197,15 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "Tripod, latent quantisation (Hsu et al. 2024)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "Tripod, latent quantisation (Hsu et al. 2024)",
+    limits={
+        "epsilon": ABOVE_ZERO,
+        "marginal_bandwidth": ABOVE_ZERO,
+        "adamw_learning_rate": ABOVE_ZERO,
+    },
+    protocol={"steps": 250_000},
+)

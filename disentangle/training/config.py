@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
-from disentangle.methods.base import Recipe
+from disentangle.methods.base import Recipe, check_number, in_steps
 from disentangle.training import optimizers
 from disentangle.training.state import Optimizer, Traced
 
@@ -73,6 +73,20 @@ def default_config(data: str, method: str, optimizer: str = "adam") -> ConfigDic
     )
 
 
+def paper_config(data: str, method: str) -> ConfigDict:
+    """`default_config` with what the method's paper has otherwise (Recipe.protocol).
+
+    Raises:
+      UserError: where the paper's settings are not known.
+    """
+    config = default_config(data, method)
+    protocol = METHODS[method].protocol
+    if protocol is None:
+        raise UserError(f"the settings of {method!r} in its paper are not known here")
+    config.update_from_flattened_dict(dict(protocol))
+    return config
+
+
 def plain(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as JSON would give it back (tuples become lists)."""
     tree = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
@@ -87,7 +101,8 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
 
     Sweeps: a list in a traced field of the method, or in
     `optimizer.learning_rate`, is swept; members are the product of the sweeps
-    times `seeds` seeds from `seed` on.
+    times `seeds` seeds from `seed` on. A schedule given as a share of the steps is
+    steps in `traced`, and stays as written in `config` and in the members' names.
 
     Raises:
       UserError: on an unknown key, a number out of range, a list in a static
@@ -117,7 +132,8 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
     )
 
     def stack(name: str) -> Any:
-        return np.asarray([row[name] for row, _ in rows], np.float32)
+        values = [in_steps(recipe, name, row[name], config["steps"]) for row, _ in rows]
+        return np.asarray(values, np.float32)
 
     hyper = recipe.hyper(**{name: stack(name) for name in recipe.hyper._fields})
     return Plan(
@@ -210,6 +226,8 @@ def _traced(recipe: Recipe, method: dict) -> dict[str, list]:
             values[name] = [_number(f"method.{name}", v) for v in rows]
         if not values[name]:
             raise UserError(f"method.{name} is an empty list")
+        for number in np.ravel(np.asarray(values[name], object)):
+            check_number(recipe, name, number)
     return values
 
 

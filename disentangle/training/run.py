@@ -198,6 +198,8 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
     planned = plan(config)
     section = planned.config["data"]
     method = planned.recipe.build(planned.settings, data.space, data.shape)
+    for member in range(len(planned.members)):
+        method.check(jax.tree.map(lambda x, i=member: x[i], planned.traced.method))
     rates = planned.config["optimizer"]["learning_rate"]
     if isinstance(rates, list) and all(p.optimizer for p in method.players.values()):
         raise UserError(

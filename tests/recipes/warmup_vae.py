@@ -12,7 +12,7 @@ from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 class Hyper(NamedTuple):
     """Traced: a list of these is a sweep in one program."""
 
-    warmup: float = 1000.0  # steps until the KL has its full weight, > 0
+    warmup: float = 0.05  # share of the run's steps until the KL has its full weight
 
 
 def objective(terms: Terms, hyper: Hyper, *, key: jax.Array, step: jax.Array):
@@ -28,4 +28,10 @@ def build(settings: Settings, space, shape):
     return gaussian_vae(settings, shape, objective)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "KL warm-up VAE (Bowman et al. 2016)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "KL warm-up VAE (Bowman et al. 2016)",
+    schedules=("warmup",),
+)
