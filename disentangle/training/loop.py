@@ -12,7 +12,7 @@ import numpy as np
 from disentangle.data.samplers import Pool
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
-from disentangle.progress import say
+from disentangle.progress import say, stage
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan
@@ -221,7 +221,7 @@ def report_dead(
     """Names the members that diverged in the last n steps."""
     now = np.asarray(alive)
     for member in np.flatnonzero(before & ~now):
-        say(
+        stage(
             f"{plan.members[member]} diverged between steps {step - n} and {step}: "
             "its parameters stay as they were before; the others go on"
         )
