@@ -6,6 +6,7 @@ from pathlib import Path
 from disentangle import errors
 from disentangle.data import dsprites, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 
 __all__ = ["DATASETS", "Dataset", "Factor", "FactorSpace", "Symmetry", "load"]
@@ -17,6 +18,7 @@ DATASETS: dict[str, Recipe] = {
 SOURCES = ("rendered", "file", "tfds")
 
 
+@float32()
 def load(
     name: str,
     *,

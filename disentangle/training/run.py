@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.dataset import Dataset
+from disentangle.data.precision import float32
 from disentangle.data.samplers import Pool, scaled, split
 from disentangle.errors import UserError, unknown
 from disentangle.files import read_json, write_json
@@ -62,6 +63,7 @@ class Run:
     observed: dict[str, Any]
     workdir: Path | None = None
 
+    @float32()
     def encode(self, images: Any) -> np.ndarray:
         """Posterior means (or codes) of images.
 
@@ -74,6 +76,7 @@ class Run:
         """
         return self._batched(self.method.represent, self._pixels(images))
 
+    @float32()
     def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """Means and log-variances, each (P, B, D), of the Gaussian codes of images.
 
@@ -86,6 +89,7 @@ class Run:
             )
         return self._batched(self.method.posterior, self._pixels(images))
 
+    @float32()
     def decode(self, codes: Any) -> np.ndarray:
         """Images (P, B, H, W, C) in [0, 1] of codes (P, B, D) or (B, D)."""
         if self.method.decode is None:
@@ -193,6 +197,7 @@ def train(
     return fit(config, data, workdir=workdir, progress=progress)
 
 
+@float32()
 def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]:
     """The checked plan of a config, its method, training pool and test index."""
     planned = plan(config)
@@ -221,6 +226,7 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
     return planned, method, pool, test_index
 
 
+@float32()
 def fit(
     config: Any,
     data: Dataset,
@@ -279,6 +285,7 @@ def fit(
     return _run(planned, method, final.state, final.observed, view, Path(workdir))
 
 
+@float32()
 def load_run(path: str | Path) -> Run:
     """The newest checkpoint of a workdir, without its data set.
 
