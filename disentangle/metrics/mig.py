@@ -7,6 +7,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.posterior_information import posterior_information
+from disentangle.metrics.shuffled import shuffled_floor
 
 
 def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Result:
@@ -33,7 +34,9 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
     Returns:
       part `score` in [0, 1]: 1 if every factor is in one code and no other, 0 if
       every factor is in two codes alike, or in none. Per factor `score`. Arrays
-      `mutual_information` (L, F) of L latents and `entropy` (F,), in nats.
+      `mutual_information` (L, F) of L latents and `entropy` (F,), in nats; on bins
+      also `shuffled` (F,), what codes seem to know of a shuffled factor, see
+      `shuffled_floor`.
 
     Raises:
       UserError: one code only.
@@ -45,6 +48,7 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
         )
     labels = dense_labels(table.factors)
     ran: dict[str, object]
+    floor: dict[str, np.ndarray] = {}
     if settings.protocol == "paper" and table.logvars is not None:
         information = posterior_information(
             table.codes, table.logvars, labels, settings, samples=samples
@@ -53,6 +57,7 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
     else:
         bins = table.binned(settings.bins)
         information = mutual_information(bins, labels)
+        floor["shuffled"] = shuffled_floor(bins, labels, seed=settings.seed)
         ran = {
             "estimator": "plug-in on equal-width bins of the training codes",
             "bins": settings.bins,
@@ -64,7 +69,7 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
     return Result(
         parts={"score": float(np.mean(gaps))},
         per_factor={"score": tuple(gaps.tolist())},
-        arrays={"mutual_information": information, "entropy": entropies},
+        arrays={"mutual_information": information, "entropy": entropies} | floor,
         ran={
             "definition": "mean over factors of (I(1) - I(2)) / H, in nats",
             **ran,

@@ -48,6 +48,7 @@ class Importance(NamedTuple):
     matrix: np.ndarray  # (D, F)
     factors: list[str]
     codes: list[str]
+    shuffled: np.ndarray | None = None  # (F,) of information: what nothing looks like
 
 
 class Units(NamedTuple):
@@ -165,7 +166,10 @@ def informations(workdir: Path) -> dict[str, Importance] | None:
     with reading(path):
         entropy = _arrays(path)["entropy"]
         return {
-            name: table._replace(matrix=table.matrix / entropy)
+            name: table._replace(
+                matrix=table.matrix / entropy,
+                shuffled=None if table.shuffled is None else table.shuffled / entropy,
+            )
             for name, table in found.items()
         }
 
@@ -176,11 +180,15 @@ def _matrices(path: Path) -> dict[str, Importance] | None:
     arrays = _arrays(path)
     with reading(path):
         factors = [str(name) for name in arrays["factors"]]
-        others = ("factors", "entropy")
-        names = [n for n in arrays if n not in others and not n.endswith(":codes")]
+        names = [name for name in arrays if f"{name}:codes" in arrays]
+        if not names:
+            raise UserError("it holds no matrix with the names of its codes")
         return {
             name: Importance(
-                arrays[name], factors, [str(code) for code in arrays[f"{name}:codes"]]
+                arrays[name],
+                factors,
+                [str(code) for code in arrays[f"{name}:codes"]],
+                arrays.get(f"{name}:shuffled"),
             )
             for name in names
         }

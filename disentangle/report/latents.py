@@ -33,8 +33,9 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
     Args:
       planes: name -> `plane_codes` (n, 2), `plane_labels` (n, F), `plane_factors`
         (F,), `plane_share` (F,), `plane_x`, `plane_y` (S,), `plane_pictures`
-        (S, S, H, W, C) in [0, 1] decoded at [y, x].
-      factor: colours the codes; None is the one of which latents tell most.
+        (S, S, H, W, C) in [0, 1] decoded at [y, x]; `plane_shuffled` (F,) if known.
+      factor: colours the codes; None is the one of which latents tell most beyond
+        what shuffled factors give.
 
     Raises:
       UserError: no planes, or a factor that they do not have.
@@ -44,7 +45,7 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
     first = next(iter(planes.values()))
     names = [str(name) for name in first["plane_factors"]]
     if factor is None:
-        shares = np.mean([plane["plane_share"] for plane in planes.values()], axis=0)
+        shares = np.mean([_told(plane) for plane in planes.values()], axis=0)
         factor = names[int(np.argmax(shares))]
     if factor not in names:
         raise unknown("factor", factor, names)
@@ -61,6 +62,11 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
             row[1].set_title("decoded", loc="left")
         axes[0, 0].set_title(f"{next(iter(planes))}\ncodes by {factor}", loc="left")
     return figure
+
+
+def _told(plane: Plane) -> np.ndarray:
+    """(F,) the share of a factor's entropy beyond that of shuffled factors."""
+    return np.asarray(plane["plane_share"]) - plane.get("plane_shuffled", 0.0)
 
 
 def _draw_codes(axes: Any, plane: Plane, column: int) -> None:
@@ -100,8 +106,10 @@ def plane(workdir: Path) -> list[Block]:
         return []
     with files.reading(workdir / "plane.npz"):
         figure = plane_figure({files.model_name(workdir): arrays})
+    told = bool(_told(arrays).max() > 0)
+    doubt = "" if told else ", though no more than of shuffled factors"
     caption = (
-        "Left: codes of images, coloured by the factor of which they tell most. "
+        f"Left: codes of images, coloured by the factor that they tell most of{doubt}. "
         "Right: pictures decoded from the values on the axes. `python -m disentangle "
         "plane` draws several runs with two latents together."
     )

@@ -26,6 +26,7 @@ from disentangle.report.style import (
 CELL = 0.62  # inches: the least a cell with a number needs
 SQUARE = 0.26  # inches: a cell of a Hinton diagram
 DARK, LIGHT = "#111111", "#fefefe"  # numbers on a coloured cell, in either mode
+FADED = "#767676"  # numbers that are none, on a cell that is nearly white
 
 
 class AffinityLike(Protocol):
@@ -163,43 +164,53 @@ def importance_figure(
 
 
 def information_figure(
-    share: Any, factors: Sequence[str], codes: Sequence[str]
+    share: Any, factors: Sequence[str], codes: Sequence[str], shuffled: Any = None
 ) -> Figure:
     """Heat map of mutual information as a share of each factor's entropy.
 
-    White is 0, the darkest blue 1; values are printed where codes are 40 or fewer.
-    A factor's MIG is the gap between the two largest of its column.
+    White is 0, the darkest blue 1; values are printed where codes are 40 or fewer,
+    in grey those that are no more than a shuffled factor gives. A factor's MIG is the
+    gap between the two largest of its column.
 
     Args:
       share: (D, F), I(code; factor) / H(factor), in [0, 1].
       factors: F names, the columns.
       codes: D names, the rows.
+      shuffled: (F,) what codes seem to know of shuffled factors, the last row; None
+        where it is not known.
 
     Raises:
       UserError: another shape, or a value that is not finite.
     """
-    values = np.asarray(share, np.float64)
+    values, blocks = np.asarray(share, np.float64), [block_of(c) for c in codes]
     if values.shape != (len(codes), len(factors)) or not np.isfinite(values).all():
         raise UserError(
             f"information of {len(codes)} codes and {len(factors)} factors must be "
             f"({len(codes)}, {len(factors)}) finite numbers, got {values.shape}"
         )
+    nothing, names = np.zeros(len(factors)), _row_labels(codes, blocks)
+    if shuffled is not None:
+        nothing = np.asarray(shuffled, np.float64)
+        values, names = np.vstack([values, nothing]), [*names, "shuffled"]
     colours = matplotlib.colormaps[RISING](np.clip(values, 0, 1))
     few = len(codes) <= 40
     with plotting():
         left, above = (0.085 * max(map(len, names)) for names in (codes, factors))
         figure = new_figure(
-            height=(0.3 if few else 0.13) * len(codes) + 0.85 * above + 0.4,
+            height=(0.3 if few else 0.13) * len(names) + 0.85 * above + 0.4,
             width=0.5 * len(factors) + left + 0.6 * above + 0.25,
         )
         axes = figure.subplots()
         for code, factor in np.ndindex(*values.shape):
             colour = colours[code, factor]
             axes.add_patch(_cell(code, factor, colour))
-            if few:
-                text = f"{values[code, factor]:.2f}"
-                _write(axes, factor, code, [text], _readable(colour))
-        _label_axes(axes, _row_labels(codes, [block_of(c) for c in codes]), factors, 55)
+            if few or code >= len(codes):
+                known = values[code, factor] > nothing[factor]
+                ink = _readable(colour) if known else FADED
+                _write(axes, factor, code, [f"{values[code, factor]:.2f}"], ink)
+        if len(names) > len(codes):
+            axes.axhline(len(codes) - 0.5, color=MUTED, linewidth=0.8)
+        _label_axes(axes, names, factors, 55)
     return figure
 
 

@@ -19,6 +19,7 @@ from disentangle.report.blocks import (
     Table,
     Text,
     common_decimals,
+    listed,
     over_seeds,
     plural,
 )
@@ -198,7 +199,7 @@ def information(workdir: Path) -> list[Block]:
     drawings = []
     for name, table in found.items():
         with files.reading(workdir / "information.npz"):
-            figure = information_figure(table.matrix, table.factors, table.codes)
+            figure = information_figure(*table)
         d, f = table.matrix.shape
         alt = f"Heat map of the information of {d} codes about {f} factors: {name}."
         drawings.append(Drawing.of(figure, f"information-{name}", alt, f"{name}."))
@@ -206,7 +207,10 @@ def information(workdir: Path) -> list[Block]:
         Text(
             "The mutual information of a code dimension (row) and a factor (column), "
             "as a share of the factor's entropy: 1 is all there is to know. A factor's "
-            "MIG is the gap between the two largest of its column. First seed."
+            "MIG is the gap between the two largest of its column. First seed. The row "
+            "“shuffled” is what codes seem to know of a factor whose values are "
+            "shuffled (mean + 4 standard deviations): grey numbers are no more than "
+            "that, and mean nothing."
         ),
         Row(drawings),
     ]
@@ -239,7 +243,7 @@ def traversals(workdir: Path) -> list[Block]:
             arrays["traversals"],
             arrays["traversal_values"].tolist(),
             kl,
-            arrays.get("captions"),
+            _captions(arrays),
             columns=True,
         )
     sorted_by = (
@@ -254,6 +258,33 @@ def traversals(workdir: Path) -> list[Block]:
         f"{files.model_name(workdir)}: a column sets one latent of the first image to "
         f"the value on the left{beside} and holds the others. {sorted_by} A column is "
         "named by the factor with which the latent shares most information, and how "
-        "much of the factor's entropy that is."
+        f"much of the factor's entropy that is.{_unnamed(arrays)}"
     )
     return [Row([Drawing.of(figure, "traversals", alt, caption)])]
+
+
+def _captions(arrays: dict[str, np.ndarray]) -> list[str] | None:
+    """Names of the latents; panels of before `shuffled` named dead latents too."""
+    captions, kl = arrays.get("captions"), arrays.get("kl")
+    if captions is None:
+        return None
+    names = [str(caption) for caption in captions]
+    if "shuffled" in arrays or kl is None or not np.any(kl):
+        return names
+    least = 0.1  # nats
+    return [
+        name if nats >= least else name.partition(":")[0]
+        for name, nats in zip(names, kl, strict=True)
+    ]
+
+
+def _unnamed(arrays: dict[str, np.ndarray]) -> str:
+    """Which latents have no name; "" for panels that do not say."""
+    if "shuffled" not in arrays:
+        return ""
+    pairs = zip(arrays["factors"], arrays["shuffled"], strict=True)
+    floors = listed([f"{share:.2f} of {factor}" for factor, share in pairs])
+    return (
+        " No name: the latent tells no more than it would of shuffled factors "
+        f"({floors}), or its KL is below 0.1 nat."
+    )

@@ -1,6 +1,7 @@
 """Pictures a model is judged by: reconstructions, traversals, the latent plane."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.study.evaluate import load_data, posterior_table, sample_index
 from disentangle.training.run import Run, load_run
@@ -22,6 +24,7 @@ from disentangle.training.writers import read_metrics
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
 POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, pictures a side
+NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
 ACTIVE = 0.01  # Var_x(E[z|x]) of an active unit is above it (Burda et al. 2016)
 
 
@@ -32,6 +35,8 @@ class Survey(NamedTuple):
     codes: np.ndarray  # (P, N, D)
     kl: np.ndarray | None  # (D,) nats, mean over images; the first member's
     share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
+    shuffled: np.ndarray  # (F,) the same of shuffled factors, see `shuffled_floor`
+    factor: np.ndarray  # (D,) the factor that names a latent, -1: none; `carried`
 
 
 def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
@@ -46,8 +51,32 @@ def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
     if logvars is not None:
         kl = gaussian_kl(codes[:1], logvars[:1])[0]
     labels = data.space.factors(index)
-    share = mutual_information(histogram_bins(codes[0]), labels) / entropy(labels)
-    return Survey(index, codes, kl, share)
+    bins, entropies = histogram_bins(codes[0]), entropy(labels)
+    entropies = np.where(entropies > 0, entropies, np.inf)  # of a factor with one value
+    share = mutual_information(bins, labels) / entropies
+    shuffled = shuffled_floor(bins, labels) / entropies
+    factor = carried(share, shuffled, kl if run.method.posterior else None)
+    return Survey(index, codes, kl, share, shuffled, factor)
+
+
+def carried(
+    share: np.ndarray, shuffled: np.ndarray, kl: np.ndarray | None = None
+) -> np.ndarray:
+    """The factor by which each latent is named: (D,), -1 where there is none.
+
+    The one of which it tells most among those of which it tells more than of a
+    shuffled factor. A latent with a posterior needs a KL of 0.1 nat as well: a dead
+    one follows a factor faintly, by which its mean moves and nothing is decoded.
+
+    Args:
+      share: (D, F) I(z; y) / H(y).
+      shuffled: (F,) the same of shuffled factors.
+      kl: (D,) nats, or None for codes without a posterior.
+    """
+    above = np.where(share > shuffled[None], share, 0.0)
+    known = above.max(axis=1) > 0
+    known &= np.full(len(share), True) if kl is None else kl >= NAMED
+    return np.where(known, above.argmax(axis=1), -1)
 
 
 def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Survey:
@@ -56,10 +85,13 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     `images`, `reconstructions` (n, H, W, C) in [0, 1]; `traversals`
     (L, V, H, W, C): latent l of the first image set to each of `traversal_values`
     (V,), the rest kept; `kl` (L,) nats, sorted descending as the rows are, 0
-    where the method has none; `captions` (L,): the factor with which the latent
-    shares most information. Codes without a Gaussian posterior have no unit of their
-    own: there the values are `traversal_unit` "standard deviations" around the
-    code's mean. With two latents, the `latent_plane` goes to plane.npz beside it.
+    where the method has none; `captions` (L,): a latent's number and the factor that
+    it is named by (`carried`), if any; `shuffled` (F,) of the `factors` (F,): the
+    share of a factor's entropy below which there is no name.
+
+    Codes without a Gaussian posterior have no unit of their own: there the values are
+    `traversal_unit` "standard deviations" around the code's mean. With two latents,
+    the `latent_plane` goes to plane.npz beside it.
     """
     found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
@@ -85,6 +117,8 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
         ),
         "kl": np.zeros(len(order)) if found.kl is None else found.kl[order],
         "captions": np.asarray(captions),
+        "shuffled": found.shuffled,
+        "factors": np.asarray(data.space.names),
     }
     write_arrays(path, arrays)
     if codes.shape[1] == 2:
@@ -97,7 +131,8 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
 
     Returns:
       `plane_codes` (n, 2); `plane_labels` (n, F) and `plane_factors` (F,) their
-      factors; `plane_share` (F,) the larger of the two latents' I(z; y) / H(y);
+      factors; `plane_share` (F,) the larger of the two latents' I(z; y) / H(y), and
+      `plane_shuffled` (F,) what shuffled factors give;
       `plane_x`, `plane_y` (S,), ascending: a grid over the middle 98 % of either
       code; `plane_pictures` (S, S, H, W, C), decoded at [y, x].
 
@@ -116,6 +151,7 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
         "plane_labels": data.space.factors(found.images[:POINTS]),
         "plane_factors": np.asarray(data.space.names),
         "plane_share": found.share.max(0),
+        "plane_shuffled": found.shuffled,
         "plane_x": x,
         "plane_y": y,
         "plane_pictures": pictures,
@@ -201,15 +237,19 @@ def _units(run: Run, codes: np.ndarray) -> dict[str, object]:
 
 
 def _sorted_latents(found: Survey, data: Dataset) -> tuple[np.ndarray, list[str]]:
-    """Latents by falling KL (without one: variance), and the factor each carries."""
+    """Latents by falling KL (without one: variance), and their names."""
     weight = found.codes[0].var(axis=0) if found.kl is None else found.kl
     order = np.argsort(-weight, kind="stable")
-    captions = [
-        f"z{z + 1}: {data.space.names[int(found.share[z].argmax())]} "
-        f"({found.share[z].max():.2f} of its entropy)"
-        for z in order
-    ]
-    return order, captions
+    return order, [_caption(found, int(z), data.space.names) for z in order]
+
+
+def _caption(found: Survey, latent: int, factors: Sequence[str]) -> str:
+    """ "z3: scale (0.52 of its entropy)", or "z3" for a latent that carries nothing."""
+    factor = int(found.factor[latent])
+    if factor < 0:
+        return f"z{latent + 1}"
+    share = found.share[latent, factor]
+    return f"z{latent + 1}: {factors[factor]} ({share:.2f} of its entropy)"
 
 
 def _last_kl(run: Run) -> np.ndarray | None:

@@ -74,8 +74,9 @@ def keep_scores(
 
     scores.json: `rows`, one a Scored ("representation", "seed", "<metric>/<part>"),
     and `ran`, metric -> how it was computed. The matrices are those of DCI
-    (importance) and MIG (mutual information in nats, beside the factors' `entropy`),
-    for whichever of the two was asked for.
+    (importance) and MIG (mutual information in nats, beside the factors' `entropy`
+    and, by "<representation>:shuffled", what shuffled factors give), for whichever of
+    the two was asked for.
     """
     rows: list[dict[str, Any]] = []
     ran: dict[str, Any] = {}
@@ -88,6 +89,9 @@ def keep_scores(
             if metric in results and name not in arrays[file]:
                 arrays[file][name] = results[metric].arrays[array]
                 arrays[file][f"{name}:codes"] = np.asarray(codes)
+                floor = results[metric].arrays.get("shuffled")
+                if floor is not None:
+                    arrays[file][f"{name}:shuffled"] = floor
         if "mig" in results:
             arrays["information.npz"]["entropy"] = results["mig"].arrays["entropy"]
     for file, found in arrays.items():

@@ -5,6 +5,7 @@ import pytest
 
 from disentangle.errors import UserError
 from disentangle.report import information_figure, plane_figure, units_figure
+from disentangle.report.matrices import FADED
 
 
 def plane(**changes):
@@ -43,6 +44,11 @@ def test_planes_share_the_factor_that_they_tell_most_of():
     assert chosen.collections[0].get_array().tolist() == [0, 1, 1]
 
 
+def test_a_share_that_shuffled_factors_have_too_does_not_choose_the_colour():
+    told = plane(plane_shuffled=np.array([0.0, 0.8]))
+    assert plane_figure({"vae": told}).axes[0].get_title(loc="left").endswith("shape")
+
+
 def test_planes_are_checked():
     with pytest.raises(UserError, match="no latent plane"):
         plane_figure({})
@@ -75,3 +81,13 @@ def test_information_is_printed_where_it_is():
         information_figure([[1.0]], ["f", "g"], ["z1", "z2"])
     with pytest.raises(UserError, match="finite"):
         information_figure([[np.nan]], ["f"], ["z1"])
+
+
+def test_information_stands_above_what_shuffled_factors_give():
+    share = [[0.25, 0.5], [0.04, 1.0]]
+    axes = information_figure(share, ["f", "g"], ["z1", "z2"], [0.05, 0.06]).axes[0]
+    cells = {t.get_position()[::-1]: t for t in axes.texts}
+    assert [cells[2, x].get_text() for x in (0, 1)] == ["0.05", "0.06"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["z1", "z2", "shuffled"]
+    faded = {at for at, text in cells.items() if text.get_color() == FADED}
+    assert faded == {(1, 0), (2, 0), (2, 1)}

@@ -394,6 +394,33 @@ def test_information_is_a_share_of_the_entropy(pristine):
         assert f">{value:.2f}</text>" in source
 
 
+def test_the_shuffled_floor_stands_below_the_information(folder):
+    arrays = dict(np.load(folder / "information.npz"))
+    source = write_report(folder).read_text()
+    assert ">shuffled</text>" not in source
+    floor = np.array([0.111, 0.122, 0.133, 0.144, 0.155])
+    arrays["grouped:shuffled"] = floor * arrays["entropy"]
+    np.savez(folder / "information.npz", **arrays)
+    source = write_report(folder).read_text()
+    assert source.count(">shuffled</text>") == 1
+    for value in floor:
+        assert f">{value:.2f}</text>" in source
+
+
+def test_dead_latents_have_no_names(folder):
+    """Panels as they were written before the floor: 4 of 10 KLs are below 0.1 nat."""
+    section = Page(folder / "report.html").sections["traversals"]
+    assert section.count(": shape") == 3 and "No name" not in section
+    arrays = dict(np.load(folder / "panels.npz"))
+    arrays |= {
+        "factors": np.array(["shape", "scale"]),
+        "shuffled": np.array([0.1, 0.2]),
+    }
+    np.savez(folder / "panels.npz", **arrays)
+    section = Page(write_report(folder)).sections["traversals"]
+    assert "than it would of shuffled factors (0.10 of shape and 0.20 of sc" in section
+
+
 def test_active_units_are_those_of_the_file(page):
     _, rows = page.table("Active units of 10 latents")
     assert rows["beta=1,seed=0"] == ["8"] and rows["beta=4,seed=1"] == ["4"]

@@ -12,6 +12,7 @@ from disentangle.errors import UserError
 from disentangle.study.panels import (
     VALUES,
     active_units,
+    carried,
     page_folder,
     refresh_pictures,
     survey,
@@ -91,6 +92,27 @@ def test_the_survey_knows_which_factor_a_code_holds(run, toy):
     assert found.share.shape == (10, 4)
     assert (found.share >= 0).all() and (found.share <= 1).all()
     assert found.kl is not None and found.kl.shape == (10,)
+
+
+def test_a_name_needs_information_beyond_shuffled_factors_and_a_living_latent():
+    """Five latents: alive, dead, alive and empty, empty of one factor, at the floor."""
+    share = np.array([[0.5, 0.1], [0.5, 0.1], [0.01, 0.02], [0.02, 0.04], [0.02, 0.03]])
+    floor = np.array([0.015, 0.05])
+    kl = np.array([2.0, 0.05, 1.0, 1.0, 0.1])
+    assert carried(share, floor, kl).tolist() == [0, -1, -1, 0, 0]
+    assert carried(share, floor).tolist() == [0, 0, -1, 0, 0]
+    assert carried(share, share.max(0)).tolist() == [-1] * 5
+
+
+def test_latents_of_a_collapsed_vae_have_no_names(toy, tmp_path):
+    """Beta 1e4 leaves no KL: the means follow the images by a hair, and say nothing."""
+    run = dt.train("beta_vae", toy, beta=1e4, steps=30, learning_rate=1e-3, **QUICK)
+    found = write_panels(run, toy, tmp_path / "panels.npz")
+    assert (found.kl < 0.1).all() and (found.share > found.shuffled).any()
+    arrays = read(tmp_path / "panels.npz")
+    assert sorted(map(str, arrays["captions"])) == sorted(f"z{i}" for i in range(1, 11))
+    assert [str(name) for name in arrays["factors"]] == list(toy.space.names)
+    np.testing.assert_array_equal(arrays["shuffled"], found.shuffled)
 
 
 def test_results_of_weights_need_a_folder_and_those_of_a_run_do_not(run, tmp_path):

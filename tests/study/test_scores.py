@@ -22,6 +22,7 @@ def scored(name, seed, value):
         arrays={
             "mutual_information": np.eye(2) * value,
             "entropy": np.array([1.0, 2.0]),
+            "shuffled": np.array([0.25, 0.25]),
         },
         ran={"bins": 20, "codes": 2},
     )
@@ -37,6 +38,7 @@ def test_what_is_kept_is_read_back(tmp_path):
     shares = files.informations(tmp_path)
     assert shares["a"].matrix.tolist() == [[0.25, 0.0], [0.0, 0.125]]  # first seed
     assert shares["b"].codes == ["z1", "z2"] and shares["b"].factors == ["f", "g"]
+    assert shares["a"].shuffled.tolist() == [0.25, 0.125]
     assert files.importances(tmp_path) is None
 
 
