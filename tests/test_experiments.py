@@ -8,7 +8,8 @@ import pytest
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.study import comparison
-from disentangle.training.config import plan
+from disentangle.study.facts import learning_rates
+from disentangle.training.config import default_config, plan
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,3 +86,26 @@ def test_the_comparison_holds_every_method(data, size):
     assert trained == set(METHODS) - {"supervised"}
     three = [name for name, run in config["runs"].items() if run["seeds"] == 3]
     assert len(three) == 7
+    budgets = {(run["steps"], run["batch_size"]) for run in config["runs"].values()}
+    assert len(budgets) == 1 or size == "full"
+
+
+@pytest.mark.parametrize("name", ["beta_vae", "factor_vae", "rf_vae", "qlae", "tripod"])
+def test_players_keep_their_ratio_of_learning_rates(name, toy):
+    """The encoder's player at the size's rate, the others in the paper's ratio."""
+    config = comparison.check(load("comparison").get_config("dsprites,quick"))
+    ours, paper = config["runs"][name], default_config("dsprites", name).to_dict()
+    for method in (ours["method"], paper["method"]):
+        method |= {"encoder": "dense", "decoder": "dense"}
+    planned = plan({"data": config["data"]} | ours)
+    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    (rates, papers) = (learning_rates(method, tree) for tree in (ours, paper))
+    main = next(k for k, player in method.players.items() if "encoder" in player.moves)
+    assert rates[main] == [1e-3]
+    assert (
+        len(rates)
+        == len(method.players)
+        == (2 if "f_vae" in name or "factor" in name else 1)
+    )
+    for player, (rate,) in rates.items():
+        assert rate / 1e-3 == pytest.approx(papers[player][0] / papers[main][0])

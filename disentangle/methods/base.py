@@ -35,6 +35,7 @@ class Player(NamedTuple):
     every: int = 1  # moves on the steps divisible by this
     # None: the optimiser of the run. Else optimizer(hyper) -> transformation.
     optimizer: Callable[[Any], optax.GradientTransformation] | None = None
+    rate: str = ""  # the traced field that is the learning rate of its own optimiser
 
 
 class Tasks(NamedTuple):

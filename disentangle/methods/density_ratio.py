@@ -91,6 +91,7 @@ def discriminator_player(net: Net, samples: Any) -> Player:
         optimizer=lambda hyper: optax.adam(
             hyper.discriminator_learning_rate, b1=0.5, b2=0.9
         ),
+        rate="discriminator_learning_rate",
     )
 
 

@@ -107,7 +107,12 @@ def build(
 
     return method_of(
         ae,
-        Player(("encoder", "decoder", "codebook"), loss, optimizer=optimizer),
+        Player(
+            ("encoder", "decoder", "codebook"),
+            loss,
+            optimizer=optimizer,
+            rate="adamw_learning_rate",
+        ),
         represent=lambda params, images: book.apply(
             params["codebook"], ae.encode(params, images)
         ),

@@ -190,7 +190,12 @@ def build(
 
     return method_of(
         ae,
-        Player(("encoder", "decoder"), loss, optimizer=optimizer),
+        Player(
+            ("encoder", "decoder"),
+            loss,
+            optimizer=optimizer,
+            rate="adamw_learning_rate",
+        ),
         represent=lambda params, images: levels(
             jnp.tanh(ae.encode(params, images)), settings.values
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.files import DAMAGE
-from disentangle.report import files, runs
+from disentangle.report import files, ranking, runs
 from disentangle.report.blocks import listed, number, over_seeds, plural
 from disentangle.report.scores import SCORE_DECIMALS
 
@@ -94,7 +94,10 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 
 def _scores_sentence(workdir: Path) -> str:
+    ranked = ranking.sentence(workdir)
     found, key = files.scores(workdir), "dci/disentanglement"
+    if ranked or is_comparison(files.json_or_nothing(workdir / "config.json")):
+        return ranked
     if found is None or key not in found.columns:
         return ""
     column = found.columns.index(key)

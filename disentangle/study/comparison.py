@@ -6,7 +6,8 @@ it is done. A killed study goes on where it stopped, in training as in scoring.
   config.json                 the whole study
   runs/<name>/                training run, see training/run.py
   runs/<name>/scores.json     its scores, see study/scores.py
-  scores.json                 the scores of all runs that are done
+  runs/<name>/facts.json      what it was told and spent, see study/facts.py
+  scores.json                 the scores and the facts of all runs that are done
   summary.json                seconds a run, versions
 """
 
@@ -25,6 +26,7 @@ from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
 from disentangle.study.evaluate import load_data, score_run
+from disentangle.study.facts import Facts, describe
 from disentangle.study.representations import check_score
 from disentangle.study.scores import held_scores, keep_scores, scored_members
 from disentangle.training.config import check_fields, default_config, plain, plan
@@ -141,6 +143,7 @@ def run_comparison(
                 )
             with clock(f"score {name}"):
                 score_missing(run, data, config["score"], name, progress=progress)
+                keep_facts(run, data)
             gather(folder)
     return folder
 
@@ -194,13 +197,25 @@ def score_missing(
     keep_scores(run.workdir, scored, data.space.names)
 
 
+def keep_facts(run: Run, data: Dataset) -> None:
+    """Writes facts.json of a run, unless it is there for as many steps."""
+    assert run.workdir is not None
+    path = run.workdir / "facts.json"
+    if not path.exists() or read_json(path, Facts).steps != run.config["steps"]:
+        write_json(path, dataclasses.asdict(describe(run, data)))
+
+
 def gather(folder: Path) -> None:
-    """scores.json of the study, from those of its runs that are done."""
+    """scores.json of the study, from the files of its runs that are done."""
     rows: list[dict[str, Any]] = []
+    facts: dict[str, Any] = {}
     ran: dict[str, Any] = {}
     for name in read_json(folder / "config.json")["runs"]:
         found = held_scores(folder / "runs" / name)
         if found:
             rows += found.rows
             ran |= found.ran
-    write_json(folder / "scores.json", {"rows": rows, "ran": ran})
+            path = folder / "runs" / name / "facts.json"
+            if path.exists():
+                facts[name] = read_json(path)
+    write_json(folder / "scores.json", {"rows": rows, "ran": ran, "facts": facts})

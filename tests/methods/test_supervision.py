@@ -65,6 +65,8 @@ def test_a_method_is_told_what_its_supervision_says(name, toy):
     assert unread == (told not in ("given", "all"))
     assert (batch.labelled is not None) == (told == "labels")
     assert runs(method, hyper, batch._replace(labelled=None)) == (told != "labels")
+    own = [player.rate for player in method.players.values() if player.optimizer]
+    assert own == [field for field in hyper._fields if field.endswith("learning_rate")]
     go_together = shared_in_every_pair(np.asarray(batch.factors), count)
     assert go_together == (told in ("pairs", "groups"))
 

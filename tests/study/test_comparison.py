@@ -11,7 +11,9 @@ from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.report import write_report
 from disentangle.study.comparison import default_comparison, run_comparison
+from disentangle.study.facts import differences, images_per_step, informed
 from disentangle.study.targets import TARGETS, targets_of
+from disentangle.training.config import default_config, plan
 
 
 @pytest.fixture
@@ -67,6 +69,64 @@ def test_runs_may_be_added_but_not_changed(config, toy, tmp_path):
     config["runs"]["strong"]["method"]["beta"] = 2.0
     with pytest.raises(UserError, match=r"runs.strong.method.beta: 8.0 -> 2.0"):
         go(config, toy, tmp_path)
+
+
+def test_every_run_has_its_facts(config, toy, tmp_path):
+    config["runs"]["strong"]["method"]["beta"] = 1e5  # no KL is left: it collapses
+    config["runs"]["strong"] |= {"steps": 60}
+    config["runs"]["strong"]["optimizer"]["learning_rate"] = 3e-3
+    go(config, toy, tmp_path)
+    facts = json.loads((tmp_path / "scores.json").read_text())["facts"]
+    vae, strong = facts["vae"], facts["strong"]
+    assert vae["method"] == "vae" and vae["supervision"] == "none"
+    assert vae["labels"] is None and vae["latents"] == 10
+    assert vae["steps"] == 4 and vae["batch_size"] == 8
+    assert vae["images_per_step"] == 8 and vae["images_seen"] == 32
+    assert vae["learning_rates"] == {"vae": [1e-4]}
+    assert [member["seed"] for member in vae["members"]] == [0, 1]
+    assert [member["active"] for member in strong["members"]] == [0, 0]
+    assert [member["state"] for member in strong["members"]] == ["collapsed"] * 2
+    before = (tmp_path / "runs" / "vae" / "facts.json").stat().st_mtime_ns
+    go(config, toy, tmp_path)
+    assert (tmp_path / "runs" / "vae" / "facts.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("name", "images"),
+    [
+        ("vae", 8),
+        ("factor_vae", 16),
+        ("ada_gvae", 16),
+        ("ml_vae", 16),
+        ("s2_factor_vae", 24),
+        ("supervised", 8),
+    ],
+)
+def test_images_of_a_step_are_all_that_it_sees(toy, name, images):
+    fields = default_config("toy", name).to_dict()
+    known = fields["method"]
+    known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
+    planned = plan(fields)
+    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    assert images_per_step(method, toy, 8) == images
+
+
+def test_codes_of_noise_are_not_informed_and_those_of_a_factor_are():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (4000, 2))
+    noise = rng.normal(size=(4000, 6))
+    assert not informed(noise, labels)
+    assert informed(noise + 0.5 * labels[:, :1], labels)
+
+
+def test_what_differs_from_the_paper_is_told():
+    config = default_config("dsprites", "beta_vae").to_dict()
+    config["method"]["beta"], config["seeds"] = 9.0, 5
+    told = differences(config)
+    assert told is None or {u.field: (u.ours, u.paper) for u in told} == {
+        "method.beta": (9.0, 4.0),
+        "steps": (20_000, 300_000),
+    }
 
 
 def test_mistakes_are_named_before_any_compute(config, toy, tmp_path):

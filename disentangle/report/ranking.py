@@ -1,0 +1,260 @@
+"""The section that ranks the methods of a study, each among those it can be held to.
+
+Scores are compared within a group: told as much, trained for as many steps of as many
+images. A run with a model that diverged or carries nothing is shown and not ranked.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from disentangle.files import read_json
+from disentangle.methods.base import SUPERVISION
+from disentangle.report import files
+from disentangle.report.blocks import (
+    Block,
+    Cell,
+    Number,
+    Table,
+    Terms,
+    Text,
+    listed,
+    number,
+    over_seeds,
+    plural,
+)
+from disentangle.report.scores import PARTS, SCORE_DECIMALS
+from disentangle.study.facts import LEARNED, Facts, Unlike
+
+TOLD = {  # the words of SUPERVISION within a sentence
+    "none": "on images alone",
+    "relevance": "with the relevance given",
+    "pairs": "with pairs",
+    "groups": "with groups",
+    "labels": "with {labels:,} labels",
+    "given": "with factors given",
+    "all": "with all labels",
+}
+SHOWN = ("dci/disentanglement", "mig/score")  # ranked by the first that is there
+
+
+class Standing(NamedTuple):
+    """One run of a study: what it was, and its scores."""
+
+    name: str
+    facts: Facts
+    scores: dict[str, np.ndarray]  # "<metric>/<part>" -> (seeds,)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether every model of it learned something."""
+        return all(member.state == LEARNED for member in self.facts.members)
+
+
+class Group(NamedTuple):
+    """What runs have in common that are compared."""
+
+    supervision: str
+    labels: int | None
+    steps: int
+    batch_size: int
+
+    @property
+    def words(self) -> str:
+        """ "1,000 labels; 20,000 steps of 64"."""
+        told = SUPERVISION.get(self.supervision, self.supervision)
+        if self.labels is not None:
+            told += f" ({plural(self.labels, 'labelled image')})"
+        return f"{told}; {plural(self.steps, 'step')} of {self.batch_size:,}"
+
+
+def standings(workdir: Path) -> list[Standing]:
+    """The runs in scores.json of a study that have facts, as they come."""
+    found = files.scores(workdir)
+    if found is None:
+        return []
+    with files.reading(workdir / "scores.json"):
+        held = read_json(workdir / "scores.json").get("facts", {})
+        facts = msgspec.convert(held, dict[str, Facts])
+    columns = lambda name: (
+        dict(zip(found.columns, found.rows[name].T, strict=True))
+        if name in found.rows
+        else {}
+    )
+    return [Standing(name, fact, columns(name)) for name, fact in facts.items()]
+
+
+def key_of(runs: Sequence[Standing]) -> str:
+    """The score that ranks: the first of SHOWN, else the first there is, or ""."""
+    there = [key for run in runs for key in run.scores]
+    return next((key for key in SHOWN if key in there), there[0] if there else "")
+
+
+def grouped(runs: Sequence[Standing], key: str) -> dict[Group, list[Standing]]:
+    """Groups by supervision and steps; ranked runs by falling mean, then the others."""
+    found: dict[Group, list[Standing]] = {}
+    for run in runs:
+        f = run.facts
+        group = Group(f.supervision, f.labels, f.steps, f.batch_size)
+        found.setdefault(group, []).append(run)
+    told = list(SUPERVISION)
+    order = lambda group: (
+        told.index(group.supervision) if group.supervision in told else len(told),
+        group.labels or 0,
+        group.steps,
+        group.batch_size,
+    )
+    place = lambda run: (not run.ranked, -_mean(run, key))
+    return {g: sorted(found[g], key=place) for g in sorted(found, key=order)}
+
+
+def _mean(run: Standing, key: str) -> float:
+    values = run.scores.get(key, np.array([]))
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else -math.inf
+
+
+def ranking(workdir: Path) -> list[Block]:
+    """A table a group, and what differs from the papers."""
+    runs = standings(workdir)
+    key = key_of(runs)
+    if not key:
+        return []
+    shown = [k for k in SHOWN if any(k in run.scores for run in runs)] or [key]
+    header = ["", "run", *(PARTS[k][0] if k in PARTS else k for k in shown)]
+    header += ["seeds", "active latents", "images seen", "learning rate"]
+    tables = [
+        Table(
+            f"{group.words[0].upper()}{group.words[1:]} images.",
+            header,
+            [_row(place, run, shown) for place, run in _placed(members, key)],
+        )
+        for group, members in grouped(runs, key).items()
+    ]
+    return [
+        Text(
+            "Ranked among runs that were told as much and trained for as many steps of "
+            f"as many images, by the mean {_name(key)} over seeds; ± is the standard "
+            "deviation over seeds. One seed has none: its place may be luck. "
+            "Not ranked: runs with a model that diverged, or collapsed, which is no "
+            "active latent (variance of the code over images above 0.01) or no code "
+            "that tells more of a factor than of a shuffled one."
+        ),
+        *tables,
+        *_unlike(runs),
+    ]
+
+
+def _placed(runs: Sequence[Standing], key: str) -> list[tuple[str, Standing]]:
+    """Each run with its place, "–" for one that is not ranked."""
+    able = [run for run in runs if run.ranked and math.isfinite(_mean(run, key))]
+    places = {run.name: f"{place + 1}" for place, run in enumerate(able)}
+    return [(places.get(run.name, "–"), run) for run in runs]
+
+
+def _row(place: str, run: Standing, shown: Sequence[str]) -> list[Cell]:
+    facts = run.facts
+    nothing = np.array([])
+    cells: list[Cell] = [
+        over_seeds(run.scores.get(key, nothing), SCORE_DECIMALS) for key in shown
+    ]
+    active = ", ".join(f"{member.active}" for member in facts.members)
+    rates = {player: _rates(rates) for player, rates in facts.learning_rates.items()}
+    if len(rates) == 1:
+        words = next(iter(rates.values()))
+    else:
+        words = ", ".join(f"{player} {rate}" for player, rate in rates.items())
+    return [
+        place,
+        run.name + (f" ({state})" if (state := _states(facts)) else ""),
+        *cells,
+        Number(float(len({member.seed for member in facts.members})), decimals=0),
+        f"{active} of {facts.latents}",
+        Number(float(facts.images_seen), decimals=0),
+        words,
+    ]
+
+
+def _rates(rates: Sequence[float]) -> str:
+    return "|".join(f"{rate:g}" for rate in rates)
+
+
+def _states(facts: Facts) -> str:
+    """ "2 of 3 collapsed", or "" where all models learned."""
+    states = [member.state for member in facts.members if member.state != LEARNED]
+    counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    parts = [
+        state if n == len(facts.members) else f"{n} of {len(facts.members)} {state}"
+        for state, n in counts.items()
+    ]
+    return ", ".join(parts)
+
+
+def _unlike(runs: Sequence[Standing]) -> list[Block]:
+    """A term a run: what differs from its paper; runs that differ alike together."""
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        alike.setdefault(_sentence(run.facts.unlike), []).append(run.name)
+    terms = [(listed(names), words) for words, names in alike.items()]
+    return [
+        Text("What is not as in the paper, ours first:"),
+        Terms(terms),
+    ]
+
+
+def _sentence(unlike: Sequence[Unlike] | None) -> str:
+    if unlike is None:
+        return "The paper's settings are not known here."
+    if not unlike:
+        return "Nothing that is known of."
+    parts = [f"{u.field} {_value(u.ours)} ({_value(u.paper)})" for u in unlike]
+    return "; ".join(parts) + "."
+
+
+def _value(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return str(value)
+
+
+def _name(key: str) -> str:
+    return {"dci/disentanglement": "DCI disentanglement", "mig/score": "MIG"}.get(
+        key, key
+    )
+
+
+def sentence(workdir: Path) -> str:
+    """The first of every group, for the top of the page; "" without facts."""
+    runs = standings(workdir)
+    key = key_of(runs)
+    if not key:
+        return ""
+    parts = []
+    for group, members in grouped(runs, key).items():
+        first = next(
+            (run for place, run in _placed(members, key) if place == "1"), None
+        )
+        if first is not None:
+            parts.append(_best(group, first, len(members), key))
+    lost = [run.name for run in runs if not run.ranked]
+    words = f" Not ranked, collapsed or diverged: {listed(lost)}." if lost else ""
+    if not parts:
+        return f"No run can be ranked.{words}"
+    return (
+        f"Highest {_name(key)} among runs that were told as much and trained as long: "
+        f"{'; '.join(parts)}.{words}"
+    )
+
+
+def _best(group: Group, first: Standing, runs: int, key: str) -> str:
+    """ "beta_vae 0.21 ± 0.03 (3 seeds) of 14 told nothing, 1,000 steps"."""
+    told = TOLD[group.supervision].format(labels=group.labels)
+    seeds = plural(len(first.scores[key]), "seed")
+    value = over_seeds(first.scores[key], SCORE_DECIMALS).text
+    steps = number(float(group.steps))
+    among = f" of {runs}" if runs > 1 else ""
+    return f"{told}, {first.name} {value} ({seeds}; {steps} steps; first{among})"
