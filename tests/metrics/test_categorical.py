@@ -45,7 +45,7 @@ def test_probabilities_score_as_their_most_probable_value(name):
 
 
 def test_a_perfect_dsprites_code_is_not_capped():
-    """The outside test's numbers: one column .879 and .229, three at most .70 and .10."""
+    """As an outside test has it: one column .879 and .229, three at most .70, .10."""
     rng = np.random.default_rng(0)
     factors = np.stack([rng.integers(0, k, 15_000) for k in (3, 6, 40, 32, 32)], axis=1)
     scaled = factors[:, 1:] / np.array([5, 39, 31, 31]) * 2 - 1
