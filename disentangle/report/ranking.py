@@ -6,10 +6,10 @@ images. A run with a model that diverged or carries nothing is shown and not ran
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from disentangle.files import read_json
@@ -55,6 +55,13 @@ class Standing(NamedTuple):
         return all(member.state == LEARNED for member in self.facts.members)
 
 
+@dataclass
+class Study:
+    """What scores.json of a study holds beside the scores."""
+
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+
 class Group(NamedTuple):
     """What runs have in common that are compared."""
 
@@ -78,8 +85,7 @@ def standings(workdir: Path) -> list[Standing]:
     if found is None:
         return []
     with files.reading(workdir / "scores.json"):
-        held = read_json(workdir / "scores.json").get("facts", {})
-        facts = msgspec.convert(held, dict[str, Facts])
+        facts = read_json(workdir / "scores.json", Study).facts
     columns = lambda name: (
         dict(zip(found.columns, found.rows[name].T, strict=True))
         if name in found.rows
