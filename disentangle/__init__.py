@@ -12,11 +12,14 @@ from disentangle.study.affinity import measure_affinity
 from disentangle.study.evaluate import evaluate
 from disentangle.training.run import Run, load_run, train
 
+__version__ = "0.1.0"  # setup.cfg reads it here
+
 __all__ = [
     "Affinity",
     "Grouping",
     "Run",
     "UserError",
+    "__version__",
     "evaluate",
     "group_tasks",
     "load",

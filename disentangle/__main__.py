@@ -6,7 +6,9 @@ Ctrl-C among them.
 """
 
 import errno
+import io
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,18 +16,21 @@ from typing import Any, NoReturn
 
 import jax
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
+from disentangle import __version__
 from disentangle.commands import COMMANDS
+from disentangle.commands.config import fields, load_config, split_words
 from disentangle.commands.flags import Flag
 from disentangle.data import cache
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError, printable, unknown
 from disentangle.progress import silent
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.stopping import INTERRUPTED, Stopped, leave, watched
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+SHOWN = {"string": "TEXT", "integer": "N", "number": "NUMBER", "config": "FILE"}
 TRAINS = ("train", "pipeline", "compare", "affinity")  # in --workdir
 DEFINE: dict[str, Callable[..., Any]] = {
     "string": flags.DEFINE_string,
@@ -41,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
+    if words[0] == "--version":
+        print(f"disentangle {__version__}")
+        return 0
     values: dict[str, Any] = {}
     try:
         if words[0] not in COMMANDS:
             raise unknown("command", words[0], COMMANDS)
         if any(word in ("-h", "--help") for word in words[1:]):
-            print(usage(words[0]))
+            print(usage(words[0], words[1:]))
             return 0
         values, rest = parse(words[0], words[1:])
         keep_compiled()
@@ -87,20 +95,20 @@ def keep_compiled() -> None:
 
 def refuse(reason: object) -> int:
     """Says in one line what was wrong with the input."""
-    print("disentangle: " + " ".join(str(reason).split()), file=sys.stderr)
+    print("disentangle: " + printable(" ".join(str(reason).split())), file=sys.stderr)
     return 2
 
 
-def define(name: str) -> flags.FlagValues:
+def define(name: str, config: ConfigDict | None, words: list[str]) -> flags.FlagValues:
     """The flags of a command, with a table of their own."""
     values = flags.FlagValues()
     for flag in COMMANDS[name].all_flags:
-        if flag.kind == "config":
-            config_flags.DEFINE_config_file(
-                flag.name, None, flag.help, flag_values=values
-            )
-        else:
+        if flag.kind != "config":
             DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+        elif config is not None:
+            config_flags.DEFINE_config_dict(
+                flag.name, config, flag.help, flag_values=values, sys_argv=words
+            )
     return values
 
 
@@ -111,27 +119,18 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
       UserError: on an unknown flag or config field (with a guess), a value of
         another type, a config file that cannot be read, too many words.
     """
-    table = define(name)
-    for word in words:
-        if word.startswith("--config="):
-            check_file(Path(word.removeprefix("--config=").partition(":")[0]))
-    held, sys.argv = sys.argv, [PROGRAM, *words]  # config_flags reads sys.argv
+    config = None
+    if any(flag.kind == "config" for flag in COMMANDS[name].flags):
+        words, config = config_in(words)
     try:
+        table = define(name, config, [PROGRAM, *words])
         rest = list(table([PROGRAM, *words]))[1:]
         values = {
-            flag.name: table[flag.name].value for flag in COMMANDS[name].all_flags
+            flag.name: table[flag.name].value if flag.name in table else None
+            for flag in COMMANDS[name].all_flags
         }
-    except (
-        flags.Error,
-        LookupError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        OSError,
-    ) as error:
+    except Exception as error:  # whatever the libraries raise is about these words
         raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
-    finally:
-        sys.argv = held
     wanted = COMMANDS[name].words
     if len(rest) != len(wanted):
         given = " ".join(rest) or "nothing"
@@ -140,10 +139,22 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
     return values, rest
 
 
-def check_file(path: Path) -> None:
-    """UserError with a guess if the config file is not there."""
-    if not path.is_file():
-        raise unknown("config file", str(path), map(str, path.parent.glob("*.py")))
+def config_in(words: list[str]) -> tuple[list[str], ConfigDict | None]:
+    """The words but for --config, and the config it names.
+
+    Without it, --config.field=value changes the config of the workdir.
+    """
+    named, words = split_words(words)
+    if named is not None:
+        return words, load_config(named)
+    if any(re.match("--?config[.]", word) for word in words):
+        given = [word.partition("=") for word in words]
+        (*_, workdir) = ["", *(tail for head, _, tail in given if "workdir" in head)]
+        held = Path(workdir).expanduser() / "config.json"
+        if not workdir or not held.is_file():
+            raise UserError("--config=FILE is missing, whose fields are to change")
+        return words, load_config(str(held))
+    return words, None
 
 
 def root(error: BaseException) -> str:
@@ -165,24 +176,45 @@ def overview() -> str:
     return "\n".join([f"usage: {PROGRAM} COMMAND ... (--help for each)", "", *rows])
 
 
-def usage(name: str) -> str:
-    """A command's help: what it does, an example that runs, its flags."""
+def usage(name: str, words: list[str]) -> str:
+    """A command's help: what it does, an example that runs, its flags.
+
+    With --config=FILE among the words, every field of that config as well.
+    """
     command = COMMANDS[name]
-    words = " ".join([name, *command.words])
-    lines = [f"usage: {PROGRAM} {words} [flags]", "", command.summary, "", "example:"]
+    takes = " ".join([name, *command.words])
+    lines = [f"usage: {PROGRAM} {takes} [flags]", "", command.summary, "", "example:"]
     lines += [f"  {PROGRAM} {name} {command.example}", "", "flags:"]
-    lines += [f"  --{_head(flag)}: {flag.help}" for flag in command.all_flags]
-    return "\n".join(lines)
+    lines += [f"  {_head(flag)}: {flag.help}" for flag in command.all_flags]
+    if any(flag.kind == "config" for flag in command.flags):
+        config = config_in([word for word in words if word.startswith("--config")])[1]
+        if config is None:
+            lines += ["", "--help --config=FILE lists the fields of that config."]
+        else:
+            held = fields(config)
+            lines += ["", "fields:", *(f"  --{k}={v!r}" for k, v in held.items())]
+    return printable("\n".join(lines))
 
 
 def _head(flag: Flag) -> str:
-    return flag.name if flag.default is None else f"{flag.name}={flag.default}"
+    if flag.kind == "switch":
+        return f"--{flag.name} or --no{flag.name} (default {str(flag.default).lower()})"
+    default = "" if flag.default is None else f" (default {flag.default})"
+    return f"--{flag.name}={SHOWN[flag.kind]}{default}"
 
 
 def program() -> NoReturn:
     """`main` as a program of its own, which any signal ends within seconds."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not all are UTF-8
     with watched() as watch:
-        code = main()
+        try:
+            code = main()
+            sys.stdout.flush()
+        except BrokenPipeError:  # `... list | head`: who read has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
     if watch.number:
         leave(code)  # threads may still compute
     sys.exit(code)

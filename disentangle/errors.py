@@ -1,7 +1,11 @@
 """The one exception a user's mistake raises, and the sentence it carries."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+# Unicode categories of control characters, formats (bidirectional, ...), surrogates.
+COMMANDING = ("Cc", "Cf", "Cs")
 
 
 class UserError(ValueError):
@@ -26,4 +30,18 @@ def unknown(kind: str, value: object, allowed: Iterable[str]) -> UserError:
     names = [str(name) for name in allowed]
     close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
-    return UserError(f"unknown {kind} {value!r}.{guess} (one of: {', '.join(names)})")
+    there = f"one of: {', '.join(names)}" if names else "there is none"
+    return UserError(f"unknown {kind} {value!r}.{guess} ({there})")
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may show it: what would command one is spelt out.
+
+    Names come from files and arguments, and could hold escape sequences, or signs
+    that turn the direction of writing; only line ends and tabs stay.
+    """
+    return "".join(c if _is_harmless(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character in "\n\t" or unicodedata.category(character) not in COMMANDING

@@ -10,11 +10,14 @@ import contextlib
 import contextvars
 import datetime
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import tqdm
+
+from disentangle.errors import printable
 
 FIRST_LINE, LONGEST = 5.0, 60.0  # seconds between plain lines, doubling from the first
 
@@ -44,6 +47,7 @@ class Progress:
         shown: bool = True,
     ):
         shown = shown and _BARS.get()
+        what = printable(what)
         self.what, self.total, self.unit, self.done = what, total, unit, done
         self._began, self._from = time.monotonic(), done
         self._lines = shown and not is_interactive()
@@ -59,6 +63,10 @@ class Progress:
             dynamic_ncols=True,
             disable=not shown or self._lines,
         )
+        self._closed = threading.Event()
+        if shown:
+            beat = contextvars.copy_context().run
+            threading.Thread(target=beat, args=(self._beat,), daemon=True).start()
 
     def __enter__(self) -> "Progress":
         return self
@@ -75,7 +83,7 @@ class Progress:
     ) -> None:
         """Sets what is done, and the total and the words where they changed."""
         self.total = total if total is not None else self.total
-        self.what = what or self.what
+        self.what = printable(what) if what else self.what
         step, self.done = done - self.done, done
         if self._bar.disable:
             self._line()
@@ -92,7 +100,16 @@ class Progress:
 
     def close(self) -> None:
         """Takes the bar off the screen."""
+        self._closed.set()
         self._bar.close()
+
+    def _beat(self) -> None:
+        """Shows that time passes where one unit takes long, such as to compile."""
+        while not self._closed.wait(1.0):
+            if self._bar.disable:
+                self._line()
+            else:
+                self._bar.refresh()
 
     def _line(self) -> None:
         now = time.monotonic()
@@ -130,14 +147,18 @@ def over(
 
 def say(text: str) -> None:
     """One line on stderr that leaves a bar whole; nothing where lines are silent."""
-    if _LINES.get():
-        tqdm.tqdm.write(text, file=sys.stderr)
+    _write(text, sys.stderr)
 
 
 def stage(text: str) -> None:
     """As `say`, on stdout: what a job is about to do, above its results."""
+    _write(text, sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
     if _LINES.get():
-        tqdm.tqdm.write(text, file=sys.stdout)
+        with contextlib.suppress(BrokenPipeError):  # no work stops for want of a reader
+            tqdm.tqdm.write(printable(text), file=stream)
 
 
 @contextlib.contextmanager

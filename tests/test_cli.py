@@ -1,6 +1,7 @@
 """The command line: results in files, mistakes in one line and exit code 2."""
 
 import errno
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -10,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import disentangle
 from disentangle import progress
 from disentangle.__main__ import main
 from disentangle.commands import COMMANDS
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
 
-# ml_collections loads config files the old way.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 ROOT = Path(__file__).resolve().parents[1]
 VAE = f"--config={ROOT}/experiments/vae.py:"
 
@@ -242,6 +242,106 @@ def test_a_full_disk_is_one_line(affinity, tmp_path, capsys, monkeypatch):
     assert "No space left" in said
     assert out.read_text() == "kept"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["affinity.csv", "out.json"]
+
+
+COMMANDING = "\x1b]0;owned\x07\x1b[31m\u202e\udcff"
+
+
+def test_names_do_not_command_the_terminal(affinity, tmp_path, capsys):
+    """Escape sequences come from files and arguments; they are spelt out."""
+    text = affinity.read_text().replace("a,", "\x1b[31m\u202ea,")
+    affinity.write_text(text)
+    assert main(["group", str(affinity), "--budget=2"]) == 0
+    assert r"\x1b[31m\u202ea" in (said := capsys.readouterr().out)
+    assert "\x1b" not in said
+    for words in (
+        ["group", COMMANDING, "--budget=1"],
+        ["score", COMMANDING],
+        ["report", COMMANDING],
+        [COMMANDING],
+        ["train", f"--config={COMMANDING}.py", "--workdir=w"],
+        ["train", f"--{COMMANDING}=3"],
+        ["train", VAE + COMMANDING, "--workdir=w"],
+        ["evaluate", f"--workdir={COMMANDING}"],
+        ["export", COMMANDING],
+    ):
+        said = refused(capsys, *words)
+        assert "owned" in said
+        assert all(c.isprintable() for c in said)
+
+
+def test_a_closed_pipe_is_no_error(tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m disentangle list | head -n 1; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "methods:\n0\n"
+    assert done.stderr == ""
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"disentangle {importlib.metadata.version('disentangle')}\n"
+    assert disentangle.__version__ in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--num_train=1"], "num_train=1 must be"),
+        (["--num_train=1000000000000"], "num_train=1000000000000 must be"),
+        (["--num_test=0"], "num_test=0 must be"),
+        (["--metrics=mgi"], "Did you mean 'mig'"),
+        (["--backend=fats"], "Did you mean 'fast'"),
+        (["--protocol=papre"], "Did you mean 'paper'"),
+        (["--seed=-1"], "seed"),
+        (["--json=no/such/o.json"], "there is no folder"),
+        (["--json=."], "is a folder"),
+    ],
+)
+def test_evaluate_refuses_before_it_reads_the_run(words, says, capsys):
+    assert says in refused(capsys, "evaluate", "--workdir=none", *words)
+
+
+def test_a_result_that_could_not_be_written_is_refused_first(capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    said = refused(capsys, "evaluate", "--workdir=none", "--json=o.json")
+    assert "--json=o.json cannot be written" in said
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("--config.score.num_train=1", "num_train=1"),
+        ("--config.score.num_train=1000000000000", "num_train=10"),
+        ("--config.singletons=value", "singleton_value is needed"),
+        ("--config.score.metrics=('mgi',)", "Did you mean 'mig'"),
+        ("--config.affinity.group_by=cosin", "Did you mean 'cosine'"),
+        ("--config.score.num_train=2", "in all 2 training rows"),
+    ],
+)
+def test_the_pipeline_refuses_before_it_trains(
+    field, says, capsys, tmp_path, monkeypatch
+):
+    def train(*args, **named):
+        raise AssertionError("it trains")
+
+    monkeypatch.setattr("disentangle.study.pipeline.train_multitask", train)
+    config = VAE.replace("vae.py", "pipeline.py") + "toy,quick"
+    words = ["--config.data.train_size=0", "--config.budget=1", field]
+    said = refused(capsys, "pipeline", config, *words, f"--workdir={tmp_path}/w")
+    assert says in said
+    assert not (tmp_path / "w" / "config.json").exists()
+
+
+def test_an_unknown_format_is_refused_before_drawing(capsys, monkeypatch):
+    monkeypatch.setattr("disentangle.data.load", None)
+    said = refused(capsys, "export", "dsprites", "--format=npy")
+    assert "Did you mean 'npz'" in said
 
 
 def test_the_module_runs(tmp_path):

@@ -20,8 +20,6 @@ from packaging.utils import canonicalize_name
 from disentangle.__main__ import parse
 from disentangle.commands import COMMANDS
 
-# ml_collections loads config files the old way.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 APACHE = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"

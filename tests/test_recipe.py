@@ -21,8 +21,6 @@ from disentangle.nn import ENCODERS
 from disentangle.training.writers import read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-# ml_collections loads config files the old way.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,12 @@
 """What a command is, and how commands read what they share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from disentangle.commands.flags import COMMON, Flag, Values
-from disentangle.errors import UserError
+from disentangle.errors import UserError, printable
 
 
 class Command(NamedTuple):
@@ -23,11 +24,16 @@ class Command(NamedTuple):
         return (*self.flags, *COMMON)
 
 
+def show(result: object) -> None:
+    """Prints a result on stdout; names in it cannot command the terminal."""
+    print(printable(str(result)))
+
+
 def workdir_of(values: Values) -> Path:
     """--workdir, which must be given."""
     if not values["workdir"]:
         raise UserError("--workdir=FOLDER is missing")
-    return Path(values["workdir"])
+    return Path(values["workdir"]).expanduser()
 
 
 def config_of(values: Values, workdir: Path) -> Any:
@@ -45,16 +51,18 @@ def config_of(values: Values, workdir: Path) -> Any:
 
 def path_of(text: str | None) -> Path | None:
     """The path of a flag, None where it is not given."""
-    return Path(text) if text else None
+    return Path(text).expanduser() if text else None
 
 
 def output_of(path: str | None, flag: str = "json") -> Path | None:
     """The file to write, checked before anything is computed."""
     if path is None:
         return None
-    out = Path(path)
+    out = Path(path).expanduser()
     if out.is_dir():
         raise UserError(f"--{flag}={path} is a folder")
     if not out.parent.is_dir():
         raise UserError(f"--{flag}={path}: there is no folder {out.parent}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise UserError(f"--{flag}={path} cannot be written: no permission")
     return out

@@ -1,6 +1,6 @@
 """Commands that train and study: they fill a workdir, and go on in it."""
 
-from disentangle.commands.base import config_of, workdir_of
+from disentangle.commands.base import config_of, show, workdir_of
 from disentangle.commands.flags import Values
 
 
@@ -21,9 +21,7 @@ def train(values: Values, words: list[str]) -> None:
         tensorboard=values["tensorboard"],
     )
     living = int(run.alive.sum())
-    print(
-        f"{living} of {len(run.members)} models trained to step {run.step}: {workdir}"
-    )
+    show(f"{living} of {len(run.members)} models trained to step {run.step}: {workdir}")
 
 
 def pipeline(values: Values, words: list[str]) -> None:
@@ -35,8 +33,8 @@ def pipeline(values: Values, words: list[str]) -> None:
     workdir = workdir_of(values)
     config = config_of(values, workdir)
     run_pipeline(config, workdir)
-    print(result_tables(workdir))
-    print(f"report: {write_report(workdir)}")
+    show(result_tables(workdir))
+    show(f"report: {write_report(workdir)}")
 
 
 def compare(values: Values, words: list[str]) -> None:
@@ -49,8 +47,8 @@ def compare(values: Values, words: list[str]) -> None:
     only = [name.strip() for name in (values["only"] or "").split(",") if name.strip()]
     config = config_of(values, workdir)
     run_comparison(config, workdir, only=only)
-    print(score_table(workdir))
-    print(f"report: {write_report(workdir)}")
+    show(score_table(workdir))
+    show(f"report: {write_report(workdir)}")
 
 
 def affinity(values: Values, words: list[str]) -> None:
@@ -60,8 +58,8 @@ def affinity(values: Values, words: list[str]) -> None:
 
     workdir = workdir_of(values)
     measure(config_of(values, workdir), workdir, progress=True)
-    print(affinity_table(workdir))
-    print(f"wrote {workdir / 'affinity.csv'}")
+    show(affinity_table(workdir))
+    show(f"wrote {workdir / 'affinity.csv'}")
 
 
 def impossibility(values: Values, words: list[str]) -> None:
@@ -74,6 +72,6 @@ def impossibility(values: Values, words: list[str]) -> None:
     workdir = workdir_of(values)
     config = config_of(values, workdir)
     run_impossibility(config, workdir)
-    print(rotation_table(workdir))
+    show(rotation_table(workdir))
     for path in (*write_figures(workdir), write_report(workdir)):
-        print(f"wrote {path}")
+        show(f"wrote {path}")

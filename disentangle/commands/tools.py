@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from disentangle.commands.base import output_of, path_of, workdir_of
+from disentangle.commands.base import output_of, path_of, show, workdir_of
 from disentangle.commands.flags import Values
-from disentangle.errors import UserError
+from disentangle.errors import UserError, unknown
 
 
 def evaluate(values: Values, words: list[str]) -> None:
@@ -13,7 +13,7 @@ def evaluate(values: Values, words: list[str]) -> None:
     from disentangle.metrics.base import Settings
     from disentangle.metrics.score import choose_metrics
     from disentangle.report.text import member_table, work_bar
-    from disentangle.study.evaluate import load_data, score_run, table
+    from disentangle.study.evaluate import check_rows, load_data, score_run, table
     from disentangle.study.panels import page_folder
     from disentangle.study.scores import keep_scores, scored_members
     from disentangle.training.run import load_run
@@ -21,6 +21,7 @@ def evaluate(values: Values, words: list[str]) -> None:
     choose_metrics(values["metrics"], alone="")  # what the run can have it says itself
     json, source = output_of(values["json"]), workdir_of(values)
     rows = (values["num_train"], values["num_test"])
+    check_rows(*rows)
     with work_bar("evaluate") as bar:
         settings = Settings(
             values["seed"],
@@ -35,7 +36,7 @@ def evaluate(values: Values, words: list[str]) -> None:
         data = load_data(run.config["data"])
         results = score_run(run, data, values["metrics"], settings, rows)
     found = table(run, results, settings, rows)
-    print(member_table(found))
+    show(member_table(found))
     if folder:
         keep_scores(folder, scored_members(run, results), data.space.names)
     if json:
@@ -68,7 +69,7 @@ def score(values: Values, words: list[str]) -> None:
             progress=lambda metric, done, total: bar(done, total),
         )
     for name, value in scores.items():
-        print(f"{name:44} {value:.4f}")
+        show(f"{name:44} {value:.4f}")
     if out:
         write_json(out, scores)
 
@@ -91,7 +92,7 @@ def group(values: Values, words: list[str]) -> None:
             singleton_value=values["singleton_value"],
             progress=progress,
         )
-    print(grouping_text(grouping.to_json()))
+    show(grouping_text(grouping.to_json()))
     if out:
         write_json(out, grouping.to_json())
 
@@ -99,9 +100,12 @@ def group(values: Values, words: list[str]) -> None:
 def export(values: Values, words: list[str]) -> None:
     """Writes a rendered data set for other people's code."""
     from disentangle.data import load
+    from disentangle.data.export import FORMATS
     from disentangle.data.export import export as write
 
-    print(write(load(words[0]), Path(values["out"]), values["format"]))
+    if values["format"] not in FORMATS:
+        raise unknown("format", values["format"], FORMATS)
+    show(write(load(words[0]), Path(values["out"]).expanduser(), values["format"]))
 
 
 def plane(values: Values, words: list[str]) -> None:
@@ -117,11 +121,11 @@ def plane(values: Values, words: list[str]) -> None:
     runs = words[0].split(",")
     short = len({Path(word).name for word in runs}) == len(runs)
     for word in runs:
-        run = load_run(word)
+        run = load_run(Path(word).expanduser())
         data = load_data(run.config["data"])
         name = f"{run.config['method']['name']} in {Path(word).name if short else word}"
         planes[name] = latent_plane(run, data, survey(run, data))
-    print(f"wrote {write_planes(planes, out, values['factor'])}")
+    show(f"wrote {write_planes(planes, out, values['factor'])}")
 
 
 def report(values: Values, words: list[str]) -> None:
@@ -129,11 +133,15 @@ def report(values: Values, words: list[str]) -> None:
     from disentangle.report.page import write_report
     from disentangle.study.panels import refresh_pictures
 
-    print(write_report(refresh_pictures(Path(words[0]), path_of(values["out"]))))
+    show(
+        write_report(
+            refresh_pictures(Path(words[0]).expanduser(), path_of(values["out"]))
+        )
+    )
 
 
 def listing(values: Values, words: list[str]) -> None:
     """Prints what exists."""
     from disentangle.report.text import catalogue
 
-    print(catalogue())
+    show(catalogue())

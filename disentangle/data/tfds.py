@@ -65,7 +65,7 @@ def _package() -> Any:
         import tensorflow_datasets
     except ImportError as error:
         raise errors.UserError(
-            "source 'tfds' needs TensorFlow Datasets: pip install disentangle[tfds] "
+            "source 'tfds' needs TensorFlow Datasets: pip install -e '.[tfds]' "
             f"({error})."
         ) from error
     return tensorflow_datasets

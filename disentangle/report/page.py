@@ -105,11 +105,10 @@ def _sections(folder: Path) -> list[Section]:
 def _again(folder: Path, config: dict[str, Any]) -> Section:
     """How to run it again: the command, the whole config, the time it took."""
     blocks: list[Block] = [
-        Code(statement.command(config)),
+        Code(statement.command(config, folder)),
         Text(
-            "This starts such a job with the settings of that file; give "
-            "--config.<field>=<value> for every field in which the config below "
-            "differs. config.json beside this page holds the same."
+            "This does the same job anew: config.json beside this page holds the "
+            "config below. Add --config.<field>=<value> to change a field of it."
         ),
         Code(json.dumps(config, indent=2), folded="The whole config"),
     ]

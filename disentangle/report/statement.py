@@ -1,5 +1,6 @@
 """The words at the top of the page: what was run, and what came out of it."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -201,19 +202,17 @@ def _get(tree: Any, *path: str, missing: Any) -> Any:
     return tree
 
 
-def command(config: Mapping[str, Any]) -> str:
-    """The command that runs the same kind of job anew."""
-    data = _get(config, "data", "name", missing="dsprites")
-    if is_pipeline(config):
-        job = f"pipeline --config=experiments/pipeline.py:{data}"
-    elif is_impossibility(config):
-        job = f"impossibility --config=experiments/impossibility.py:{data}"
-    elif is_comparison(config):
-        job = f"compare --config=experiments/comparison.py:{data}"
-    elif "weights" in config:
-        job = f"report {config['weights']}"
-        return f"python -m disentangle {job} --out=runs/again"
-    else:
-        method = _get(config, "method", "name", missing="beta_vae")
-        job = f"train --config=experiments/vae.py:{data},{method}"
-    return f"python -m disentangle {job} --workdir=runs/again"
+def command(config: Mapping[str, Any], folder: Path) -> str:
+    """The command that does the job of `folder` anew, with its very config."""
+    program = ".venv/bin/python -m disentangle"
+    if "weights" in config:
+        weights = shlex.quote(str(config["weights"]))
+        return f"{program} report {weights} --out=runs/again"
+    jobs = {
+        "pipeline": is_pipeline,
+        "impossibility": is_impossibility,
+        "compare": is_comparison,
+    }
+    job = next((name for name, fits in jobs.items() if fits(config)), "train")
+    file = shlex.quote(f"--config={folder / 'config.json'}")
+    return f"{program} {job} {file} --workdir=runs/again"

@@ -9,13 +9,16 @@ import pandas as pd
 
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError
 from disentangle.metrics import METRICS, POPULATION_METRICS, Population
 from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.metrics.table import code_table as metrics_table
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.training.run import Run
 
 ENCODE_ROWS = 2000
+MOST_ROWS = 10**7  # a table of more would fill the memory
 
 
 def load_data(section: dict[str, Any]) -> Dataset:
@@ -30,6 +33,32 @@ def load_data(section: dict[str, Any]) -> Dataset:
 def sample_index(data: Dataset, count: int, *, seed: int) -> np.ndarray:
     """`count` image indices, uniform with replacement (Locatello et al. 2019)."""
     return np.random.default_rng(seed).integers(0, len(data), count)
+
+
+def check_rows(num_train: int, num_test: int) -> None:
+    """Raises UserError for numbers of images that cannot be scored."""
+    for name, value, least in (("num_train", num_train, 2), ("num_test", num_test, 1)):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not least <= value <= MOST_ROWS:
+            raise UserError(
+                f"{name}={value!r} must be a whole number from {least} to {MOST_ROWS:,}"
+            )
+
+
+def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
+    """Raises UserError if these rows of the data set cannot be scored.
+
+    Known from the factors alone, before anything is trained or encoded.
+    """
+    check_rows(*rows)
+    factors = data.space.factors(sample_index(data, sum(rows), seed=seed))
+    metrics_table(
+        np.zeros((len(factors), 1)),
+        factors,
+        num_train=rows[0],
+        num_test=rows[1],
+        factor_names=data.space.names,
+    )
 
 
 def code_table(run: Run, data: Dataset, index: np.ndarray) -> np.ndarray:
@@ -109,6 +138,7 @@ def score_run(
 ) -> list[dict[str, Result]]:
     """Every member's results on `rows` = (train, test) images of the data set."""
     names = choose_metrics(metrics, alone=_why_alone(run))
+    check_sample(data, rows, seed=settings.seed)
     index = sample_index(data, sum(rows), seed=settings.seed)
     codes, logvars = posterior_table(run, data, index)
     train = None if logvars is None else logvars[:, : rows[0]]

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from disentangle import progress as bars
 from disentangle.affinity import Affinity, group_tasks
-from disentangle.affinity.grouping import SINGLETONS
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.files import write_json
@@ -30,7 +30,7 @@ from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.study.clock import Clock, Say
-from disentangle.study.evaluate import load_data
+from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.panels import write_panels
 from disentangle.training.config import check_fields, default_config, plain, plan
 from disentangle.training.run import Run, fit, prepare
@@ -76,8 +76,8 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
         raise UserError(
             f"budget={config['budget']!r} must be a whole number, 1 or more"
         )
-    if config["singletons"] not in SINGLETONS:
-        raise unknown("singletons", config["singletons"], SINGLETONS)
+    two = Affinity(np.eye(2), ("a", "b"))  # what cannot be grouped at all
+    group_tasks(two, 1, singletons=config["singletons"])
     chosen = config["affinity"]
     if chosen["group_by"] not in chosen["estimators"]:
         raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
@@ -136,6 +136,9 @@ def run_pipeline(
             raise UserError(
                 f"budget={config['budget']} networks for {len(tasks)} tasks"
             )
+        score = config["score"]
+        rows = (score["num_train"], score["num_test"])
+        check_sample(data, rows, seed=score["seed"])
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
         settle_config(folder, config)

@@ -12,7 +12,7 @@ from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
-from disentangle.study.evaluate import code_table, sample_index
+from disentangle.study.evaluate import check_rows, code_table, sample_index
 from disentangle.study.scores import Scored, keep_scores
 from disentangle.training.run import Run
 from disentangle.training.writers import read_metrics
@@ -69,9 +69,7 @@ def check_score(config: Mapping[str, Any]) -> None:
     """Raises UserError for a score section that cannot be run."""
     choose_metrics(list(config["metrics"]))
     Settings(config["seed"], config["backend"])
-    for name in ("num_train", "num_test"):
-        if config[name] < 1:
-            raise UserError(f"score.{name}={config[name]} must be at least 1")
+    check_rows(config["num_train"], config["num_test"])
 
 
 def write_losses(serving: Serving, folder: Path) -> None:

@@ -205,7 +205,7 @@ def _static(recipe: Recipe, method: dict) -> Any:
             value = tuple(value)
         if type(value) is not type(default):
             raise UserError(
-                f"method.{name}={value!r} must be a {type(default).__name__}"
+                f"method.{name}={value!r} is no {type(default).__name__}"
                 + ("; it is static and cannot be swept" * isinstance(value, list))
             )
         chosen[name] = value

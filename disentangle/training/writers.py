@@ -104,8 +104,7 @@ def tensorboard_library() -> Any:
         from tensorboard import summary
     except ImportError:
         raise UserError(
-            "TensorBoard logging needs the extra: pip install "
-            "'disentangle[tensorboard]'"
+            "TensorBoard logging needs the extra: pip install -e '.[tensorboard]'"
         ) from None
     return summary
 

@@ -1,0 +1,125 @@
+"""The config that --config names: a Python file and its argument, or JSON.
+
+A Python file is executed, with all that its author wrote in it; a JSON file, such
+as the config.json of a workdir, is only read.
+"""
+
+import re
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from disentangle.errors import UserError, unknown
+from disentangle.files import read_json
+
+NAMED = re.compile(r"(?P<path>.*?\.(?:py|json))(?::(?P<argument>.*))?", re.S)
+
+
+def split_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of --config, the last one if there are more; the other words."""
+    value: str | None = None
+    rest: list[str] = []
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return value, [*rest, word, *words]
+        head, equals, tail = word.partition("=")
+        if head not in ("--config", "-config"):
+            rest.append(word)
+        elif equals:
+            value = tail
+        elif words:
+            value = words.pop(0)
+        else:
+            raise UserError("--config=FILE is missing its file")
+    return value, rest
+
+
+def load_config(value: str) -> ConfigDict:
+    """The config of `file.py`, `file.py:argument` or `file.json`.
+
+    Raises:
+      UserError: there is no such file (with a guess), it is not what it should be,
+        or it cannot be executed; the sentence names the file.
+    """
+    found = NAMED.fullmatch(value)
+    name, argument = found.groups() if found else (value, None)
+    path = _existing(name)
+    if path.suffix == ".json":
+        if argument is not None:
+            raise UserError(f"{path} is JSON, which takes no argument {argument!r}")
+        config: Any = _frozen(read_json(path))
+    else:
+        config = _execute(path, argument)
+    if not isinstance(config, ConfigDict | Mapping):
+        given = repr(config)[:60]
+        raise UserError(f"config file {path} gives {given}, not a ConfigDict")
+    try:
+        return config if isinstance(config, ConfigDict) else ConfigDict(dict(config))
+    except Exception as error:  # keys that are no names, ...
+        raise UserError(f"config file {path}: {error}") from None
+
+
+def _existing(name: str) -> Path:
+    if not name:
+        raise UserError("--config=FILE is missing its file")
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            raise UserError(f"config file {path} is a folder")
+        if path.is_file():
+            return path
+        around = [*path.parent.glob("*.py"), *path.parent.glob("*.json")]
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"config file {name[:60]!r}: {reason}") from None
+    raise unknown("config file", str(path), map(str, sorted(around)))
+
+
+def _execute(path: Path, argument: str | None) -> Any:
+    """What get_config(argument) of the file returns."""
+    module = types.ModuleType(f"config_{path.stem}")
+    module.__file__ = str(path)
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except UserError:
+        raise
+    except SyntaxError as error:
+        where = f"{path}, line {error.lineno}" if error.lineno else path
+        raise UserError(f"config file {where}: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        raise UserError(f"config file {path} cannot be run: {_said(error)}") from None
+    get_config = getattr(module, "get_config", None)
+    if not callable(get_config):
+        raise UserError(f"config file {path} has no function get_config")
+    try:
+        return get_config() if argument is None else get_config(argument)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(f"get_config of {path} fails: {_said(error)}") from None
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _frozen(value: Any) -> Any:
+    """JSON with tuples for lists, as config files have them."""
+    if isinstance(value, dict):
+        return {key: _frozen(held) for key, held in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def fields(config: ConfigDict, prefix: str = "config") -> dict[str, Any]:
+    """Every field of a config by its flag's name, such as "config.method.beta"."""
+    found: dict[str, Any] = {}
+    for key in config:
+        name, value = f"{prefix}.{key}", config.get_oneway_ref(key).get()
+        inside = isinstance(value, ConfigDict)
+        found |= fields(value, name) if inside else {name: value}
+    return found
