@@ -6,6 +6,7 @@ Ctrl-C among them.
 """
 
 import errno
+import importlib.metadata
 import io
 import os
 import re
@@ -18,7 +19,6 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from disentangle import __version__
 from disentangle.commands import COMMANDS
 from disentangle.commands.config import fields, load_config, split_words
 from disentangle.commands.flags import Flag
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     if words[0] == "--version":
-        print(f"disentangle {__version__}")
+        print(f"disentangle {importlib.metadata.version('disentangle')}")
         return 0
     values: dict[str, Any] = {}
     try:

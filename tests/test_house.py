@@ -22,7 +22,7 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
-    "progress": (),
+    "progress": ("errors",),
     "files": ("errors",),
     "data": ("errors", "files", "progress"),
     "nn": ("errors",),

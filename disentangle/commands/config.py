@@ -5,7 +5,7 @@ as the config.json of a workdir, is only read.
 """
 
 import re
-import types
+import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,8 @@ def _existing(name: str) -> Path:
 
 def _execute(path: Path, argument: str | None) -> Any:
     """What get_config(argument) of the file returns."""
-    module = types.ModuleType(f"config_{path.stem}")
-    module.__file__ = str(path)
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+        module = runpy.run_path(str(path), run_name=f"config_{path.stem}")
     except UserError:
         raise
     except SyntaxError as error:
@@ -93,7 +91,7 @@ def _execute(path: Path, argument: str | None) -> Any:
         raise UserError(f"config file {where}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         raise UserError(f"config file {path} cannot be run: {_said(error)}") from None
-    get_config = getattr(module, "get_config", None)
+    get_config = module.get("get_config")
     if not callable(get_config):
         raise UserError(f"config file {path} has no function get_config")
     try:
