@@ -28,10 +28,11 @@ def unknown(kind: str, value: object, allowed: Iterable[str]) -> UserError:
       dci, mig)".
     """
     names = [str(name) for name in allowed]
-    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    text = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    close = difflib.get_close_matches(str(value)[:80], names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     there = f"one of: {', '.join(names)}" if names else "there is none"
-    return UserError(f"unknown {kind} {value!r}.{guess} ({there})")
+    return UserError(f"unknown {kind} {text}.{guess} ({there})")
 
 
 def printable(text: str) -> str:

@@ -46,6 +46,24 @@ LEFTOVER = re.compile(r"\..*\.(?:(\w+)-)?(\d+)[-.]\d+\.tmp(\..*)?")
 OLD = 24 * 3600  # seconds after which an unfinished file is nobody's
 
 
+def place(path: Any, what: str = "path") -> Path:
+    """A path as a user writes it, `~` as the home folder.
+
+    Raises:
+      UserError: it is no path, empty, too long, or of a user who is not there.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise UserError(f"{what} {path!r} must be the path of a file or folder")
+    try:
+        found = Path(path).expanduser()
+        found.exists()
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
+        text = str(path)[:80]
+        raise UserError(f"{what} {text!r} cannot be used: {reason}") from None
+    return found
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A file beside `path` that replaces it when the block ends well.

@@ -7,13 +7,14 @@ from disentangle.commands.flags import Values
 def train(values: Values, words: list[str]) -> None:
     """Trains, or goes on training, what the config says."""
     from disentangle.study.evaluate import load_data
+    from disentangle.training import older
     from disentangle.training.config import plan
     from disentangle.training.run import fit
     from disentangle.training.workdir import check_workdir
 
     workdir = workdir_of(values)
     config = plan(config_of(values, workdir)).config
-    check_workdir(workdir, config)
+    check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,
         load_data(config["data"]),

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle.data.space import FactorSpace
+from disentangle.data import identity
+from disentangle.data.space import FactorSpace, refuse_beyond_device
+from disentangle.errors import UserError
 
 if TYPE_CHECKING:
     from disentangle.data.files import Layout
@@ -36,6 +38,11 @@ class Dataset:
       peak: largest pixel value, 1 for dSprites and 255 for Shapes3D.
       draw: (arrays, (...,) int32 in range) -> (..., H, W, C) uint8, pure; a
         module-level function, so that equal data sets share one compiled program.
+
+    Raises:
+      UserError: fields of another type or out of range; for a table of pictures (draw
+        is `draw_rows`) also another shape or type than the fields say, or a pixel
+        above `peak`.
     """
 
     arrays: Any
@@ -45,17 +52,65 @@ class Dataset:
     peak: int
     draw: Callable[[Any, jax.Array], jax.Array]
 
+    def __post_init__(self) -> None:
+        check(self)
+
     def __len__(self) -> int:
         return self.space.size
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A hash of the pictures, see `data/identity.py`; computed once."""
+        return identity.digest(self)
 
     def images(self, index: Any) -> jax.Array:
         """(...,) int picture index -> (..., H, W, C) uint8 in [0, peak].
 
         Works under `jit` and `vmap`. A NumPy index out of range raises UserError; a
-        JAX one is clipped into the range.
+        JAX one is clipped into the range. A grid of more than 2^31 - 1 pictures, which
+        int32 cannot number, raises UserError.
         """
+        refuse_beyond_device(self.space)
         index = jnp.asarray(self.space.checked(index))
         return self.draw(self.arrays, jnp.clip(index, 0, self.space.size - 1))
+
+
+def check(data: Dataset) -> None:
+    """Raises UserError where the fields of a data set do not go together.
+
+    The pixels of a stored table are looked at where `peak` is below 255; while JAX
+    traces, and where pictures are drawn otherwise, there are none to look at.
+    """
+    shape, peak = data.shape, data.peak
+    if not isinstance(data.name, str):
+        raise UserError(f"data set name {data.name!r} must be a string")
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) != 3
+        or not all(isinstance(n, int) and n > 0 for n in shape)
+    ):
+        raise UserError(f"picture shape {shape!r} must be (height, width, channels)")
+    if isinstance(peak, bool) or not isinstance(peak, int) or not 1 <= peak <= 255:
+        raise UserError(f"peak={peak!r} must be a whole number in 1 .. 255")
+    if not isinstance(data.space, FactorSpace):
+        raise UserError(f"space={data.space!r} must be a FactorSpace")
+    if not callable(data.draw):
+        raise UserError(f"draw={data.draw!r} must be a function")
+    table = data.arrays
+    if data.draw is not draw_rows or isinstance(table, jax.core.Tracer):
+        return
+    if not isinstance(table, jax.Array | np.ndarray):
+        return  # a shape, or what JAX puts in its place
+    if table.dtype != np.uint8 or table.shape != (data.space.size, *shape):
+        raise UserError(
+            f"the pictures of {data.name} are {table.dtype} {table.shape}, not uint8 "
+            f"{(data.space.size, *shape)}"
+        )
+    if peak < 255 and (largest := int(table.max())) > peak:
+        raise UserError(
+            f"the pictures of {data.name} have pixels up to {largest}, above "
+            f"peak={peak}"
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.dataset import Dataset
+from disentangle.data.space import refuse_beyond_device
 from disentangle.errors import UserError
+
+PERMUTED = 2**24  # pictures of a grid that is permuted as a whole
 
 
 class Batch(NamedTuple):
@@ -34,7 +37,7 @@ class Pool(NamedTuple):
     @property
     def size(self) -> int:
         """How many different images can be drawn."""
-        return len(self.data) if self.subset is None else self.subset.shape[0]
+        return self.data.space.size if self.subset is None else self.subset.shape[0]
 
 
 # arrange(pool, index (B,), key) -> Batch of B rows, or of n B rows where a method
@@ -95,15 +98,17 @@ def split(
         (the endless stream), from which the test images are then a sample.
       test_size: number of test images.
       seed: chooses the split; the same seed gives nested training subsets
-        (the first n of one permutation), so label budgets are comparable.
+        (the first n of one permutation, see `shuffled`), so label budgets are
+        comparable.
 
     Returns:
       (pool, test_index (test_size,) int64).
 
     Raises:
-      UserError: if sizes are not positive or exceed the data set.
+      UserError: if sizes are not positive or exceed the data set, or it has more
+        pictures than the device can count.
     """
-    total = len(data)
+    total = data.space.size
     wanted = test_size + (train_size or 0)
     if test_size < 1 or (train_size is not None and train_size < 1):
         raise UserError(
@@ -113,8 +118,43 @@ def split(
         raise UserError(
             f"train_size + test_size = {wanted} images, but {data.name} has {total}"
         )
-    order = np.random.default_rng(seed).permutation(total)
-    test_index = np.sort(order[total - test_size :])
+    refuse_beyond_device(data.space)
+    test_index = np.sort(shuffled(total, total - test_size, total, seed=seed))
     if train_size is None:
         return Pool(data), test_index
-    return Pool(data, jnp.asarray(order[:train_size], jnp.int32)), test_index
+    order = shuffled(total, 0, train_size, seed=seed)
+    return Pool(data, jnp.asarray(order, jnp.int32)), test_index
+
+
+def shuffled(total: int, start: int, stop: int, *, seed: int) -> np.ndarray:
+    """Entries start .. stop - 1 of a permutation of 0 .. total - 1 that a seed fixes.
+
+    Up to `PERMUTED` it is NumPy's. Above, nothing of size `total` is made: a Feistel
+    network of 8 rounds permutes the next power of 4, and a number that falls outside
+    of the range goes through it again until it is inside (Black and Rogaway 2002),
+    which is a permutation again. Both ways a longer part contains the shorter one.
+
+    Returns:
+      (stop - start,) int64.
+    """
+    generator = np.random.default_rng(seed)
+    if total <= PERMUTED:
+        return generator.permutation(total)[start:stop]
+    bits = ((total - 1).bit_length() + 1) // 2
+    keys = generator.integers(0, 2**64, 8, np.uint64)
+    found = _feistel(np.arange(start, stop, dtype=np.uint64), keys, bits)
+    while (outside := found >= total).any():
+        found[outside] = _feistel(found[outside], keys, bits)
+    return found.astype(np.int64)
+
+
+def _feistel(values: np.ndarray, keys: np.ndarray, bits: int) -> np.ndarray:
+    """A permutation of the uint64 below 4^bits; the round is splitmix64's mixer."""
+    mask = np.uint64(2**bits - 1)
+    left, right = values >> np.uint64(bits), values & mask
+    for key in keys:
+        mixed = right + key
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
+    return (left << np.uint64(bits)) | right

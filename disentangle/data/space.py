@@ -16,6 +16,7 @@ import numpy as np
 
 from disentangle import errors
 
+COUNTED = np.iinfo(np.int32).max  # pictures that int32 can number
 KINDS = ("categorical", "ordinal", "circular")
 
 
@@ -58,9 +59,19 @@ class Factor:
     tolerance: int = 0
 
     def __post_init__(self) -> None:
+        numbers = {"size": self.size, "tolerance": self.tolerance}
+        if self.steps_per_turn is not None:
+            numbers["steps_per_turn"] = self.steps_per_turn
+        for what, number in numbers.items():
+            least = 0 if what == "tolerance" else 1
+            if type(number) is not int or number < least:
+                raise errors.UserError(
+                    f"factor {self.name!r} has {what} {number!r}; it must be a whole "
+                    f"number, at least {least}."
+                )
         if self.kind not in KINDS:
             raise errors.unknown("factor kind", self.kind, KINDS)
-        if self.size < 1 or len(self.values) != self.size:
+        if len(self.values) != self.size:
             raise errors.UserError(
                 f"factor {self.name!r} has size {self.size} but "
                 f"{len(self.values)} values."
@@ -131,10 +142,13 @@ class FactorSpace:
     def index(self, factors: Any) -> Any:
         """(..., F) int factor values -> (...,) int32 picture index.
 
-        Concrete NumPy input (or lists) out of range raises UserError; JAX arrays are
-        not checked, as their values may not be known yet.
+        The index is int64 for a grid of more than 2^31 - 1 pictures. Concrete NumPy
+        input (or lists) out of range raises UserError, and so does a JAX array for
+        a grid that its integers cannot count; otherwise JAX arrays are not checked,
+        as their values may not be known yet.
         """
-        factors = _integers(factors, "factors")
+        kind = self._index_dtype(factors)
+        factors = _integers(factors, "factors", np.dtype(np.int32))
         if factors.ndim == 0 or factors.shape[-1] != len(self.items):
             raise errors.UserError(
                 f"factors have shape {factors.shape}: the last axis must be "
@@ -142,8 +156,9 @@ class FactorSpace:
             )
         for column, factor in enumerate(self.items):
             _check_range(factors[..., column], factor.size, f"factor {factor.name!r}")
-        strides = np.asarray(self.strides, np.int32)
-        return sum(factors[..., i] * strides[i] for i in range(len(self.items)))
+        strides = np.asarray(self.strides, kind)
+        columns = [factors[..., i].astype(kind) for i in range(len(self.items))]
+        return sum(c * stride for c, stride in zip(columns, strides, strict=True))
 
     def factors(self, index: Any) -> Any:
         """(...,) int picture index -> (..., F) int32 factor values.
@@ -151,17 +166,35 @@ class FactorSpace:
         Concrete NumPy input (or lists) out of range raises UserError.
         """
         index = self.checked(index)
+        kind = index.dtype.type
         columns = [
-            index // np.int32(stride) % np.int32(size)
+            (index // kind(stride) % kind(size)).astype(np.int32)
             for stride, size in zip(self.strides, self.sizes, strict=True)
         ]
         return _library(index).stack(columns, axis=-1)
 
     def checked(self, index: Any) -> Any:
-        """(...,) int picture index as int32; UserError if NumPy and out of range."""
-        index = _integers(index, "index")
+        """(...,) int picture index as int32 (int64 for a grid that needs it).
+
+        Raises:
+          UserError: NumPy and out of range, or JAX and too small for the grid.
+        """
+        index = _integers(index, "index", self._index_dtype(index))
         _check_range(index, self.size, "picture index")
         return index
+
+    def _index_dtype(self, array: Any) -> np.dtype:
+        """int32 where it can count the pictures, else int64; UserError if neither."""
+        if self.size <= COUNTED:
+            return np.dtype(np.int32)
+        if self.size > np.iinfo(np.int64).max:
+            raise errors.UserError(
+                f"a grid of {self.size:.3e} pictures cannot be indexed: int64 ends at "
+                "9.223e+18."
+            )
+        if isinstance(array, jax.Array):
+            refuse_beyond_device(self)
+        return np.dtype(np.int64)
 
     def values(self, factors: Any) -> np.ndarray:
         """(..., F) int factor values -> (..., F) float64 physical values (NumPy)."""
@@ -193,7 +226,7 @@ class FactorSpace:
             raise errors.UserError(
                 f"factor {name!r} is {factor.kind}: it has no angle."
             )
-        factors = _integers(factors, "factors")
+        factors = _integers(factors, "factors", np.dtype(np.int32))
         library = _library(factors)
         steps = factors[..., self.position(name)]
         if factor.symmetry is not None:
@@ -208,15 +241,27 @@ def _library(array: Any) -> Any:
     return jnp if isinstance(array, jax.Array) else np
 
 
-def _integers(values: Any, what: str) -> Any:
-    """`values` as an int32 array of its own library; lists become NumPy arrays."""
-    array = values if isinstance(values, jax.Array) else np.asarray(values)
+def refuse_beyond_device(space: FactorSpace) -> None:
+    """Raises UserError if int32, which numbers pictures on the device, is too small."""
+    if space.size > COUNTED:
+        raise errors.UserError(
+            f"a grid of {space.size:,} pictures is too large to draw from: picture "
+            f"numbers on the device end at {COUNTED:,}; leave out factors or values."
+        )
+
+
+def _integers(values: Any, what: str, kind: np.dtype) -> Any:
+    """`values` as an array of `kind` of its own library; lists become NumPy arrays."""
+    try:
+        array = values if isinstance(values, jax.Array) else np.asarray(values)
+    except ValueError as error:  # rows of other lengths
+        raise errors.UserError(f"{what} are no array: {error}.") from None
     if not _library(array).issubdtype(array.dtype, np.integer):
         raise errors.UserError(f"{what} must be integers, not {array.dtype}.")
     if isinstance(array, np.ndarray) and array.dtype.itemsize >= 4 and array.size:
-        # Beyond int32 nothing is in range; without this the cast would wrap around.
-        array = np.clip(array, -1, np.iinfo(np.int32).max)
-    return array.astype(np.int32)
+        # Beyond it nothing is in range; without this the cast would wrap around.
+        array = np.clip(array, -1 if array.dtype.kind == "i" else 0, np.iinfo(kind).max)
+    return array.astype(kind)
 
 
 def _check_range(values: Any, size: int, what: str) -> None:

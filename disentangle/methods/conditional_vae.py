@@ -25,6 +25,7 @@ from disentangle.methods import beta_vae, gaussian_vae
 from disentangle.methods.base import Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net, decoder, encoder, linear, output_width
 
 
@@ -65,6 +66,7 @@ def conditional(
     if len(set(names)) != len(names):
         raise UserError(f"a factor is named twice in {', '.join(names)}")
     columns = [space.position(name) for name in names]
+    refuse_constant(space, names, "method.condition")
     sizes = [space.sizes[column] for column in columns]
     shared = encoder(settings.encoder, shape, None)
     features = output_width(shared, shape)

@@ -13,6 +13,7 @@ import numpy as np
 from disentangle.data.samplers import Arrange, Batch, Pool, take
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.methods.tasks import refuse_constant
 
 UNIFORM, ONE_OR_UNIFORM = 0, -1  # what `changed` says besides a number of factors
 
@@ -93,6 +94,7 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Arrange
         raise UserError(f"a factor is named twice in {', '.join(names)}")
     if members < 2:
         raise UserError(f"method.members={members} must be at least 2")
+    refuse_constant(space, names, "method.shared")
     kept = np.zeros(len(space.names), bool)
     kept[[space.position(name) for name in names]] = True
     sizes = np.asarray(space.sizes, np.int32)

@@ -18,13 +18,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from disentangle.data.samplers import Arrange, Batch, Pool, take
+from disentangle.data.samplers import Arrange, Batch, Pool, shuffled, take
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Loss, Method, Recipe, whole
 from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
+from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net
 
 GAMMA_SUP = 64.0  # 1 in their code, which sums R_s over its batch of 64
@@ -37,7 +37,7 @@ def labelled_images(pool: Pool, labels: int, label_seed: int) -> jax.Array:
     smaller ones; all of a pool that has fewer. Test images bring labels of their own,
     on which R_s tells how the labels generalise.
     """
-    order = np.random.default_rng(label_seed).permutation(pool.size)[:labels]
+    order = shuffled(pool.size, 0, min(labels, pool.size), seed=label_seed)
     where = jnp.asarray(order, jnp.int32)
     return where if pool.subset is None else pool.subset[where]
 
@@ -83,6 +83,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
 
     def build(settings: Any, space: FactorSpace, shape: tuple[int, int, int]) -> Method:
         """The unsupervised method, its learner's loss with the labels' added."""
+        refuse_constant(space, space.names, "labels")
         if settings.latents < len(space.names):
             raise UserError(
                 f"method.latents={settings.latents} is less than the "

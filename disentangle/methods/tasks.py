@@ -7,7 +7,7 @@ the factor grid, so 1 is "knows nothing" and tasks can be added and compared
 (the affinity of Fifty et al. 2021 depends on the scale of the source loss).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -95,6 +95,11 @@ def _circle(
         return jnp.stack([jnp.cos(turn), jnp.sin(turn)], -1)
 
     variance = _grid_variance(space, factor, target)
+    if not variance > 1e-12:
+        raise UserError(
+            f"task {factor!r}: by the symmetry of its pictures every value of the "
+            "factor is the same angle, so there is nothing to learn about it"
+        )
 
     def loss(predictions, factors):
         squares = jnp.square(predictions - target(factors)).sum(-1)
@@ -143,4 +148,18 @@ def _parse_one(space: FactorSpace, name: str) -> Task:
     kind = kind or DEFAULT_KINDS[space[factor].kind]
     if kind not in KINDS:
         raise unknown("kind of task", kind, KINDS)
+    refuse_constant(space, (factor,), f"task {name!r}")
     return KINDS[kind](space, factor)._replace(name=name)
+
+
+def refuse_constant(space: FactorSpace, factors: Sequence[str], use: str) -> None:
+    """Raises UserError where a factor that is to be learned or told has one value."""
+    for factor in factors:
+        values = space[factor].values
+        if len(set(values)) < 2:
+            varying = [f.name for f in space.items if len(set(f.values)) > 1]
+            raise UserError(
+                f"{use}: factor {factor!r} has one value, {values[0]:g}, in all "
+                f"pictures, so there is nothing to learn about it; these vary: "
+                f"{', '.join(varying) or 'none'}"
+            )

@@ -9,6 +9,7 @@ from disentangle.affinity import ESTIMATORS, Affinity, accumulate, probe
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method
+from disentangle.training import ranges
 from disentangle.training.config import default_config
 from disentangle.training.loop import Observer
 from disentangle.training.run import Run, fit
@@ -37,11 +38,10 @@ def observe_affinity(
       UserError: unknown estimator, or a number out of range.
     """
     for name in estimators:
-        if name not in ESTIMATORS:
+        if not isinstance(name, str) or name not in ESTIMATORS:
             raise unknown("affinity estimator", name, ESTIMATORS)
-    if every < 1:
-        raise UserError(f"affinity is sampled every {every} steps: at least 1")
-    if not 0 < learning_rate < float("inf"):
+    ranges.whole_number("affinity.every", every, 1)
+    if not ranges.number("affinity.learning_rate", learning_rate) > 0:
         raise UserError(f"the lookahead rate {learning_rate} must be above 0")
 
     def build(method: Method) -> list[Observer]:

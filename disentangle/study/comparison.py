@@ -29,7 +29,14 @@ from disentangle.study.evaluate import load_data, score_run
 from disentangle.study.facts import Facts, describe
 from disentangle.study.representations import check_score
 from disentangle.study.scores import held_scores, keep_scores, scored_members
-from disentangle.training.config import check_fields, default_config, plain, plan
+from disentangle.training import ranges
+from disentangle.training.config import (
+    check_fields,
+    check_sections,
+    default_config,
+    plain,
+    plan,
+)
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import difference, owned
 
@@ -78,9 +85,16 @@ def default_comparison(
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    check_fields(config, ("data", "score", "runs"))
-    if not config["runs"]:
+    reference = plain(default_comparison("", {"vae": {}}))
+    check_fields(config, reference)
+    check_sections(config, reference, ("data", "score"))
+    ranges.check_data(config["data"])
+    runs = config["runs"]
+    if not isinstance(runs, Mapping) or not runs:
         raise UserError("the study has no runs")
+    for name, run in runs.items():
+        if not isinstance(run, Mapping):
+            raise UserError(f"config field {'runs.' + name!r} must be a section")
     check_score(config["score"])
     _settings(config["score"])
     for name in config["runs"]:

@@ -37,7 +37,8 @@ from disentangle.study.rotation import (
     rotated_elbo,
     trained,
 )
-from disentangle.training.config import check_fields, plain
+from disentangle.training import ranges
+from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.run import Run, load_run
 from disentangle.training.workdir import check_workdir, owned, settle_config
 
@@ -77,8 +78,14 @@ def default_impossibility(data: str) -> ConfigDict:
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    check_fields(config, default_impossibility("").keys())
-    angles = config["angles"]
+    reference = plain(default_impossibility(""))
+    check_fields(config, reference)
+    check_sections(config, reference, ("data", "score"))
+    ranges.check_data(config["data"])
+    ranges.text("run", config["run"])
+    angles = config["angles"] if isinstance(config["angles"], list) else []
+    for angle in angles:
+        ranges.number("angles", angle)
     if not angles or len(set(angles)) < len(angles):
         raise UserError(f"angles={angles!r} must be different numbers of degrees")
     check_score(config["score"])

@@ -32,7 +32,14 @@ from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.panels import write_panels
-from disentangle.training.config import check_fields, default_config, plain, plan
+from disentangle.training import ranges
+from disentangle.training.config import (
+    check_fields,
+    check_sections,
+    default_config,
+    plain,
+    plan,
+)
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import check_workdir, owned, settle_config
 
@@ -71,14 +78,16 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
     config = plain(config)
-    check_fields(config, default_pipeline("").keys())
-    if not isinstance(config["budget"], int) or config["budget"] < 1:
-        raise UserError(
-            f"budget={config['budget']!r} must be a whole number, 1 or more"
-        )
+    reference = plain(default_pipeline(""))
+    check_fields(config, reference)
+    check_sections(config, reference, ("data", "affinity", "score"))
+    ranges.check_data(config["data"])
+    ranges.whole_number("budget", config["budget"], 1)
+    ranges.text("singletons", config["singletons"])
     two = Affinity(np.eye(2), ("a", "b"))  # what cannot be grouped at all
     group_tasks(two, 1, singletons=config["singletons"])
     chosen = config["affinity"]
+    ranges.names("affinity.estimators", chosen["estimators"])
     if chosen["group_by"] not in chosen["estimators"]:
         raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
     observe_affinity(
@@ -88,6 +97,8 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     )
     representations.check_score(config["score"])
     for part in ("supervised", "unsupervised"):
+        if not isinstance(config[part], Mapping):
+            raise UserError(f"config field {part!r} must be a section")
         planned = plan(training_config(config, part))
         if not planned.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")

@@ -14,9 +14,9 @@ from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
 from disentangle.study.evaluate import check_rows, code_table, sample_index
 from disentangle.study.scores import Scored, keep_scores
+from disentangle.training import ranges
 from disentangle.training.run import Run
 from disentangle.training.writers import read_metrics
-
 
 class Serving(NamedTuple):
     """The trained networks of a job, and which of them serves which task."""
@@ -67,7 +67,10 @@ def _find(run: Run, wanted: dict[str, Any]) -> int:
 
 def check_score(config: Mapping[str, Any]) -> None:
     """Raises UserError for a score section that cannot be run."""
-    choose_metrics(list(config["metrics"]))
+    choose_metrics(ranges.names("score.metrics", config["metrics"]))
+    for name in ("backend", "protocol"):
+        ranges.text(f"score.{name}", config.get(name, ""))
+    ranges.whole_number("score.seed", config["seed"], 0, 2**32 - 1)
     Settings(config["seed"], config["backend"])
     check_rows(config["num_train"], config["num_test"])
 

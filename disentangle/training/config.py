@@ -5,22 +5,23 @@ reads it: everything wrong is found there, before any compute.
 """
 
 import dataclasses
-import itertools
 import json
-import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
 from disentangle.methods.base import Recipe, check_number, in_steps
-from disentangle.training import optimizers
+from disentangle.training import optimizers, ranges
+from disentangle.training.members import members
+from disentangle.training.ranges import LARGEST, number, short, whole_number
 from disentangle.training.state import Optimizer, Traced
 
-COUNTS = ("steps", "batch_size", "seeds", "log_every", "checkpoint_every")
+ITEMS = 100  # of a list that is not swept, such as the widths of a network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Plan:
 
 def method_defaults(name: str) -> dict[str, Any]:
     """The fields of a method, static and traced, with their defaults."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         raise unknown("method", name, METHODS)
     recipe = METHODS[name]
     static = {f.name: f.default for f in dataclasses.fields(recipe.settings)}
@@ -48,7 +49,7 @@ def method_defaults(name: str) -> dict[str, Any]:
 
 def default_config(data: str, method: str, optimizer: str = "adam") -> ConfigDict:
     """The Locatello et al. 2019 protocol but for `steps` (theirs: 300,000)."""
-    if optimizer not in optimizers.OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in optimizers.OPTIMIZERS:
         raise unknown("optimizer", optimizer, optimizers.OPTIMIZERS)
     return ConfigDict(
         {
@@ -88,12 +89,26 @@ def paper_config(data: str, method: str) -> ConfigDict:
 
 
 def plain(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
-    """The config as JSON would give it back (tuples become lists)."""
-    tree = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    """The config as JSON would give it back: tuples and arrays become lists.
+
+    Raises:
+      UserError: it is no table of fields, or holds what JSON cannot, as NaN.
+    """
+    tree = config.to_dict() if isinstance(config, ConfigDict) else config
+    if not isinstance(tree, Mapping):
+        raise UserError(f"the config is {short(tree)}, not a table of fields")
     try:
-        return json.loads(json.dumps(tree, allow_nan=False))
-    except (TypeError, ValueError) as error:
+        text = json.dumps(dict(tree), allow_nan=False, default=_numpy)
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"the config is not plain finite data: {error}") from None
+
+
+def _numpy(value: Any) -> Any:
+    """Numbers and arrays of NumPy and JAX as Python's own."""
+    if isinstance(value, np.generic | np.ndarray | jax.Array):
+        return np.asarray(value).tolist()
+    raise TypeError(f"{short(value)} is a {type(value).__name__}")
 
 
 def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
@@ -109,30 +124,25 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
         field.
     """
     config = plain(config)
-    method = dict(config.get("method", {}))
-    reference = default_config("", method.get("name", ""), _optimizer_name(config))
+    method = dict(_section(config, "method"))
+    optimizer = _section(config, "optimizer").get("name", "adam")
+    reference = default_config("", method.get("name", ""), optimizer)
     _check_keys(config, plain(reference))
-    _check_numbers(config)
+    ranges.check_counts(config)
+    ranges.check_data(config["data"])
+    ranges.check_optimizer(config["optimizer"])
     recipe = METHODS[method.pop("name")]
     settings, traced = _static(recipe, method), _traced(recipe, method)
     rate = config["optimizer"]["learning_rate"]
-    traced["learning_rate"] = [
-        _number("optimizer.learning_rate", r)
-        for r in (rate if isinstance(rate, list) else [rate])
-    ]
-    names = list(traced)
-    rows = [
-        (dict(zip(names, values, strict=True)), config["seed"] + seed)
-        for values in itertools.product(*traced.values())
-        for seed in range(config["seeds"])
-    ]
-    differing = [name for name in names if len(traced[name]) > 1]
-    swept = tuple(
-        {name: row[name] for name in differing} | {"seed": seed} for row, seed in rows
-    )
+    rates = rate if isinstance(rate, list) else [rate]
+    if not rates:
+        raise UserError("optimizer.learning_rate is an empty list")
+    traced["learning_rate"] = [float(r) for r in rates]
+    laid = members(traced, config["seed"], config["seeds"])
 
     def stack(name: str) -> Any:
-        values = [in_steps(recipe, name, row[name], config["steps"]) for row, _ in rows]
+        steps = config["steps"]
+        values = [in_steps(recipe, name, row[name], steps) for row in laid.rows]
         return np.asarray(values, np.float32)
 
     hyper = recipe.hyper(**{name: stack(name) for name in recipe.hyper._fields})
@@ -141,13 +151,19 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
         recipe=recipe,
         settings=settings,
         optimizer=optimizers.build(config["optimizer"]),
-        members=tuple(
-            ",".join(f"{k}={_short(v)}" for k, v in row.items()) for row in swept
-        ),
-        swept=swept,
+        members=laid.names,
+        swept=laid.swept,
         traced=Traced(hyper, stack("learning_rate")),
-        seeds=np.asarray([seed for _, seed in rows], np.uint32),
+        seeds=laid.seeds,
     )
+
+
+def check_sections(config: Mapping, reference: Mapping, names: Collection[str]) -> None:
+    """Raises UserError unless these sections have exactly the reference's fields."""
+    for name in names:
+        if not isinstance(config[name], Mapping):
+            raise UserError(f"config field {name!r} must be a section")
+        _check_keys(config[name], reference[name], f"{name}.")
 
 
 def check_fields(config: Mapping, names: Collection[str]) -> None:
@@ -160,14 +176,13 @@ def check_fields(config: Mapping, names: Collection[str]) -> None:
             raise unknown("config field", name, names)
 
 
-def _optimizer_name(config: dict) -> str:
-    return dict(config.get("optimizer", {})).get("name", "adam")
-
-
-def _short(value: Any) -> str:
-    return (
-        "+".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value:g}"
-    )
+def _section(config: dict, name: str) -> dict:
+    section = config.get(name, {})
+    if not isinstance(section, dict):
+        raise UserError(
+            f"config field {name!r} must be a section, not {short(section)}"
+        )
+    return section
 
 
 def _check_keys(config: Mapping, reference: Mapping, prefix: str = "") -> None:
@@ -183,57 +198,59 @@ def _check_keys(config: Mapping, reference: Mapping, prefix: str = "") -> None:
             _check_keys(config[key], value, f"{prefix}{key}.")
 
 
-def _check_numbers(config: Mapping) -> None:
-    for name in COUNTS:
-        value = config[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UserError(f"{name}={value!r} must be a whole number, at least 1")
-    for name in ("seed", "eval_every"):
-        value = config[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise UserError(f"{name}={value!r} must be a whole number, at least 0")
-    if config["seed"] + config["seeds"] > 2**32:
-        raise UserError(f"seed={config['seed']} is beyond 32 bits")
-
-
 def _static(recipe: Recipe, method: dict) -> Any:
-    fields = {f.name: f.default for f in dataclasses.fields(recipe.settings)}
+    """The settings of a method; every field must have the type of its default."""
     chosen: dict[str, Any] = {}
-    for name, default in fields.items():
-        value = method[name]
+    for field in dataclasses.fields(recipe.settings):
+        name, default, value = f"method.{field.name}", field.default, method[field.name]
         if isinstance(default, tuple) and isinstance(value, list):
             value = tuple(value)
+        if isinstance(default, float) and type(value) is int:
+            value = number(name, value)
         if type(value) is not type(default):
             raise UserError(
-                f"method.{name}={value!r} is no {type(default).__name__}"
+                f"{name}={short(value)} is no {type(default).__name__}"
                 + ("; it is static and cannot be swept" * isinstance(value, list))
             )
-        chosen[name] = value
+        if isinstance(value, tuple) and len(value) > ITEMS:
+            raise UserError(f"{name} has {len(value):,} items, more than {ITEMS:,}")
+        _check_items(name, value, get_args(field.type))
+        chosen[field.name] = value
     return recipe.settings(**chosen)
+
+
+def _check_items(name: str, value: Any, types: tuple[Any, ...]) -> None:
+    """A static value: numbers within 32 bits, items of one type."""
+    if isinstance(value, tuple):
+        for item in value:
+            if types and type(item) is not types[0]:
+                kind = {str: "strings", int: "whole numbers"}.get(types[0], "numbers")
+                raise UserError(f"{name}={short(list(value))} must be a list of {kind}")
+            _check_items(name, item, ())
+    elif isinstance(value, float):
+        number(name, value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        whole_number(name, value, -LARGEST)
 
 
 def _traced(recipe: Recipe, method: dict) -> dict[str, list]:
     """Field -> the values it is swept over."""
     values: dict[str, list] = {}
     for name, default in recipe.hyper._field_defaults.items():
-        value = method[name]
+        field, value = f"method.{name}", method[name]
         if isinstance(default, tuple):  # a vector; a list of vectors is a sweep
-            nested = bool(value) and isinstance(value[0], list)
+            if not isinstance(value, list):
+                raise UserError(f"{field}={short(value)} must be a list of numbers")
+            nested = bool(value) and all(isinstance(row, list) for row in value)
             rows = value if nested else [value]
-            values[name] = [[_number(f"method.{name}", v) for v in r] for r in rows]
+            if len({len(row) for row in rows}) > 1:
+                raise UserError(f"{field}={short(value)} has rows of other lengths")
+            values[name] = [[number(field, v) for v in row] for row in rows]
         else:
             rows = value if isinstance(value, list) else [value]
-            values[name] = [_number(f"method.{name}", v) for v in rows]
+            values[name] = [number(field, v) for v in rows]
         if not values[name]:
-            raise UserError(f"method.{name} is an empty list")
-        for number in np.ravel(np.asarray(values[name], object)):
-            check_number(recipe, name, number)
+            raise UserError(f"{field} is an empty list")
+        for item in np.ravel(np.asarray(values[name], object)):
+            check_number(recipe, name, item)
     return values
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{name}={value!r} must be a number")
-    if not math.isfinite(value):
-        raise UserError(f"{name}={value!r} must be finite")
-    return float(value)

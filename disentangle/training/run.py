@@ -1,28 +1,35 @@
 """A trained population and how to get one: train, go on, load."""
 
-import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
-from disentangle.data.samplers import Pool, scaled, split
+from disentangle.data.samplers import Pool, split
 from disentangle.errors import UserError, unknown
-from disentangle.files import read_json, write_json
-from disentangle.methods.base import Method, Params, init
+from disentangle.files import place, read_json
+from disentangle.methods.base import Method, init
+from disentangle.training import older
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan, default_config, method_defaults, plan
+from disentangle.training.fits import check_fit
 from disentangle.training.foreign import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
-from disentangle.training.population import over_members
 from disentangle.training.state import TrainState
-from disentangle.training.view import View, read_view
+from disentangle.training.trained import Run
+from disentangle.training.view import (
+    FILE,
+    View,
+    keep_view,
+    read_view,
+    refuse_other_data,
+    view,
+)
 from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import (
     JsonlWriter,
@@ -32,123 +39,12 @@ from disentangle.training.writers import (
     tensorboard_library,
 )
 
-ENCODE_BATCH = 250
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """P trained models of one method.
-
-    Attributes:
-      config: the config, plain data.
-      members: (P,) names such as "beta=4,seed=0".
-      swept: (P,) what each member differs in, as values.
-      method: the pure functions.
-      params: the pytree, a leading axis P on every leaf.
-      alive: (P,) bool, False for a member that diverged.
-      step: steps taken.
-      view: the data set's factors, image shape and pixel range.
-      observed: what observers accumulated, by name, a leading axis P.
-      workdir: where it lives on disk, if it does.
-    """
-
-    config: dict[str, Any]
-    members: tuple[str, ...]
-    swept: tuple[dict[str, Any], ...]
-    method: Method
-    params: Params
-    alive: np.ndarray
-    step: int
-    view: View
-    observed: dict[str, Any]
-    workdir: Path | None = None
-
-    @float32()
-    def encode(self, images: Any) -> np.ndarray:
-        """Posterior means (or codes) of images.
-
-        Args:
-          images: (B, H, W, C), uint8 as the data set gives them or float in
-            [0, 1].
-
-        Returns:
-          (P, B, D) float32.
-        """
-        return self._batched(self.method.represent, self._pixels(images))
-
-    @float32()
-    def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Means and log-variances, each (P, B, D), of the Gaussian codes of images.
-
-        Raises:
-          UserError: the method's codes are no Gaussians.
-        """
-        if self.method.posterior is None:
-            raise UserError(
-                f"method {self.config['method']['name']!r} has no Gaussian posterior"
-            )
-        return self._batched(self.method.posterior, self._pixels(images))
-
-    @float32()
-    def decode(self, codes: Any) -> np.ndarray:
-        """Images (P, B, H, W, C) in [0, 1] of codes (P, B, D) or (B, D)."""
-        if self.method.decode is None:
-            raise UserError(f"method {self.config['method']['name']!r} has no decoder")
-        codes = jnp.asarray(codes, jnp.float32)
-        if codes.ndim == 2:
-            codes = jnp.broadcast_to(codes, (len(self.members), *codes.shape))
-        return np.asarray(_each_member(self.method.decode, self.params, codes))
-
-    def member(self, index: int) -> Params:
-        """The parameters of one model, without the axis P."""
-        return jax.tree.map(lambda x: x[index], self.params)
-
-    def _pixels(self, images: Any) -> jax.Array:
-        images = jnp.asarray(images)
-        if images.ndim != 4 or images.shape[1:] != self.view.shape:
-            raise UserError(
-                f"images have shape {images.shape}, the run takes (B, "
-                f"{', '.join(map(str, self.view.shape))})"
-            )
-        return images
-
-    def _batched(self, function: Callable, images: jax.Array) -> Any:
-        """function(params, images) -> arrays (B, ...), in batches, over members."""
-        count = images.shape[0]
-        size = min(ENCODE_BATCH, count)
-        padding = -count % size
-        padded = jnp.concatenate([images, images[:1].repeat(padding, 0)])
-        parts = padded.reshape(-1, size, *images.shape[1:])
-        found = _each_batch(function, self.view.peak, self.params, parts)
-        members = len(self.members)
-        joined = lambda x: np.asarray(x).reshape(members, -1, *x.shape[3:])[:, :count]
-        return jax.tree.map(joined, found)
-
-
-# Both are compiled once for a method's function and a shape, not once a call.
-@functools.partial(jax.jit, static_argnums=0)
-def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
-    """function(params, inputs) of every member, both with the leading axis P."""
-    return over_members(function)(params, inputs)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _each_batch(function: Callable, peak: int, params: Params, parts: jax.Array) -> Any:
-    """function(params, images) of every member (P) and batch of `parts`."""
-
-    def part(params, x):
-        is_raw = x.dtype == jnp.uint8
-        return function(params, scaled(x, peak) if is_raw else x.astype(jnp.float32))
-
-    def one(params):
-        return jax.lax.map(lambda x: part(params, x), parts)
-
-    return over_members(one)(params)
+__all__ = ["Run", "fit", "load_run", "prepare", "train"]
 
 
 def train(
     method: str,
-    data: Dataset,
+    data: Dataset | str,
     *,
     steps: int = 20_000,
     seed: int = 0,
@@ -165,7 +61,7 @@ def train(
 
     Args:
       method: a name in METHODS.
-      data: from `load`.
+      data: from `load`, or the name of a data set to load.
       steps: updates of every model.
       seed, seeds: models are trained for seeds seed .. seed + seeds - 1.
       batch_size: images a step.
@@ -173,7 +69,7 @@ def train(
       optimizer: "adam" or "sgd".
       train_size: train on this many images of the grid; None on all of it.
       workdir: where checkpoints and logs go; the same call on the same workdir
-        goes on where it stopped. None keeps nothing.
+        goes on where it stopped, and with more `steps` beyond. None keeps nothing.
       progress: show the bar.
       **fields: fields of the method, checked by name; a list in a traced field
         is a sweep: `beta=[1., 4., 16.], seeds=3` trains nine models.
@@ -184,7 +80,10 @@ def train(
     Raises:
       UserError: on anything wrong, before any compute.
     """
+    _refuse_swapped(method, data)
     known = method_defaults(method)
+    if isinstance(data, str):
+        data = load(data)
     for name in fields:
         if name not in known:
             raise unknown(f"field of {method}", name, known)
@@ -197,12 +96,28 @@ def train(
     return fit(config, data, workdir=workdir, progress=progress)
 
 
+def _refuse_swapped(method: Any, data: Any) -> None:
+    """Raises UserError where the data set stands in the method's place."""
+    if not isinstance(method, str) and isinstance(data, str):
+        name = getattr(method, "name", "data")
+        raise UserError(
+            f"the method comes first, then the data: train({data!r}, {name}, ...)"
+        )
+    if not isinstance(data, Dataset | str):
+        raise UserError(f"data is a {type(data).__name__}, not a data set from load")
+
+
 @float32()
 def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]:
-    """The checked plan of a config, its method, training pool and test index."""
+    """The checked plan of a config, its method, training pool and test index.
+
+    Raises:
+      UserError: the config is wrong, or does not go with the data set, its pictures'
+        size or the memory of a machine.
+    """
     planned = plan(config)
     section = planned.config["data"]
-    method = planned.recipe.build(planned.settings, data.space, data.shape)
+    method = check_fit(planned, data)
     for member in range(len(planned.members)):
         method.check(jax.tree.map(lambda x, i=member: x[i], planned.traced.method))
     rates = planned.config["optimizer"]["learning_rate"]
@@ -212,10 +127,11 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
             f"of {planned.config['method']['name']!r} has an optimiser of its own, "
             "with its learning rate among the method's fields"
         )
+    left = data.space.size - section["train_size"]
     pool, test_index = split(
         data,
         section["train_size"] or None,
-        max(1, min(section["test_size"], len(data) - section["train_size"])),
+        max(1, min(section["test_size"], left)),
         seed=section["split_seed"],
     )
     batch_size = planned.config["batch_size"]
@@ -238,6 +154,10 @@ def fit(
 ) -> Run:
     """Trains what a config says; with a workdir, from where it stopped.
 
+    A workdir takes more steps and other intervals than before; a finished one with the
+    same config is returned as it is. Nothing is written there before config and data
+    are checked.
+
     Args:
       config: see `default_config`.
       data: the data set, already loaded.
@@ -247,22 +167,23 @@ def fit(
       tensorboard: also write TensorBoard summaries (needs the extra).
 
     Raises:
-      UserError: wrong config, or a workdir that is a file, in use, or another
-        run's.
+      UserError: wrong config, or a workdir that is a file, in use, another run's, or
+        of a run on other data.
     """
     planned, method, pool, test_index = prepare(config, data)
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
     watching = observers(method)
-    view = View(data.name, data.space, data.shape, data.peak)
+    seen = view(data)
     if workdir is None:
         final = run_loop(
             planned, method, pool, test_index, observers=watching, progress=progress
         )
-        return _run(planned, method, final.state, final.observed, view, None)
-    with owned(Path(workdir)) as folder:
-        settle_config(folder, planned.config)
-        write_json(folder / "data.json", dataclasses.asdict(view))
+        return _run(planned, method, final.state, final.observed, seen, None)
+    with owned(place(workdir, "workdir")) as folder:
+        refuse_other_data(folder, seen)
+        settle_config(folder, planned.config, older.policy(planned.config))
+        keep_view(folder, seen)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
 
@@ -282,7 +203,7 @@ def fit(
             open_writers=open_writers,
             progress=progress,
         )
-    return _run(planned, method, final.state, final.observed, view, Path(workdir))
+    return _run(planned, method, final.state, final.observed, seen, folder)
 
 
 @float32()
@@ -295,9 +216,9 @@ def load_run(path: str | Path) -> Run:
     Raises:
       UserError: if the path is no run, or holds no checkpoint.
     """
-    folder = Path(path)
-    if folder.suffix == ".npz":
-        planned, method, params, view = read_disvae(folder)
+    folder = place(path, "path of a run")
+    if folder.suffix == ".npz" and not folder.is_dir():
+        planned, method, params, seen = read_disvae(folder)
         alive = np.ones(1, bool)
         return Run(
             planned.config,
@@ -307,19 +228,22 @@ def load_run(path: str | Path) -> Run:
             params,
             alive,
             step=0,
-            view=view,
+            view=seen,
             observed={},
         )
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
-    view = read_view(folder / "data.json")
-    planned = plan(read_json(folder / "config.json"))
-    method = planned.recipe.build(planned.settings, view.space, view.shape)
-    like = jax.eval_shape(lambda: {"state": start(method, planned)})
+    seen = read_view(folder / FILE)
+    try:
+        planned = plan(older.completed(read_json(folder / "config.json")))
+        method = planned.recipe.build(planned.settings, seen.space, seen.shape)
+        like = jax.eval_shape(lambda: {"state": start(method, planned)})
+    except UserError as error:
+        raise UserError(f"{folder} holds no run that can be read: {error}") from None
     restored = Checkpoints(folder / "checkpoints").restore(like, mend=False)
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
-    return _run(planned, method, restored[1]["state"], {}, view, folder)
+    return _run(planned, method, restored[1]["state"], {}, seen, folder)
 
 
 def _run(
@@ -327,7 +251,7 @@ def _run(
     method: Method,
     state: TrainState,
     observed: dict[str, Any],
-    view: View,
+    seen: View,
     workdir: Path | None,
 ) -> Run:
     return Run(
@@ -338,7 +262,7 @@ def _run(
         params=state.params,
         alive=np.asarray(state.alive),
         step=int(np.max(np.asarray(state.step))),
-        view=view,
+        view=seen,
         observed=observed,
         workdir=workdir,
     )

@@ -29,8 +29,9 @@ def batch_of(
 def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
     """The step function: every player moves its own networks once, in order.
 
-    A model whose loss or gradient stops being finite keeps the parameters it
-    had and is no longer alive.
+    A model whose loss, gradient or updated parameters stop being finite keeps the
+    parameters it had and is no longer alive. Finite means: the sum of squares is a
+    float32, so parameters of 1e38 are dead too.
     """
 
     def step(state: TrainState, traced: Traced, pool: Pool) -> tuple[TrainState, Logs]:
@@ -52,12 +53,14 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
             tx = transformation(player, optimizer, traced)
             with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
                 updates, memory = tx.update(gradient, new.optimizer[name], own)
+            moved = optax.apply_updates(own, updates)
+            due = state.step % player.every == 0
             finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
+            finite &= jnp.isfinite(optax.tree.norm(moved)) | ~due
             new = new._replace(alive=new.alive & finite)
-            moves = new.alive & (state.step % player.every == 0)
+            moves = new.alive & due
             new = new._replace(
-                params=new.params
-                | select(moves, optax.apply_updates(own, updates), own),
+                params=new.params | select(moves, moved, own),
                 optimizer=new.optimizer
                 | {name: select(moves, memory, new.optimizer[name])},
             )

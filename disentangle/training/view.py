@@ -1,33 +1,104 @@
-"""What a run remembers of its data set: enough to encode and to decode."""
+"""What a run remembers of its data set: enough to encode, and to know it again."""
 
 import dataclasses
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
+from disentangle.data.dataset import Dataset
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
-from disentangle.files import read_json
+from disentangle.files import read_json, write_json
 
+FILE = "data.json"
 LARGEST = 2**16  # pixels a side
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """The factors, image shape and pixel range a run was trained on."""
+    """The data set a run was trained on.
+
+    Attributes:
+      name: its name.
+      space: its factors.
+      shape: (H, W, C) of a picture.
+      peak: largest pixel value, in 1 .. 255.
+      digest: hash of its content, `Dataset.digest`; "" where it is not known.
+    """
 
     name: str
     space: FactorSpace
     shape: tuple[int, int, int]
     peak: int
+    digest: str = ""
 
     def __post_init__(self) -> None:
-        if min(self.shape) < 1 or max(self.shape) > LARGEST or self.peak < 1:
+        sides_are_whole = min(self.shape) >= 1 and max(self.shape) <= LARGEST
+        if not sides_are_whole or not 1 <= self.peak <= 255:
             raise UserError(f"images of {self.shape} up to {self.peak} are none")
 
 
+def view(data: Dataset) -> View:
+    """What a run on this data set remembers."""
+    return View(data.name, data.space, data.shape, data.peak, data.digest)
+
+
 def read_view(path: Path) -> View:
-    """The View that was written as JSON by `dataclasses.asdict`.
+    """The View that was written as JSON by `keep_view`.
 
     Raises:
       UserError: naming the file, if there is none or it is damaged.
     """
     return read_json(path, View)
+
+
+def refuse_other_data(folder: Path, new: View) -> None:
+    """Raises UserError if the workdir was started with other data; writes nothing.
+
+    A data.json of an older version has no hash: that is said by a warning, and the
+    rest is compared.
+    """
+    if not (folder / FILE).exists():
+        return
+    held = read_view(folder / FILE)
+    changes = "; ".join(differences(held, new))
+    if changes:
+        raise UserError(
+            f"workdir {folder} holds a run on other data ({changes}): give another "
+            "workdir"
+        )
+    if not held.digest:
+        warnings.warn(
+            f"{folder / FILE} is of an older version and does not say what the "
+            "pictures were: they are taken to be these",
+            stacklevel=3,
+        )
+
+
+def keep_view(folder: Path, new: View) -> None:
+    """Writes data.json, unless it says this already."""
+    tree = dataclasses.asdict(new)
+    if not (folder / FILE).exists() or read_view(folder / FILE) != new:
+        write_json(folder / FILE, tree)
+
+
+def differences(held: View, new: View) -> Iterator[str]:
+    """In what two data sets differ, as "what: old -> new"; nothing if they are one."""
+    pairs = {
+        "name": (held.name, new.name),
+        "factors": (_factors(held.space), _factors(new.space)),
+        "picture shape": (held.shape, new.shape),
+        "largest pixel value": (held.peak, new.peak),
+    }
+    changed = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
+    if not changed and held.space != new.space:
+        changed = {"factors": ("others", "with other values, turns or symmetries")}
+    if not changed and held.digest and new.digest and held.digest != new.digest:
+        changed = {"hash of the pictures": (held.digest[:8], new.digest[:8])}
+    for what, (old, now) in changed.items():
+        yield f"{what}: {old} -> {now}"
+
+
+def _factors(space: FactorSpace) -> str:
+    named = (f"{f.name} ({f.size}, {f.kind})" for f in space.items)
+    return ", ".join(named)

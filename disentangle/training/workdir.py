@@ -1,9 +1,10 @@
 """The folder of a run: one owner at a time, one config for its whole life."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -58,32 +59,97 @@ def refuse_other(workdir: Path) -> None:
         raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from None
 
 
-def check_workdir(workdir: Path, config: dict[str, Any]) -> None:
+class Policy(NamedTuple):
+    """What the workdir of a kind of job allows.
+
+    Attributes:
+      completed: the config.json of an older version -> with the fields it lacks, at
+        their defaults; raises UserError on what is no config of the job.
+      may_change: field ("a.b", also of a section) -> `rule(old, new)`, why it may not
+        change so, or "" where it may. A field without a rule may not.
+      advice: what to do instead, ending the sentence that refuses.
+    """
+
+    completed: Callable[[Any], dict[str, Any]] = lambda held: held
+    may_change: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType({})
+    advice: str = "give another workdir"
+
+
+FIXED = Policy()  # one config for life
+
+
+def free(old: Any, new: Any) -> str:
+    """The rule of a field that may change in any way."""
+    del old, new
+    return ""
+
+
+def only_more(old: Any, new: Any) -> str:
+    """The rule of a number that may only grow."""
+    return "" if new >= old else "it can only grow"
+
+
+def check_workdir(
+    workdir: Path, config: dict[str, Any], policy: Policy = FIXED
+) -> None:
     """Raises, without touching it, what a run with this config there would."""
     refuse_other(workdir)
     if (workdir / "config.json").exists():
-        refuse_difference(workdir, config)
+        refuse_difference(workdir, config, policy)
 
 
-def refuse_difference(workdir: Path, config: dict[str, Any]) -> None:
-    """Raises UserError if the workdir was started with another config."""
-    changes = difference(read_json(workdir / "config.json"), config)
-    if changes:
-        lines = ", ".join(f"{k}: {old!r} -> {new!r}" for k, old, new in changes)
-        raise UserError(f"workdir {workdir} holds a run of another config ({lines})")
+def refuse_difference(
+    workdir: Path, config: dict[str, Any], policy: Policy = FIXED
+) -> None:
+    """Raises UserError if the workdir's config may not become this one."""
+    path = workdir / "config.json"
+    held = read_json(path)
+    try:
+        held = policy.completed(held)
+    except UserError as error:
+        raise UserError(f"{path} cannot be gone on with: {error}") from None
+    lines = []
+    for field, old, new in difference(held, config):
+        rule = policy.may_change.get(field, lambda old, new: "it may not change")
+        reason = "it is new" if MISSING in (old, new) else rule(old, new)
+        if reason:
+            known = field in policy.may_change
+            lines.append(f"{field}: {old!r} -> {new!r}" + f", {reason}" * known)
+    if lines:
+        raise UserError(
+            f"workdir {workdir} holds a run of another config ({'; '.join(lines)}): "
+            f"{policy.advice}"
+        )
 
 
-def settle_config(workdir: Path, config: dict[str, Any]) -> None:
-    """Writes the config of a new workdir; refuses a different one of an old.
+def settle_config(
+    workdir: Path, config: dict[str, Any], policy: Policy = FIXED
+) -> None:
+    """Writes the config of a new workdir, or that of an old one as it may change.
 
     Raises:
-      UserError: naming every field that differs, and both values.
+      UserError: naming every field that differs and may not, and both values; the
+        workdir is then as it was.
     """
     path = workdir / "config.json"
     if path.exists():
-        refuse_difference(workdir, config)
-    else:
-        write_json(path, config)
+        refuse_difference(workdir, config, policy)
+        if read_json(path) == config:
+            return
+    write_json(path, config)
+
+
+def filled(held: Any, reference: Mapping[str, Any]) -> dict[str, Any]:
+    """A held config with the fields it lacks, taken from a reference."""
+    if not isinstance(held, dict):
+        raise UserError(f"it holds {type(held).__name__}, not a table of fields")
+    new = dict(held)
+    for name, value in reference.items():
+        if name not in held:
+            new[name] = value
+        elif isinstance(value, Mapping):
+            new[name] = filled(held[name], value)
+    return new
 
 
 def difference(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

@@ -1,0 +1,196 @@
+"""Images and codes through all members of a run: checked, then batch by batch."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from disentangle.data.samplers import scaled
+from disentangle.errors import UserError
+from disentangle.methods.base import Params
+from disentangle.training.population import over_members
+from disentangle.training.view import View
+
+BATCH = 250  # images encoded at a time
+DECODE_BATCH = 1000  # codes decoded at a time
+ROUNDING = 1e-5  # a float picture may leave [0, 1] by this much
+
+
+def checked_images(images: Any, view: View) -> Any:
+    """`images` as a NumPy or JAX array that a run on `view` can take; not copied.
+
+    Raises:
+      UserError: not (B, H, W, C) of the run's pictures, masked, neither uint8 in
+        0..peak nor float in [0, 1], or not finite.
+    """
+    images = array_of(images, "images")
+    if images.ndim != 4 or images.shape[1:] != view.shape:
+        raise UserError(
+            f"images have shape {images.shape}, the run takes (B, "
+            f"{', '.join(map(str, view.shape))})"
+        )
+    is_raw = images.dtype == np.uint8
+    takes = f"the run takes uint8 in 0..{view.peak} or float in [0, 1]"
+    if not is_raw and not jnp.issubdtype(images.dtype, np.floating):
+        raise UserError(f"images are {images.dtype}, {takes}")
+    if images.shape[0] == 0 or (is_raw and view.peak == 255):
+        return images
+    low, high = _range(images)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UserError(f"images have pixels that are NaN or infinite, {takes}")
+    most, slack = (view.peak, 0) if is_raw else (1, ROUNDING)
+    if low < -slack or high > most + slack:
+        value = high if high > most + slack else low
+        raise UserError(f"images have pixels of {value:g} ({images.dtype}), {takes}")
+    return images
+
+
+def checked_codes(codes: Any, members: int, latents: int) -> Any:
+    """`codes` as float32 (P, B, D) or (B, D), on the host where they were.
+
+    Raises:
+      UserError: another shape, masked, not numbers, or not finite.
+    """
+    codes = array_of(codes, "codes")
+    if not (
+        jnp.issubdtype(codes.dtype, np.floating)
+        or jnp.issubdtype(codes.dtype, np.integer)
+    ):
+        raise UserError(f"codes are {codes.dtype}, not float")
+    if (
+        codes.ndim not in (2, 3)
+        or codes.shape[-1] != latents
+        or (codes.ndim == 3 and codes.shape[0] != members)
+    ):
+        raise UserError(
+            f"codes have shape {codes.shape}, the run takes (B, {latents}) or "
+            f"({members}, B, {latents})"
+        )
+    if codes.size and not np.isfinite(_range(codes)).all():
+        raise UserError("codes have values that are NaN or infinite")
+    return codes
+
+
+def array_of(values: Any, what: str) -> Any:
+    """`values` as an array of its own library; UserError where they are none."""
+    if isinstance(values, jax.Array):
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            count = int(np.ma.count_masked(values))
+            raise UserError(f"{what} have {count:,} masked values: fill them first")
+        values = values.data
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of other lengths
+        raise UserError(f"{what} are no array: {error}") from None
+    if array.dtype == object:
+        raise UserError(f"{what} are {type(values).__name__} of objects, no array")
+    return array
+
+
+def _range(array: Any) -> tuple[float, float]:
+    """Smallest and largest value; NaN where there is one."""
+    if isinstance(array, jax.Array):
+        low, high = _device_range(array)
+        return float(low), float(high)
+    return float(array.min()), float(array.max())
+
+
+@jax.jit
+def _device_range(array: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return array.min(), array.max()
+
+
+def batched(function: Callable, params: Params, inputs: Any, peak: int) -> Any:
+    """function(params, inputs) of every member, `BATCH` rows at a time.
+
+    Args:
+      function: of one member; (params, (b, ...) float32) -> arrays (b, ...).
+      params: leading axis P.
+      inputs: (B, ...), the same for all members; uint8 images in 0..peak are scaled.
+        Only a batch at a time is copied.
+      peak: see `inputs`.
+
+    Returns:
+      The function's arrays, (P, B, ...), on the host.
+    """
+    count = inputs.shape[0]
+    size = max(1, min(BATCH, count))
+    part = jax.ShapeDtypeStruct((1, size, *inputs.shape[1:]), _kept(inputs.dtype))
+    shapes = jax.eval_shape(_each_batch, function, peak, params, part)
+    new = lambda s: np.empty((s.shape[0], count, *s.shape[3:]), s.dtype)
+    found = jax.tree.map(new, shapes)
+    for start in range(0, count, size):
+        rows = jnp.asarray(inputs[start : start + size], part.dtype)
+        stop = start + rows.shape[0]
+        if rows.shape[0] < size:
+            padding = rows[:1].repeat(size - rows.shape[0], 0)
+            rows = jnp.concatenate([rows, padding])
+        got = _each_batch(function, peak, params, rows[None])
+        for held, values in zip(
+            jax.tree.leaves(found), jax.tree.leaves(got), strict=True
+        ):
+            held[:, start:stop] = np.asarray(values)[:, 0, : stop - start]
+    return found
+
+
+def _kept(dtype: Any) -> Any:
+    return np.uint8 if dtype == np.uint8 else np.float32
+
+
+# Compiled once for a method's function and a shape, not once a call.
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _each_batch(function: Callable, peak: int, params: Params, parts: jax.Array) -> Any:
+    """function(params, images) of every member (P) and batch of `parts`."""
+
+    def part(params, x):
+        is_raw = x.dtype == jnp.uint8
+        return function(params, scaled(x, peak) if is_raw else x)
+
+    def one(params):
+        return jax.lax.map(lambda x: part(params, x), parts)
+
+    return over_members(one)(params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
+    """function(params, inputs) of every member, both with the leading axis P."""
+    return over_members(function)(params, inputs)
+
+
+def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.ndarray:
+    """function(params, codes (B, D)) of every member, `DECODE_BATCH` rows at a time.
+
+    Args:
+      function: of one member.
+      params: leading axis P.
+      codes: (B, D), the same for all members, or (P, B, D).
+      members: P.
+
+    Returns:
+      (P, B, ...) on the host.
+    """
+    count, latents = codes.shape[-2:]
+    size = max(1, min(DECODE_BATCH, count))
+    part = jax.ShapeDtypeStruct((members, size, latents), np.float32)
+    shape = jax.eval_shape(_each_member, function, params, part)
+    found = np.empty((members, count, *shape.shape[2:]), shape.dtype)
+    for start in range(0, count, size):
+        rows = jnp.asarray(codes[..., start : start + size, :], jnp.float32)
+        missing = size - rows.shape[-2]
+        rows = jnp.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(0, missing), (0, 0)])
+        rows = jnp.broadcast_to(rows, part.shape) if rows.ndim == 2 else rows
+        got = _each_member(function, params, rows)
+        found[:, start : start + size] = np.asarray(got)[:, : size - missing]
+    return found
+
+
+def width(function: Callable, params: Params, shape: tuple[int, int, int]) -> int:
+    """D, the codes of one image of `shape` through `function` (nothing computed)."""
+    image = jax.ShapeDtypeStruct((1, 1, *shape), np.float32)
+    return jax.eval_shape(_each_batch, function, 1, params, image).shape[-1]

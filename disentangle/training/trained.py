@@ -1,0 +1,114 @@
+"""Trained models: what a run gives back, to encode and to decode with."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from disentangle.data.precision import float32
+from disentangle.errors import UserError
+from disentangle.methods.base import Method, Params
+from disentangle.training import encode
+from disentangle.training.view import View
+
+SHOWN = 3  # members that repr names
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Run:
+    """P trained models of one method.
+
+    Attributes:
+      config: the config, plain data.
+      members: (P,) names such as "beta=4,seed=0".
+      swept: (P,) what each member differs in, as values.
+      method: the pure functions.
+      params: the pytree, a leading axis P on every leaf.
+      alive: (P,) bool, False for a member that diverged.
+      step: steps taken.
+      view: the data set's factors, image shape, pixel range and hash.
+      observed: what observers accumulated, by name, a leading axis P.
+      workdir: where it lives on disk, if it does.
+    """
+
+    config: dict[str, Any]
+    members: tuple[str, ...]
+    swept: tuple[dict[str, Any], ...]
+    method: Method
+    params: Params
+    alive: np.ndarray
+    step: int
+    view: View
+    observed: dict[str, Any]
+    workdir: Path | None = None
+
+    def __repr__(self) -> str:
+        """Method, members, living, step and workdir in at most 300 characters."""
+        names = list(self.members[:SHOWN])
+        more = len(self.members) - len(names)
+        shown = ", ".join(names) + (f" and {more} more" if more else "")
+        text = (
+            f"{_short(self.config['method']['name'], 40)}, {len(self.members)} models "
+            f"({_short(shown, 110)}), {int(np.sum(self.alive))} alive, step {self.step}"
+        )
+        place = f", workdir {str(self.workdir)!r}" if self.workdir else ""
+        return f"<Run {text}{_short(place, 110)}>"
+
+    @float32()
+    def encode(self, images: Any) -> np.ndarray:
+        """Posterior means (or codes) of images.
+
+        Args:
+          images: (B, H, W, C), uint8 in 0..peak as the data set gives them or float
+            in [0, 1]; B may be 0.
+
+        Returns:
+          (P, B, D) float32.
+
+        Raises:
+          UserError: images of another shape or type, or with pixels out of range.
+        """
+        checked = encode.checked_images(images, self.view)
+        return self._batched(self.method.represent, checked)
+
+    @float32()
+    def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Means and log-variances, each (P, B, D), of the Gaussian codes of images.
+
+        Raises:
+          UserError: the method's codes are no Gaussians, or images as in `encode`.
+        """
+        if self.method.posterior is None:
+            raise UserError(
+                f"method {self.config['method']['name']!r} has no Gaussian posterior"
+            )
+        checked = encode.checked_images(images, self.view)
+        return self._batched(self.method.posterior, checked)
+
+    @float32()
+    def decode(self, codes: Any) -> np.ndarray:
+        """Images (P, B, H, W, C) in [0, 1] of codes (P, B, D) or (B, D).
+
+        Raises:
+          UserError: the method has no decoder, or codes are of another shape or not
+            finite numbers.
+        """
+        if self.method.decode is None:
+            raise UserError(f"method {self.config['method']['name']!r} has no decoder")
+        members = len(self.members)
+        latents = encode.width(self.method.represent, self.params, self.view.shape)
+        checked = encode.checked_codes(codes, members, latents)
+        return encode.decoded(self.method.decode, self.params, checked, members)
+
+    def member(self, index: int) -> Params:
+        """The parameters of one model, without the axis P."""
+        return jax.tree.map(lambda x: x[index], self.params)
+
+    def _batched(self, function: Any, images: Any) -> Any:
+        return encode.batched(function, self.params, images, self.view.peak)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
