@@ -97,8 +97,11 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     )
     representations.check_score(config["score"])
     for part in ("supervised", "unsupervised"):
-        if not isinstance(config[part], Mapping):
+        section = config[part]
+        if not isinstance(section, Mapping):
             raise UserError(f"config field {part!r} must be a section")
+        if not isinstance(section.get("method"), Mapping):
+            raise UserError(f"config field '{part}.method' must be a section")
         planned = plan(training_config(config, part))
         if not planned.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")
