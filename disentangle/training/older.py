@@ -22,6 +22,8 @@ def completed(held: Any) -> dict[str, Any]:
     if not sections or not all(isinstance(part, dict) for part in sections):
         raise UserError("it has no sections data, method and optimizer")
     data, method, optimizer = (part.get("name") for part in sections)
+    if not isinstance(data, str):
+        raise UserError("it names no data set")
     reference = plain(default_config(data, method, optimizer or "adam"))
     whole = filled(held, reference)
     missing = sorted(_lacks(held, reference))
