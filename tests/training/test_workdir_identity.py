@@ -165,3 +165,17 @@ def test_a_config_of_a_newer_version_is_one_sentence(workdir, toy):
         load_run(workdir)
     with pytest.raises(UserError, match=r"stepz: 1 -> .\(absent\)"):
         train(workdir, toy)
+
+
+def test_a_share_of_the_steps_keeps_them(tmp_path, toy):
+    tree = config()
+    tree["method"] = default_config("toy", "annealed_vae").to_dict()["method"]
+    tree["method"] |= {"encoder": "dense", "decoder": "dense", "threshold": 0.5}
+    fit(tree, toy, workdir=tmp_path / "r", progress=False)
+    with pytest.raises(UserError, match=r"threshold is a share of them"):
+        fit(tree | {"steps": 6}, toy, workdir=tmp_path / "r", progress=False)
+    tree["method"]["threshold"] = 100.0
+    fit(tree, toy, workdir=tmp_path / "s", progress=False)
+    assert (
+        fit(tree | {"steps": 6}, toy, workdir=tmp_path / "s", progress=False).step == 6
+    )
