@@ -18,6 +18,7 @@ from disentangle.training import ranges
 from disentangle.training.run import Run
 from disentangle.training.writers import read_metrics
 
+
 class Serving(NamedTuple):
     """The trained networks of a job, and which of them serves which task."""
 
