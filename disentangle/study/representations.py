@@ -73,6 +73,8 @@ def check_score(config: Mapping[str, Any]) -> None:
         ranges.text(f"score.{name}", config.get(name, ""))
     ranges.whole_number("score.seed", config["seed"], 0, 2**32 - 1)
     Settings(config["seed"], config["backend"])
+    for name in ("num_train", "num_test"):
+        ranges.whole_number(f"score.{name}", config[name], 0)
     check_rows(config["num_train"], config["num_test"])
 
 
