@@ -10,6 +10,7 @@ import pytest
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 from disentangle.nn import DECODERS, ENCODERS, Net
+from disentangle.nn.decoders import DenseDecoder
 from disentangle.nn.encoders import Encoder
 from disentangle.nn.net import from_module
 
@@ -49,7 +50,11 @@ def dense_networks():
         flat = from_module(Encoder((), (64,), int(np.prod(shape))), (latents,))
         return Net(flat.init, lambda p, z: flat.apply(p, z).reshape(-1, *shape))
 
+    def smooth(shape, latents):
+        return from_module(DenseDecoder((64,), shape), (latents,), smooth=True)
+
     ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
+    DECODERS["smooth"] = smooth  # tanh: for Tripod, which takes no ReLU
 
 
 TOY_SPACE = FactorSpace(

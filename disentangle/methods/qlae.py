@@ -11,9 +11,10 @@ q = nearest(z), sg the stopped gradient, squares a mean over the D latents.
 Defaults are those of the authors' Shapes3D runs (`configs` of their repository):
 V = 10 values from linspace(-1/2, 1/2), D twice the number of factors, both lambdas
 0.01, AdamW with weight decay 0.1 on the kernels. A run of theirs has `batch_size`
-128 and 200,000 `steps`, and their networks: `encoder="hsu"` and `decoder="hsu"`. The
-defaults are ours for their cost. Their decay also pulls the scales of the encoder's
-norms to 0; ours leaves them.
+128 and 200,000 `steps`, and their networks: `encoder="hsu"` and `decoder="hsu"`
+(`paper_config`). The defaults are small networks, normalised as theirs: the codebook's
+values are 0.11 apart, and codes that differ by less than that are one. Their decay
+also pulls the scales of the encoder's norms to 0; ours leaves them.
 
 Training may first get worse: the codes leave the codebook before it follows.
 """
@@ -29,6 +30,7 @@ from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Player, Recipe
 from disentangle.methods.quantised import (
     Settings,
     adamw,
+    are_kernels,
     method_of,
     model,
     straight_through,
@@ -103,7 +105,9 @@ def build(
         return objective(reconstruction, z, q, hyper, ae.numbers)
 
     def optimizer(hyper: Hyper):
-        return adamw(hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers)
+        return adamw(
+            hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_kernels
+        )
 
     return method_of(
         ae,

@@ -25,14 +25,16 @@ from disentangle.nn import Net, decoder, encoder
 class Settings:
     """Static choices.
 
-    The networks default to ours for their cost: an image takes 30 times the
-    multiplications in those of Hsu et al. 2023, which are "hsu" for both.
+    The networks default to small ones that are normalised as the papers' are, without
+    which all images start with one code. In those of Hsu et al. 2023, "hsu" for both,
+    an image takes 30 times the multiplications; those of Hsu et al. 2024 are larger
+    again, and not built here.
     """
 
     latents: int = 0  # 0: twice as many as factors, the papers' choice
     values: int = 10  # V, distinct values of each latent
-    encoder: str = "locatello"
-    decoder: str = "locatello"
+    encoder: str = "normalised"
+    decoder: str = "normalised"
     likelihood: str = "bernoulli"
 
     def __post_init__(self):
@@ -95,21 +97,30 @@ def straight_through(z: jax.Array, quantised: jax.Array) -> jax.Array:
 
 
 def adamw(
-    learning_rate: Any, weight_decay: Any, numbers: int
+    learning_rate: Any,
+    weight_decay: Any,
+    numbers: int,
+    clipped: Callable[[Any], Any],
 ) -> optax.GradientTransformation:
     """AdamW as both papers' code has it, for losses that sum P = `numbers` numbers.
 
-    Of the kernels (nothing else: no bias, no codebook) each entry of the gradient
-    of the mean is clipped to [-1, 1], and the weights decay (Loshchilov & Hutter
-    2019: by learning_rate * weight_decay of themselves a step).
+    Each entry of the gradient of the mean is clipped to [-1, 1] in the leaves for
+    which `clipped(params)` is True: the kernels of QLAE, all of Tripod. The kernels
+    (nothing else: no bias, no codebook) decay (Loshchilov & Hutter 2019: by
+    learning_rate * weight_decay of themselves per step).
     """
     return optax.chain(
         optax.scale(1.0 / numbers),
-        optax.masked(optax.clip(1.0), are_kernels),
+        optax.masked(optax.clip(1.0), clipped),
         optax.scale_by_adam(),
         optax.add_decayed_weights(weight_decay, are_kernels),
         optax.scale_by_learning_rate(learning_rate),
     )
+
+
+def are_any(params: Any) -> Any:
+    """True at every leaf."""
+    return jax.tree.map(lambda _: True, params)
 
 
 def are_kernels(params: Any) -> Any:

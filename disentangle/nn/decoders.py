@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
-from disentangle.errors import unknown
+from disentangle.errors import UserError, unknown
 from disentangle.nn import hsu as nn_hsu
+from disentangle.nn import normalised as nn_normalised
 from disentangle.nn.layers import ConvTranspose, Dense
-from disentangle.nn.net import Net, from_module
+from disentangle.nn.net import Net, from_module, halved
 
 
 class Decoder(linen.Module):
@@ -48,11 +49,18 @@ class DenseDecoder(linen.Module):
     shape: tuple[int, int, int]
 
     @linen.compact
-    def __call__(self, z: jax.Array) -> jax.Array:
-        """(B, latents) -> logits (B, H, W, C)."""
+    def layers(self, z: jax.Array) -> tuple[jax.Array, ...]:
+        """(B, latents) -> each tanh (B, width), then logits (B, H, W, C)."""
+        found = []
         for width in self.hidden:
             z = jnp.tanh(Dense(width)(z))
-        return Dense(math.prod(self.shape))(z).reshape(-1, *self.shape)
+            found.append(z)
+        logits = Dense(math.prod(self.shape))(z).reshape(-1, *self.shape)
+        return (*found, logits)
+
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """(B, latents) -> logits (B, H, W, C)."""
+        return self.layers(z)[-1]
 
 
 def locatello(shape: tuple[int, int, int], latents: int) -> Net:
@@ -60,6 +68,7 @@ def locatello(shape: tuple[int, int, int], latents: int) -> Net:
 
     Dense 256; dense 1024 as 4x4x64; transposed 4x4 s2, 64; 32; 32; C.
     """
+    halved("decoder 'locatello'", shape)
     height, width, channels = shape
     start = (height // 16, width // 16, 64)
     return from_module(Decoder((256,), start, (64, 32, 32, channels)), (latents,))
@@ -70,6 +79,7 @@ def burgess(shape: tuple[int, int, int], latents: int) -> Net:
 
     Dense 256; dense 256; dense 512 as 4x4x32; transposed 4x4 s2, 32; 32; 32; C.
     """
+    halved("decoder 'burgess'", shape)
     height, width, channels = shape
     start = (height // 16, width // 16, 32)
     return from_module(Decoder((256, 256), start, (32, 32, 32, channels)), (latents,))
@@ -77,15 +87,28 @@ def burgess(shape: tuple[int, int, int], latents: int) -> Net:
 
 def chen(shape: tuple[int, int, int], latents: int) -> Net:
     """The dSprites decoder of Chen et al. 2018: three dense layers of 1200, tanh."""
-    return from_module(DenseDecoder((1200,) * 3, shape), (latents,))
+    return from_module(DenseDecoder((1200,) * 3, shape), (latents,), smooth=True)
 
 
 def hsu(shape: tuple[int, int, int], latents: int) -> Net:
     """The decoder of Hsu et al. 2023: 12 convolutions modulated by the latents."""
+    halved("decoder 'hsu'", shape)
     return from_module(nn_hsu.Decoder(shape), (latents,))
 
 
-DECODERS = {"locatello": locatello, "burgess": burgess, "chen": chen, "hsu": hsu}
+def normalised(shape: tuple[int, int, int], latents: int) -> Net:
+    """Four transposed convolutions modulated by the latents: nn/normalised.py."""
+    halved("decoder 'normalised'", shape)
+    return from_module(nn_normalised.Decoder(shape), (latents,), smooth=True)
+
+
+DECODERS = {
+    "locatello": locatello,
+    "burgess": burgess,
+    "chen": chen,
+    "hsu": hsu,
+    "normalised": normalised,
+}
 
 
 def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:
@@ -93,15 +116,17 @@ def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:
 
     Args:
       name: a key of DECODERS.
-      shape: (H, W, C) of one image; H and W multiples of 16.
+      shape: (H, W, C) of one image; H and W multiples of 16 but for "chen".
       latents: number of latent dimensions D.
 
     Returns:
       A Net, (B, D) float32 -> logits (B, H, W, C) float32.
 
     Raises:
-      UserError: if there is no such decoder.
+      UserError: if there is no such decoder, or it does not give such images.
     """
     if name not in DECODERS:
         raise unknown("decoder", name, DECODERS)
+    if min(shape) < 1:
+        raise UserError(f"images of shape {shape} have no pixels")
     return DECODERS[name](shape, latents)

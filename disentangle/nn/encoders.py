@@ -3,10 +3,11 @@
 import jax
 from flax import linen
 
-from disentangle.errors import unknown
+from disentangle.errors import UserError, unknown
 from disentangle.nn import hsu as nn_hsu
+from disentangle.nn import normalised as nn_normalised
 from disentangle.nn.layers import Conv, Dense
-from disentangle.nn.net import Net, from_module
+from disentangle.nn.net import Net, from_module, halved
 
 
 class Encoder(linen.Module):
@@ -40,17 +41,20 @@ def locatello(shape: tuple[int, int, int], outputs: int | None) -> Net:
     4x4 stride 2, 32; 4x4 s2, 32; 2x2 s2, 64; 2x2 s2, 64; dense 256; ReLU after
     each. Their mean and log-variance layers are one layer of twice the width here.
     """
+    halved("encoder 'locatello'", shape)
     windows = ((32, 4), (32, 4), (64, 2), (64, 2))
     return from_module(Encoder(windows, (256,), outputs), shape)
 
 
 def burgess(shape: tuple[int, int, int], outputs: int | None) -> Net:
     """The encoder of Burgess et al. 2018: four 4x4 s2, 32; dense 256; dense 256."""
+    halved("encoder 'burgess'", shape)
     return from_module(Encoder(((32, 4),) * 4, (256, 256), outputs), shape)
 
 
 def dupont(shape: tuple[int, int, int], outputs: int | None) -> Net:
     """The encoder of Dupont 2018: 4x4 stride 2, 32; 32; 64; 64; dense 256."""
+    halved("encoder 'dupont'", shape)
     windows = ((32, 4), (32, 4), (64, 4), (64, 4))
     return from_module(Encoder(windows, (256,), outputs), shape)
 
@@ -66,7 +70,14 @@ def chen(shape: tuple[int, int, int], outputs: int | None) -> Net:
 
 def hsu(shape: tuple[int, int, int], outputs: int | None) -> Net:
     """The encoder of Hsu et al. 2023: 12 convolutions, dense 256; dense 256."""
+    halved("encoder 'hsu'", shape, 32)  # the norm of one pixel is 0
     return from_module(nn_hsu.Encoder(outputs), shape)
+
+
+def normalised(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """Four 4x4 stride-2 convolutions with instance norms: see nn/normalised.py."""
+    halved("encoder 'normalised'", shape, 32)  # the norm of one pixel is 0
+    return from_module(nn_normalised.Encoder(outputs), shape)
 
 
 ENCODERS = {
@@ -75,6 +86,7 @@ ENCODERS = {
     "dupont": dupont,
     "chen": chen,
     "hsu": hsu,
+    "normalised": normalised,
 }
 
 
@@ -83,7 +95,7 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
 
     Args:
       name: a key of ENCODERS.
-      shape: (H, W, C) of one image; H and W multiples of 16.
+      shape: (H, W, C) of one image; H and W multiples of 16 but for "chen".
       outputs: width of the output; for a Gaussian posterior over D latents 2 D,
         means first, then log-variances. None: the last hidden features, whose number
         `net.output_width` tells.
@@ -92,8 +104,10 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
       A Net, (B, H, W, C) float32 in [0, 1] -> (B, outputs) float32.
 
     Raises:
-      UserError: if there is no such encoder.
+      UserError: if there is no such encoder, or it does not take such images.
     """
     if name not in ENCODERS:
         raise unknown("encoder", name, ENCODERS)
+    if min(shape) < 1:
+        raise UserError(f"images of shape {shape} have no pixels")
     return ENCODERS[name](shape, outputs)

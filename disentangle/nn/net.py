@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from disentangle.errors import UserError
+
 Params = Any
 
 
@@ -19,19 +21,44 @@ class Net(NamedTuple):
         typed key (`jax.random.key`). Vmap it over keys for a population.
       apply: `apply(params, x) -> y`, pure and differentiable in both arguments;
         `x` has one leading batch axis.
+      layers: `layers(params, x) -> (h_1, ..., y)`, the hidden layers and then the
+        output, of a network that has second derivatives everywhere; None for one
+        that is piecewise linear, or that does not say.
     """
 
     init: Callable[[jax.Array], Params]
     apply: Callable[[Params, jax.Array], Any]
+    layers: Callable[[Params, jax.Array], tuple[jax.Array, ...]] | None = None
 
 
-def from_module(module: linen.Module, shape: tuple[int, ...]) -> Net:
+def halved(who: str, shape: tuple[int, int, int], least: int = 16) -> None:
+    """Raises UserError for an image that cannot be halved four times.
+
+    Args:
+      who: the network, as "encoder 'locatello'".
+      shape: (H, W, C) of one image.
+      least: the smallest height and width that it takes.
+    """
+    height, width, channels = shape
+    if channels < 1 or any(n < least or n % 16 for n in (height, width)):
+        raise UserError(
+            f"{who} takes images whose height and width are multiples of 16, at least "
+            f"{least}, not {height}x{width}x{channels}: pad or resize them, or take "
+            "the network 'chen', which takes any size"
+        )
+
+
+def from_module(
+    module: linen.Module, shape: tuple[int, ...], *, smooth: bool = False
+) -> Net:
     """The Net of a Linen module built of the layers in `layers.py`.
 
     Args:
       module: takes one float32 array (B, *shape); its only variables are kernels,
         and what starts at zero.
       shape: one input without its batch axis.
+      smooth: whether it has second derivatives everywhere; its method `layers` then
+        gives the Net's.
     """
 
     def init(key: jax.Array) -> Params:
@@ -41,7 +68,10 @@ def from_module(module: linen.Module, shape: tuple[int, ...]) -> Net:
     def apply(params: Params, x: jax.Array) -> Any:
         return module.apply({"params": params}, x)
 
-    return Net(init, apply)
+    def layers(params: Params, x: jax.Array) -> Any:
+        return module.apply({"params": params}, x, method="layers")
+
+    return Net(init, apply, layers if smooth else None)
 
 
 def output_width(net: Net, shape: tuple[int, ...]) -> int:

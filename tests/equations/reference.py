@@ -24,6 +24,13 @@ class Inputs(NamedTuple):
         out = self.method.nets[name].apply(self.params[name], jax.numpy.float32(x))
         return np.float64(out)
 
+    def hidden(self, z: Any) -> list[np.ndarray]:
+        """Float64 hidden layers of a smooth decoder."""
+        decoder = self.method.nets["decoder"]
+        assert decoder.layers is not None
+        found = decoder.layers(self.params["decoder"], jax.numpy.float32(z))
+        return [np.float64(layer) for layer in found[:-1]]
+
     def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """Means and log-variances of the Gaussian encoder, (B, D) each."""
         out = self.net("encoder", images)

@@ -37,7 +37,9 @@ def config_of(name, **fields):
     """A small config: small networks, 16 images a step, a quick learning rate."""
     config = default_config("toy", name).to_dict()
     known = config["method"]
-    known |= {k: v for k, v in SMALL.items() if k in known} | fields
+    known |= {k: v for k, v in SMALL.items() if k in known}
+    known |= {"decoder": "smooth"} if name == "tripod" else {}
+    known |= fields
     config |= {"batch_size": 16}
     config["optimizer"]["learning_rate"] = 1e-3
     return config

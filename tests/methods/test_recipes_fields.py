@@ -17,7 +17,9 @@ SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
 def config_of(name, steps=1000, **fields):
     config = default_config("toy", name).to_dict()
     known = config["method"]
-    known |= {k: v for k, v in SMALL.items() if k in known} | fields
+    known |= {k: v for k, v in SMALL.items() if k in known}
+    known |= {"decoder": "smooth"} if name == "tripod" else {}
+    known |= fields
     return config | {"steps": steps, "batch_size": 8}
 
 
@@ -156,6 +158,8 @@ ODD = [
     ("qlae", {"adamw_learning_rate": 0.0}, "must be above 0"),
     ("tripod", {"probes": 1}, "probes=1 must be at least 2"),
     ("tripod", {"probes": 10**6}, "must be at most"),
+    ("tripod", {"decoder": "dense"}, "decoder='dense' is piecewise linear"),
+    ("tripod", {"decoder": "locatello"}, "decoder='locatello' is piecewise linear"),
     ("tripod", {"epsilon": 0.0}, "epsilon=0 must be above 0"),
     ("ml_vae", {"members": 1}, "members=1 must be at least 2"),
     ("ml_vae", {"members": 10**9}, "members=1000000000 must be at most 10,000"),

@@ -22,6 +22,7 @@ def built(name, toy):
     config = default_config("toy", name).to_dict()
     known = config["method"]
     known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
+    known |= {"decoder": "smooth"} if name == "tripod" else {}
     planned = plan(config)
     hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), planned.traced.method)
     return planned.recipe.build(planned.settings, toy.space, toy.shape), hyper
