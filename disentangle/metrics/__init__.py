@@ -13,6 +13,7 @@ from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.codes import Codes, read_codes
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dci_es import dci_es
+from disentangle.metrics.dci_regression import dci_forest, dci_lasso
 from disentangle.metrics.dcimig import dcimig
 from disentangle.metrics.downstream import downstream
 from disentangle.metrics.explicitness import explicitness
@@ -33,6 +34,8 @@ from disentangle.metrics.z_max_variance import z_max_variance
 
 METRICS: dict[str, Metric] = {
     "dci": dci,
+    "dci_forest": dci_forest,
+    "dci_lasso": dci_lasso,
     "dci_es": dci_es,
     "mig": mig,
     "mig_sup": mig_sup,

@@ -135,8 +135,9 @@ class Settings:
       bins: equal-width bins of the histogram discretiser, at least 2.
       protocol: a name in PROTOCOLS. "locatello": every score by the definition and
         the constants of Locatello et al. 2019 (disentanglement_lib), where they have
-        it; "paper": by those of the paper that proposed it. Scores that
-        disentanglement_lib lacks are the same under both.
+        it; "paper": by those of the paper that proposed it. Which of the two a score
+        has is in `protocols.PROTOCOLS_OF`; a score that lacks the one asked for is
+        computed by its own, and its `ran` says so.
       bootstrap: resamples of the rows for confidence intervals, at least 2 (200 is
         usual); 0 is none.
       jobs: threads at work at a time, 0 for all cores; scores do not depend on it.

@@ -1,8 +1,9 @@
 """Disentanglement, completeness, informativeness (Eastwood & Williams 2018).
 
-As Locatello et al. 2019 compute them: one gradient-boosted classifier a factor, its
-feature importances as the matrix R, accuracy as informativeness (higher is better;
-the original paper's informativeness is an error).
+"locatello": one gradient-boosted classifier per factor, its feature importances as the
+matrix R, accuracy as informativeness, higher is better (Locatello et al. 2019).
+"paper": random forests and the lasso as regressors, informativeness is an error, lower
+is better (`dci_regression`).
 """
 
 import warnings
@@ -10,33 +11,41 @@ import warnings
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.dci_regression import dci_forest, dci_lasso
+from disentangle.metrics.importance import (
+    completeness,
+    concentration,
+    disentanglement,
+)
 from disentangle.metrics.labels import matched
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.trees import BACKENDS, Fit
 
-# Keeps the entropy of an all-zero row defined: it becomes the uniform distribution.
-EPSILON = 1e-11
-
 
 def dci(table: CodeTable, settings: Settings) -> Result:
-    """Fits a classifier a factor and scores its importances.
+    """Fits a classifier per factor and scores its importances.
+
+    Protocol "paper" is `dci_forest`, and `dci_lasso` beside it with `lasso_` before
+    its names: Eastwood & Williams 2018 report both. The rest is of "locatello".
 
     Args:
       table: training rows to fit, test rows for `informativeness_test`.
-      settings: reads `backend`, `seed`, `threads`, `progress`.
+      settings: reads `protocol`, `backend`, `seed`, `threads`, `progress`.
 
     Returns:
       parts `disentanglement`, `completeness`, `informativeness_train` and
       `informativeness_test`, each in [0, 1]. Per factor `completeness` and the two
       informativenesses (accuracies; a test value that no training row has counts
       as wrong). Arrays `importance` R (D, F), whose columns sum to 1, or to 0 if no
-      code tells anything of the factor, and `disentanglement` (D,), a code each.
+      code tells anything of the factor, and `disentanglement` (D,), one per code.
       Constant codes give 0 for the first two.
 
     Raises:
       UserError: no test rows, or the backend's library is missing.
     """
     table.need_test_rows("dci")
+    if settings.protocol == "paper":
+        return _paper(table, settings)
     fits = _fit_factors(table, settings)
     importance = np.stack([fit.importance for fit in fits], axis=1)
     train = tuple(fit.train_accuracy for fit in fits)
@@ -66,59 +75,19 @@ def dci(table: CodeTable, settings: Settings) -> Result:
     )
 
 
-def disentanglement(importance: np.ndarray) -> float:
-    """D = sum_i rho_i D_i over codes i.
-
-    D_i = 1 - H_F(R_i. / sum_j R_ij), entropy in base F; rho_i is code i's share of
-    all importance.
-
-    Args:
-      importance: R (D, F) >= 0, codes by factors.
-
-    Returns:
-      In [0, 1]; 0 if nothing is important.
-    """
-    return float(np.sum(_shares(importance) * concentration(importance)))
-
-
-def completeness(importance: np.ndarray) -> float:
-    """C = sum_j weight_j C_j over factors j: disentanglement of the transpose.
-
-    The entropy's base is the number of codes, so dead codes raise C.
-
-    Args:
-      importance: R (D, F) >= 0, codes by factors.
-
-    Returns:
-      In [0, 1]; 0 if nothing is important.
-    """
-    return disentanglement(importance.T)
-
-
-def concentration(importance: np.ndarray) -> np.ndarray:
-    """1 - normalised entropy of each row: 1 on one entry, 0 spread evenly.
-
-    Args:
-      importance: (A, B) >= 0.
-
-    Returns:
-      (A,) in [0, 1]. A zero row has 0. With B = 1 nothing can be spread: a row with
-      any importance has 1.
-    """
-    choices = importance.shape[1]
-    if choices == 1:
-        return (importance[:, 0] > 0).astype(np.float64)
-    p = importance + EPSILON
-    p = p / p.sum(axis=1, keepdims=True)
-    entropy = -np.sum(p * np.log(p), axis=1) / np.log(choices)
-    return np.clip(1.0 - entropy, 0.0, 1.0)
-
-
-def _shares(importance: np.ndarray) -> np.ndarray:
-    """Each row's share of all importance, (A,); equal shares of nothing."""
-    rows = importance.sum(axis=1)
-    total = rows.sum()
-    return rows / total if total > 0 else np.full(len(rows), 1.0 / len(rows))
+def _paper(table: CodeTable, settings: Settings) -> Result:
+    """The forests' result, and the lasso's with `lasso_` before its names."""
+    forest, lasso = dci_forest(table, settings), dci_lasso(table, settings)
+    named = {f"lasso_{part}": value for part, value in lasso.parts.items()}
+    each = {f"lasso_{part}": values for part, values in lasso.per_factor.items()}
+    arrays = {f"lasso_{part}": array for part, array in lasso.arrays.items()}
+    return Result(
+        parts=forest.parts | named,
+        per_factor=forest.per_factor | each,
+        arrays=forest.arrays | arrays,
+        ran=forest.ran
+        | {"lasso_estimator": lasso.ran["estimator"], "alpha": lasso.ran["alpha"]},
+    )
 
 
 def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:

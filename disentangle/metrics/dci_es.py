@@ -5,8 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
-from disentangle.metrics.dci import completeness, concentration, disentanglement
 from disentangle.metrics.forest_curve import Curve, forest_curve
+from disentangle.metrics.importance import (
+    completeness,
+    concentration,
+    disentanglement,
+)
 from disentangle.metrics.parallel import in_threads
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)

@@ -7,6 +7,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.posterior_information import posterior_information
+from disentangle.metrics.quantised import CERTAIN
 from disentangle.metrics.shuffled import shuffled_floor
 
 
@@ -47,23 +48,11 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
             "mig compares a factor's two best codes, but codes has one column"
         )
     labels = dense_labels(table.factors)
-    ran: dict[str, object]
+    information, ran = measured_information(table, labels, settings, samples=samples)
     floor: dict[str, np.ndarray] = {}
-    if settings.protocol == "paper" and table.logvars is not None:
-        information = posterior_information(
-            table.codes, table.logvars, labels, settings, samples=samples
-        )
-        ran = {"estimator": "entropies of sampled q(z|x) rows", "samples": samples}
-    else:
+    if "bins" in ran:
         bins = table.binned(settings.bins)
-        information = mutual_information(bins, labels)
         floor["shuffled"] = shuffled_floor(bins, labels, seed=settings.seed)
-        ran = {
-            "estimator": "plug-in on equal-width bins of the training codes",
-            "bins": settings.bins,
-        }
-        if settings.protocol == "paper":
-            ran["note"] = "no log-variances given: codes taken as certain"
     entropies = entropy(labels)
     gaps = gap(information) / entropies
     return Result(
@@ -75,6 +64,46 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
             **ran,
         },
     )
+
+
+def measured_information(
+    table: CodeTable,
+    labels: np.ndarray,
+    settings: Settings,
+    *,
+    samples: int,
+    metric: str = "mig",
+) -> tuple[np.ndarray, dict[str, object]]:
+    """I (D, F) by the protocol that can be had, in nats, and what was run.
+
+    Args:
+      table: the training rows, one column per latent.
+      labels: (N, F) dense.
+      settings, samples: as for `mig`.
+      metric: the name under which progress is told.
+    """
+    if settings.protocol == "paper" and table.logvars is not None:
+        information = posterior_information(
+            table.codes,
+            table.logvars,
+            labels,
+            settings,
+            samples=samples,
+            metric=metric,
+        )
+        return information, {
+            "estimator": "entropies of sampled q(z|x) rows",
+            "samples": samples,
+        }
+    bins = table.binned(settings.bins)
+    ran: dict[str, object] = {
+        "protocol": "locatello",
+        "estimator": "plug-in on equal-width bins of the training codes",
+        "bins": settings.bins,
+    }
+    if settings.protocol == "paper":
+        ran["note"] = f"{CERTAIN}, on bins as in protocol locatello"
+    return mutual_information(bins, labels), ran
 
 
 def gap(information: np.ndarray) -> np.ndarray:

@@ -4,29 +4,40 @@ import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
-from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.mig import measured_information
+from disentangle.metrics.mutual_information import entropy
 
 
 def mig_sup(
-    table: CodeTable, settings: Settings, *, active_variance: float = 0.01
+    table: CodeTable,
+    settings: Settings,
+    *,
+    active_variance: float = 0.01,
+    samples: int = 10_000,
 ) -> Result:
     """MIG-sup = mean_i (I~(1)i - I~(2)i) over the active codes i.
 
-    I~_ij = I_ij / H_j is the information of code i, cut into `settings.bins`
-    equal-width bins, and factor j, over the factor's entropy; I~(1)i and I~(2)i are
-    the two largest of row i (Li et al. 2020, Sec. 5). It completes MIG: a code that
-    holds two factors costs here, a factor in two codes costs there. The authors
-    integrate over samples of q(z|x); bins of the means are what MIG reads here, so
-    that both are of one kind. Carbonneau et al. 2022 divide by the code's entropy
-    instead of the factor's and count dead codes: their numbers differ. A categorical
+    I~_ij = I_ij / H_j is the information of code i and factor j over the factor's
+    entropy; I~(1)i and I~(2)i are the two largest of row i (Li et al. 2020, Sec. 5).
+    It completes MIG: a code that holds two factors costs here, a factor in two codes
+    costs there. Carbonneau et al. 2022 divide by the code's entropy instead of the
+    factor's and count dead codes: their numbers differ.
+
+    I is what MIG reads under the same protocol. "locatello", whose library has no
+    MIG-sup: codes, which are posterior means, in `settings.bins` equal-width bins.
+    "paper": draws of q(z|x), as the authors' code has it; where the table has no
+    log-variances, on bins, and `ran` says so. The authors divide by the logarithm of
+    the number of values, which is H_j where values are equally frequent. A categorical
     latent is one code, active where its most probable value varies enough.
 
     Args:
-      table: one code and factor at least.
-      settings: reads `bins`.
+      table: one code and factor at least; `logvars` for protocol "paper".
+      settings: reads `protocol`, `bins`, and for "paper" `seed`, `threads`,
+        `progress`.
       active_variance: a code whose variance is not above this is dead and left out;
         the authors' rule, for codes of a unit prior. The score depends on the scale
         of codes through it alone.
+      samples: as in MIG.
 
     Returns:
       part `score` in [0, 1]: 1 if every active code holds one factor fully and no
@@ -36,8 +47,10 @@ def mig_sup(
     """
     labels = dense_labels(table.factors)
     table = table.by_latent()
-    bins = table.binned(settings.bins)
-    information = mutual_information(bins, labels) / entropy(labels)
+    information, ran = measured_information(
+        table, labels, settings, samples=samples, metric="mig_sup"
+    )
+    information = information / entropy(labels)
     gaps = row_gap(information)
     active = np.var(table.codes, axis=0, dtype=np.float64) > active_variance
     return Result(
@@ -46,8 +59,7 @@ def mig_sup(
         arrays={"normalised_information": information, "active": active},
         ran={
             "definition": "mean over active codes of (I(1) - I(2)) / H(factor)",
-            "estimator": "plug-in on equal-width bins of the training codes",
-            "bins": settings.bins,
+            **ran,
             "active_variance": active_variance,
             "active_codes": int(active.sum()),
         },

@@ -18,6 +18,7 @@ def posterior_information(
     settings: Settings,
     *,
     samples: int = 10_000,
+    metric: str = "mig",
 ) -> np.ndarray:
     """I(z_i; y_j) = H(z_i) - sum_v p(v) H(z_i | y_j = v), at least 0, in nats.
 
@@ -33,6 +34,7 @@ def posterior_information(
       labels: (N, F) dense.
       settings: reads `seed`, `threads`, `progress`.
       samples: the most draws an entropy is estimated from.
+      metric: the name under which progress is told.
 
     Returns:
       (D, F) float64.
@@ -48,7 +50,7 @@ def posterior_information(
         columns = (draw[order, i], centre[order, i], spread[order, i])
         return _code_information(*columns, labels[order], samples)
 
-    rows = in_threads(row, range(means.shape[1]), settings, "mig")
+    rows = in_threads(row, range(means.shape[1]), settings, metric)
     return np.maximum(np.stack(rows), 0.0)
 
 

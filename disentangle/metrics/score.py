@@ -12,6 +12,7 @@ from disentangle import metrics as registry
 from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Progress, Result, Settings
 from disentangle.metrics.bootstrap import intervals
+from disentangle.metrics.protocols import used
 from disentangle.metrics.table import code_table
 
 DEFAULTS = Settings()
@@ -89,8 +90,9 @@ def score_details(
       settings: the rest.
 
     Returns:
-      A Result a metric. `ran` says definition, estimator, rows, seed, protocol,
-      factor names and versions; it can be written as JSON.
+      A Result per metric. `ran` says definition, estimator, rows, seed, factor names,
+      versions, and the protocol it was really computed by (`protocols.PROTOCOLS_OF`);
+      it can be written as JSON.
     """
     names = choose_metrics(metrics)
     table = code_table(
@@ -109,7 +111,8 @@ def score_details(
         if settings.bootstrap:
             found = intervals(metric, table, settings, result.parts)
             result = replace(result, intervals=found)
-        results[name] = replace(result, ran={**common, **result.ran})
+        ran = {**common, **used(name, settings.protocol), **result.ran}
+        results[name] = replace(result, ran=ran)
     return results
 
 
@@ -162,7 +165,6 @@ def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
         "codes": table.codes.shape[1],
         "factor_names": list(table.factor_names),
         "seed": settings.seed,
-        "protocol": settings.protocol,
         "bootstrap": settings.bootstrap,
         "versions": _versions(),
     }

@@ -12,6 +12,7 @@ from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.metrics import METRICS, POPULATION_METRICS, Population
 from disentangle.metrics.base import Progress, Result, Settings
+from disentangle.metrics.protocols import used
 from disentangle.metrics.score import choose_metrics, flatten, score_details
 from disentangle.metrics.table import code_table as metrics_table
 from disentangle.metrics.udr import gaussian_kl
@@ -113,7 +114,8 @@ def evaluate(
     Returns:
       One row a model and score: `member`, what it differs in, `alive`,
       `metric` ("dci/disentanglement", ...), `value`, `score_seed`,
-      `num_train`, `num_test`, `backend`, `protocol`.
+      `num_train`, `num_test`, `backend`, and `protocol`, the one it was really
+      computed by.
     """
     settings = Settings(
         seed,
@@ -171,15 +173,16 @@ def table(
     """The results of `score_run` as `evaluate` returns them."""
     ran: dict[str, object] = {"score_seed": settings.seed, "num_train": rows[0]}
     ran |= {"num_test": rows[1], "backend": settings.backend}
-    ran |= {"protocol": settings.protocol}
     lines = []
-    for member, name in enumerate(run.members):
-        known = {"member": name} | run.swept[member]
+    for member, label in enumerate(run.members):
+        known = {"member": label} | run.swept[member]
         known |= {"alive": bool(run.alive[member])}
-        lines += [
-            known | {"metric": metric, "value": value} | ran
-            for metric, value in flatten(results[member]).items()
-        ]
+        for name, result in results[member].items():
+            by = {"protocol": result.ran.get("protocol", settings.protocol)}
+            lines += [
+                known | {"metric": metric, "value": value} | ran | by
+                for metric, value in flatten({name: result}).items()
+            ]
     return pd.DataFrame(lines)
 
 
@@ -206,7 +209,8 @@ def population_results(
         compared = POPULATION_METRICS[name](population, settings)
         for member, results in enumerate(found):
             parts = {k: float(values[member]) for k, values in compared.parts.items()}
-            results[name] = Result(parts, ran=compared.ran)
+            ran = used(name, settings.protocol) | compared.ran
+            results[name] = Result(parts, ran=ran)
     return found
 
 

@@ -5,7 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from disentangle.metrics.dci import completeness, concentration, disentanglement
+from disentangle.metrics.importance import (
+    completeness,
+    concentration,
+    disentanglement,
+)
 
 EYE = np.eye(5)
 HALF = 1 - math.log(2) / math.log(10)

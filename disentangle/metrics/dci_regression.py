@@ -1,0 +1,214 @@
+"""DCI by regression, as Eastwood & Williams 2018 compute it: lasso, random forests.
+
+Codes and factors are standardised by the training rows. A factor is regressed on all
+codes; R_ij says how much code i counts for factor j:
+
+    D_i = 1 - H_F(R_i. / sum_j R_ij),   D = sum_i rho_i D_i,  rho_i = R_i. / sum R,
+    C_j = 1 - H_D(R_.j / sum_i R_ij),   C = mean_j C_j,
+    I_j = sqrt(mean (y_j - f_j(z))^2) / std(y_j),   an error: lower is better.
+
+H_F is the entropy in base F. C is the plain mean over factors and the constants are
+those of the authors' published notebook. They regress quantities; so here a factor's
+value is the number it has in the table, and for a factor whose values have no order the
+scores depend on their names: read the factors one by one there.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.importance import concentration, disentanglement
+from disentangle.metrics.parallel import in_threads
+
+DEPTHS = (2, 4, 8, 12)
+# The share of the training rows that decide the depth: 0.1 beside 0.8 that fit.
+DEVELOPMENT = 1 / 9
+
+
+class Rows(NamedTuple):
+    """Standardised codes (N, D), (N', D) and factors (N, F), (N', F)."""
+
+    codes: np.ndarray
+    factors: np.ndarray
+    test_codes: np.ndarray
+    test_factors: np.ndarray
+
+
+class Regression(NamedTuple):
+    """One fitted factor: importance (D,) >= 0, NRMSE on training and test rows."""
+
+    importance: np.ndarray
+    train_error: float
+    test_error: float
+
+
+def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> Result:
+    """DCI with R_ij = |coefficient| of the lasso of factor j on the codes.
+
+    Args:
+      table: training rows to fit, test rows for the error.
+      settings: reads `threads`, `progress`.
+      alpha: the lasso's penalty, scikit-learn's scale; 0.02 is the authors'.
+
+    Returns:
+      parts `disentanglement` and `completeness` in [0, 1], higher is better,
+      `informativeness_error_train` and `informativeness_error_test`, >= 0, lower is
+      better: 0 is exact, 1 is what the factor's mean predicts. Per factor
+      `completeness` and both errors. Arrays `importance` R (D, F) and
+      `disentanglement` (D,). Constant codes have D = C = 0.
+
+    Raises:
+      UserError: no test rows.
+    """
+    table.need_test_rows("dci_lasso")
+    rows = standardise(table)
+
+    def fit(j: int) -> Regression:
+        from sklearn.linear_model import Lasso
+
+        model = Lasso(alpha=alpha).fit(rows.codes, rows.factors[:, j])
+        return _measured(model, np.abs(model.coef_), rows, j)
+
+    ran = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}
+    return _scored(fit, rows, settings, "dci_lasso", ran)
+
+
+def dci_forest(
+    table: CodeTable,
+    settings: Settings,
+    *,
+    trees: int = 10,
+    depths: tuple[int, ...] = DEPTHS,
+) -> Result:
+    """DCI with R_ij the importance (variance decrease) of code i in a forest for j.
+
+    Each factor's forest has the depth among `depths` with the least error on the last
+    ninth of the training rows after fitting the others, and is then fitted to all of
+    them; the authors likewise choose between depths of 2 and 12 by rows of their own.
+    Every split may use every code.
+
+    Args:
+      table: training rows to fit, test rows for the error.
+      settings: reads `seed`, `threads`, `progress`.
+      trees: of a forest; 10 is the authors'.
+      depths: to choose from.
+
+    Returns:
+      as `dci_lasso`; the columns of `importance` sum to 1, or to 0 without a split.
+      `ran` has the `depths` that were chosen.
+
+    Raises:
+      UserError: no test rows.
+    """
+    table.need_test_rows("dci_forest")
+    rows = standardise(table)
+    kept = len(rows.codes) - max(1, round(len(rows.codes) * DEVELOPMENT))
+    factors = range(rows.factors.shape[1])
+
+    def forest(depth: int, j: int, upto: int) -> Any:
+        from sklearn.ensemble import RandomForestRegressor
+
+        model = RandomForestRegressor(
+            n_estimators=trees, max_depth=depth, random_state=settings.seed
+        )
+        return model.fit(rows.codes[:upto], rows.factors[:upto, j])
+
+    def best(j: int) -> int:
+        late, truth = rows.codes[kept:], rows.factors[kept:, j]
+        errors = [
+            np.mean((forest(depth, j, kept).predict(late) - truth) ** 2)
+            for depth in depths
+        ]
+        return depths[int(np.argmin(errors))]
+
+    chosen = in_threads(best, factors, settings, "dci_forest")
+
+    def fit(j: int) -> Regression:
+        model = forest(chosen[j], j, len(rows.codes))
+        return _measured(model, model.feature_importances_, rows, j)
+
+    ran: dict[str, object] = {
+        "estimator": f"scikit-learn RandomForestRegressor, {trees} trees, depth chosen "
+        f"among {depths} on the last ninth of the training rows",
+        "trees": trees,
+        "depths": chosen,
+    }
+    return _scored(fit, rows, settings, "dci_forest", ran)
+
+
+def standardise(table: CodeTable) -> Rows:
+    """Codes and factors less the training mean, over the training deviation.
+
+    A constant column is 0 in all rows.
+    """
+    codes, factors = table.codes.astype(np.float64), table.factors.astype(np.float64)
+    found = []
+    for train, test in (
+        (codes, table.test_codes),
+        (factors, table.test_factors),
+    ):
+        # Scaled first: squares of codes of 1e200 would overflow.
+        size = np.abs(train).max(axis=0)
+        size = np.where(size > 0, size, 1.0)
+        scaled = train / size
+        mean, spread = scaled.mean(axis=0), scaled.std(axis=0)
+        alive = (np.ptp(train, axis=0) > 0) & (spread > 0)
+        spread = np.where(alive, spread, 1.0)
+        found += [
+            np.where(alive, (scaled - mean) / spread, 0.0),
+            np.where(alive, (test / size - mean) / spread, 0.0),
+        ]
+    return Rows(found[0], found[2], found[1], found[3])
+
+
+def nrmse(guesses: np.ndarray, truth: np.ndarray) -> float:
+    """Root mean square error over the truth's deviation, its size where that is 0."""
+    error = float(np.sqrt(np.mean((guesses - truth) ** 2)))
+    spread = float(np.std(truth))
+    return error / spread if spread > 0 else error
+
+
+def _measured(model: Any, importance: np.ndarray, rows: Rows, j: int) -> Regression:
+    """The fitted model's importance and its errors on factor j."""
+    return Regression(
+        importance.astype(np.float64),
+        nrmse(model.predict(rows.codes), rows.factors[:, j]),
+        nrmse(model.predict(rows.test_codes), rows.test_factors[:, j]),
+    )
+
+
+def _scored(
+    fit: Callable[[int], Regression],
+    rows: Rows,
+    settings: Settings,
+    metric: str,
+    ran: dict[str, object],
+) -> Result:
+    """The Result of one regression per factor."""
+    found = in_threads(fit, range(rows.factors.shape[1]), settings, metric)
+    importance = np.stack([one.importance for one in found], axis=1)
+    complete = concentration(importance.T)
+    errors = {
+        "informativeness_error_train": tuple(one.train_error for one in found),
+        "informativeness_error_test": tuple(one.test_error for one in found),
+    }
+    return Result(
+        parts={
+            "disentanglement": disentanglement(importance),
+            "completeness": float(np.mean(complete)),
+            **{part: float(np.mean(values)) for part, values in errors.items()},
+        },
+        per_factor={"completeness": tuple(complete.tolist()), **errors},
+        arrays={
+            "importance": importance,
+            "disentanglement": concentration(importance),
+        },
+        ran={
+            "definition": "Eastwood & Williams 2018: importance-weighted 1 - "
+            "normalised entropy; informativeness is the root mean square error over "
+            "the factor's deviation, lower is better",
+            **ran,
+        },
+    )

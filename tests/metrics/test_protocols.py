@@ -1,0 +1,68 @@
+"""Each metric says which protocol it was computed by, and has those that it says."""
+
+import numpy as np
+import pytest
+
+from disentangle.metrics import METRICS, POPULATION_METRICS, Settings, score_details
+from disentangle.metrics.base import PROTOCOLS
+from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF, used
+
+ROWS = 400
+OTHER = {"locatello": "paper", "paper": "locatello"}
+
+
+@pytest.fixture(scope="module")
+def posteriors():
+    """Codes beyond [-4, 4] here and there, of unequal scales, and their posteriors."""
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(0, k, ROWS) for k in (3, 5, 24)], axis=1)
+    mixed = factors @ rng.normal(size=(3, 4)) / np.array([1, 2, 4, 8])
+    codes = 0.3 * (mixed + 0.5 * rng.normal(size=mixed.shape))
+    return codes, factors, rng.normal(-1.0, 0.3, codes.shape)
+
+
+def result(name, protocol, posteriors, logvars=True):
+    codes, factors, spreads = posteriors
+    chosen = Settings(backend="fast", protocol=protocol)
+    given = spreads if logvars else None
+    return score_details(codes, factors, name, chosen, logvars=given)[name]
+
+
+def test_every_metric_has_its_line_and_every_line_its_metric():
+    assert set(PROTOCOLS_OF) == set(METRICS) | set(POPULATION_METRICS)
+    for name, known in PROTOCOLS_OF.items():
+        assert known.has, name
+        assert set(known.has) <= {*PROTOCOLS, "own"}, name
+        # One protocol, or two that are the same, come with a reason.
+        assert known.has == BOTH or len(known.has) == 1, name
+        assert known.why or known.has == BOTH, name
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_protocols_differ_or_are_said_not_to(name, posteriors):
+    found = {asked: result(name, asked, posteriors) for asked in PROTOCOLS}
+    known = PROTOCOLS_OF[name]
+    differ = known.has == BOTH and not known.why
+    assert (found["paper"].parts != found["locatello"].parts) == differ
+    for asked, ran in ((asked, one.ran) for asked, one in found.items()):
+        if asked in known.has:
+            assert ran["protocol"] == asked
+            assert "protocol_note" not in ran
+        else:
+            assert ran["protocol"] == known.has[0]
+            assert ran["protocol_note"] == f"{asked} was asked for: {known.why}"
+
+
+@pytest.mark.parametrize("name", ["mig", "mig_sup"])
+def test_without_posteriors_the_paper_is_not_what_ran(name, posteriors):
+    """Their paper's estimate needs q(z|x); without it, it is the one on bins."""
+    bare = result(name, "paper", posteriors, logvars=False)
+    binned = result(name, "locatello", posteriors, logvars=False)
+    assert bare.parts == binned.parts
+    assert bare.ran["protocol"] == "locatello"
+    assert "no log-variances" in bare.ran["note"]
+
+
+def test_a_metric_without_a_line_keeps_the_protocol_that_was_asked_for():
+    for asked in PROTOCOLS:
+        assert used("somebody's own", asked) == {"protocol": asked}
