@@ -11,6 +11,7 @@ from disentangle.metrics.base import (
 )
 from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.codes import Codes, read_codes
+from disentangle.metrics.compositional import compositional
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dci_es import dci_es
 from disentangle.metrics.dci_regression import dci_forest, dci_lasso
@@ -18,6 +19,7 @@ from disentangle.metrics.dcimig import dcimig
 from disentangle.metrics.downstream import downstream
 from disentangle.metrics.explicitness import explicitness
 from disentangle.metrics.factor_vae import factor_vae
+from disentangle.metrics.fairness import fairness
 from disentangle.metrics.infomec import infomec
 from disentangle.metrics.irs import irs
 from disentangle.metrics.jemmig import jemmig
@@ -25,11 +27,15 @@ from disentangle.metrics.mcc import mcc
 from disentangle.metrics.mig import mig
 from disentangle.metrics.mig_sup import mig_sup
 from disentangle.metrics.modularity import modularity
+from disentangle.metrics.r2 import r2
+from disentangle.metrics.rmig import rmig
 from disentangle.metrics.sap import sap
 from disentangle.metrics.score import choose_metrics, flatten, score, score_details
+from disentangle.metrics.snc_nk import snc_nk
 from disentangle.metrics.table import code_table
 from disentangle.metrics.udr import udr
 from disentangle.metrics.unsupervised import unsupervised
+from disentangle.metrics.wsepin import wsepin
 from disentangle.metrics.z_max_variance import z_max_variance
 
 METRICS: dict[str, Metric] = {
@@ -40,9 +46,13 @@ METRICS: dict[str, Metric] = {
     "mig": mig,
     "mig_sup": mig_sup,
     "jemmig": jemmig,
+    "rmig": rmig,
+    "wsepin": wsepin,
     "dcimig": dcimig,
     "infomec": infomec,
     "mcc": mcc,
+    "r2": r2,
+    "snc_nk": snc_nk,
     "sap": sap,
     "modularity": modularity,
     "explicitness": explicitness,
@@ -52,6 +62,8 @@ METRICS: dict[str, Metric] = {
     "beta_vae": beta_vae,
     "z_max_variance": z_max_variance,
     "downstream": downstream,
+    "fairness": fairness,
+    "compositional": compositional,
 }
 
 # Those that compare several models; a run has them, one table of codes has not.

@@ -46,7 +46,7 @@ def dci(table: CodeTable, settings: Settings) -> Result:
     table.need_test_rows("dci")
     if settings.protocol == "paper":
         return _paper(table, settings)
-    fits = _fit_factors(table, settings)
+    fits = fit_factors(table, settings, "dci")
     importance = np.stack([fit.importance for fit in fits], axis=1)
     train = tuple(fit.train_accuracy for fit in fits)
     test = tuple(fit.test_accuracy for fit in fits)
@@ -90,12 +90,13 @@ def _paper(table: CodeTable, settings: Settings) -> Result:
     )
 
 
-def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
-    """One classifier a factor, on `settings.threads` threads.
+def fit_factors(table: CodeTable, settings: Settings, metric: str) -> list[Fit]:
+    """One classifier per factor of `settings.backend`, on `settings.threads` threads.
 
     Factors with many values take longest (trees grow with the number of classes),
     so they start first. Each fit is seeded alone and the results are in factor
-    order, so the number of threads changes nothing.
+    order, so the number of threads changes nothing. `metric` is the name under which
+    progress is told.
     """
     fit = BACKENDS[settings.backend].fit
 
@@ -108,6 +109,6 @@ def _fit_factors(table: CodeTable, settings: Settings) -> list[Fit]:
     with warnings.catch_warnings():
         # A short table has few rows a value; its factors are classes all the same.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        found = in_threads(one, longest_first, settings, "dci")
+        found = in_threads(one, longest_first, settings, metric)
     done = dict(zip(longest_first, found, strict=True))
     return [done[j] for j in range(len(sizes))]

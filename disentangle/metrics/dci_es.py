@@ -11,6 +11,7 @@ from disentangle.metrics.importance import (
     concentration,
     disentanglement,
 )
+from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -131,16 +132,15 @@ def _curves(
     Codes go in by an order of their ranks, and classes by first appearance, so that
     the forests' draws and ties do not depend on the order of columns or on names.
     """
-    ranks = [np.unique(c, return_inverse=True)[1] for c in table.codes.T]
-    order = sorted(range(len(ranks)), key=lambda i: ranks[i].astype(">i8").tobytes())
+    order = by_content(table.codes)
     back = np.argsort(order)
 
     def curve(j: int) -> Curve:
         found = forest_curve(
             table.codes[:, order],
-            _by_appearance(table.factors[:, j], table.factors[:, j]),
+            by_appearance(table.factors[:, j], table.factors[:, j]),
             table.test_codes[:, order],
-            _by_appearance(table.factors[:, j], table.test_factors[:, j]),
+            by_appearance(table.factors[:, j], table.test_factors[:, j]),
             depths,
             trees=trees,
             max_features=max_features,
@@ -149,14 +149,3 @@ def _curves(
         return found._replace(importance=found.importance[:, back])
 
     return in_threads(curve, range(table.factors.shape[1]), settings, "dci_es")
-
-
-def _by_appearance(train: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`values` (N',) as classes 0, 1, ... in the order `train` (N,) first has them.
-
-    A value that `train` lacks becomes -1.
-    """
-    known, first = np.unique(train, return_index=True)
-    number = np.argsort(np.argsort(first))
-    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    return np.where(known[place] == values, number[place], -1)

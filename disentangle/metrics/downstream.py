@@ -122,8 +122,10 @@ def _logistic(
     model = LogisticRegressionCV(
         Cs=10, cv=KFold(n_splits=5), scoring="accuracy", random_state=seed
     ).fit(codes, classes)
+    guesses = model.predict(test_codes)
     return Fit(
         np.abs(model.coef_).max(axis=0),
         float(np.mean(model.predict(codes) == classes)),
-        float(np.mean(model.predict(test_codes) == test_classes)),
+        float(np.mean(guesses == test_classes)),
+        guesses,
     )

@@ -29,9 +29,13 @@ PROTOCOLS_OF: dict[str, Protocols] = {
     "mig": Protocols(BOTH),
     "mig_sup": Protocols(BOTH),
     "jemmig": Protocols(BOTH),
+    "rmig": Protocols(("paper",), NOT_THERE),
+    "wsepin": Protocols(("paper",), NOT_THERE),
     "dcimig": Protocols(("paper",), NOT_THERE),
     "infomec": Protocols(("paper",), NOT_THERE),
     "mcc": Protocols(("paper",), NOT_THERE),
+    "r2": Protocols(("own",), "a common measure with many forms"),
+    "snc_nk": Protocols(("paper",), NOT_THERE),
     "sap": Protocols(BOTH),
     "modularity": Protocols(
         BOTH, "Locatello et al. 2019 compute it as Ridgeway & Mozer 2018 define it"
@@ -45,6 +49,8 @@ PROTOCOLS_OF: dict[str, Protocols] = {
     ),
     "z_max_variance": Protocols(("paper",), NOT_THERE),
     "downstream": Protocols(BOTH, "Locatello et al. 2019 proposed this task"),
+    "fairness": Protocols(BOTH, "Locatello et al. 2019 proposed this score"),
+    "compositional": Protocols(("own",), "a common task with many forms"),
     "udr": Protocols(BOTH, "disentanglement_lib has the code of Duan et al. 2020"),
 }
 

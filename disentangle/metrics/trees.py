@@ -14,11 +14,15 @@ from disentangle.metrics.boosting import boost
 
 
 class Fit(NamedTuple):
-    """One fitted classifier: importance (D,) float64, accuracies in [0, 1]."""
+    """One fitted classifier.
+
+    importance (D,) float64, accuracies in [0, 1], guessed classes of test rows (N',).
+    """
 
     importance: np.ndarray
     train_accuracy: float
     test_accuracy: float
+    test_guesses: np.ndarray
 
 
 Fitter = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Fit]
@@ -58,10 +62,12 @@ def gradient_boosting(
     from sklearn.ensemble import GradientBoostingClassifier
 
     model = GradientBoostingClassifier(random_state=seed).fit(codes, classes)
+    guesses = model.predict(test_codes)
     return Fit(
         np.abs(model.feature_importances_).astype(np.float64),
         float(np.mean(model.predict(codes) == classes)),
-        float(np.mean(model.predict(test_codes) == test_classes)),
+        float(np.mean(guesses == test_classes)),
+        guesses,
     )
 
 
@@ -94,6 +100,7 @@ def presorted_boosting(
         fitted.importance,
         float(np.mean(fitted.guesses == classes)),
         float(np.mean(fitted.test_guesses == test_classes)),
+        fitted.test_guesses,
     )
 
 

@@ -19,6 +19,8 @@ class Property(NamedTuple):
       names: True where factor values are names only, not numbers.
       sampling: how far scores may lie apart where the metric draws or breaks ties.
       rows: of the test tables; more where the metric is noisy.
+      logvars: log-variances of all posteriors, where the metric needs them.
+      paper: `top` and `floor` of protocol "paper", where its parts are others.
     """
 
     top: dict[str, float]
@@ -28,6 +30,8 @@ class Property(NamedTuple):
     names: bool = True
     sampling: float = 0.0
     rows: int = 360
+    logvars: float | None = None
+    paper: tuple[dict[str, float], dict[str, float | str]] | None = None
 
 
 PROPERTIES: dict[str, Property] = {
@@ -41,6 +45,29 @@ PROPERTIES: dict[str, Property] = {
         dead=("disentanglement", "completeness"),
         # Ties between splits: two or three of the 120 test rows.
         sampling=0.025,
+        paper=(
+            {
+                "disentanglement": 0.9,
+                "completeness": 0.9,
+                "lasso_disentanglement": 0.8,
+                "lasso_completeness": 0.8,
+            },
+            {"disentanglement": 0.15, "completeness": 0.15},
+        ),
+    ),
+    "dci_forest": Property(
+        top={"disentanglement": 0.9, "completeness": 0.9},
+        floor={"disentanglement": 0.15, "completeness": 0.15},
+        dead=("disentanglement", "completeness"),
+        names=False,
+        sampling=0.02,
+    ),
+    # On noise the lasso keeps few codes, which is not held against it.
+    "dci_lasso": Property(
+        top={"disentanglement": 0.8, "completeness": 0.8},
+        floor={},
+        dead=("disentanglement", "completeness"),
+        names=False,
     ),
     # A flat curve, of codes that tell nothing, has explicitness 1 by definition.
     "dci_es": Property(
@@ -57,6 +84,12 @@ PROPERTIES: dict[str, Property] = {
     "mig_sup": Property({"score": 0.7}, {"score": 0.15}, ("score",), scale=False),
     # A clean code scores 1; noise in few of its bins is less than noise in all.
     "jemmig": Property({"score": 0.9}, {"score": 0.25}, ()),
+    # A hundred bins of a few hundred rows: noise looks like information.
+    "rmig": Property({"score": 0.5}, {"score": 0.15}, ("score", "raw"), scale=False),
+    # It looks at no factor, and at posteriors, which have the codes' scale.
+    "wsepin": Property(
+        {}, {}, ("score", "unweighted"), scale=False, sampling=0.02, logvars=-2.0
+    ),
     "dcimig": Property({"score": 0.9}, {"score": 0.15}, ("score",)),
     # The fifth code is active and knows nothing. Ranges are compared between codes.
     "infomec": Property(
@@ -76,6 +109,16 @@ PROPERTIES: dict[str, Property] = {
         floor={"pearson": 0.25, "spearman": 0.25},
         dead=("pearson", "spearman"),
         names=False,
+    ),
+    "r2": Property(
+        {"linear": 0.99, "kernel": 0.9}, {"linear": 0.1, "kernel": 0.1}, (), names=False
+    ),
+    # A perceptron's accuracy on 120 test rows.
+    "snc_nk": Property(
+        {"snc": 0.95, "nk": 0.4, "mlp": 0.9},
+        {"snc": "chance", "nk": 0.1, "mlp": "chance"},
+        (),
+        sampling=0.05,
     ),
     "sap": Property({"score": 0.2}, {"score": 0.15}, (), scale=False),
     "modularity": Property({"score": 0.75}, {"score": 0.8}, ("score",)),
@@ -114,5 +157,12 @@ PROPERTIES: dict[str, Property] = {
         (),
         scale=False,
         sampling=0.03,
+    ),
+    "fairness": Property({}, {}, ("mean", "worst", "chance"), sampling=0.03),
+    "compositional": Property(
+        {"linear": 0.9, "forest": 0.9},
+        {"linear": "chance", "forest": "chance"},
+        (),
+        sampling=0.05,
     ),
 }

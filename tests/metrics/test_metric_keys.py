@@ -35,6 +35,24 @@ KEYS = {
         "modularity_iqr",
         "compactness_iqr",
     ),
+    "dci_forest": (
+        "disentanglement",
+        "completeness",
+        "informativeness_error_train",
+        "informativeness_error_test",
+    ),
+    "dci_lasso": (
+        "disentanglement",
+        "completeness",
+        "informativeness_error_train",
+        "informativeness_error_test",
+    ),
+    "rmig": ("score", "raw"),
+    "wsepin": ("score", "unweighted"),
+    "r2": ("linear", "kernel"),
+    "snc_nk": ("snc", "nk", "mlp"),
+    "fairness": ("mean", "worst", "chance"),
+    "compositional": ("linear", "linear_gap", "forest", "forest_gap"),
     "mcc": ("pearson", "spearman"),
     "dci_es": (
         "explicitness",
@@ -52,7 +70,8 @@ def test_keys_of(name):
     rng = np.random.default_rng(0)
     factors = np.stack([rng.integers(0, k, 240) for k in (3, 4)], axis=1)
     codes = factors + rng.normal(size=factors.shape)
-    found = score_details(codes, factors, name, Settings(backend="fast"))
+    given = {"logvars": np.zeros(codes.shape)}
+    found = score_details(codes, factors, name, Settings(backend="fast"), **given)
     assert list(flatten(found)) == [f"{name}/{part}" for part in KEYS[name]]
 
 

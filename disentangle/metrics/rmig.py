@@ -1,0 +1,53 @@
+"""RMIG: the mutual information gap, robust to noisy factors (Do & Tran 2020)."""
+
+import numpy as np
+
+from disentangle.errors import UserError
+from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.mig import gap
+from disentangle.metrics.quantised import BINS, CERTAIN, quantised
+
+
+def rmig(table: CodeTable, settings: Settings) -> Result:
+    """RMIG_j = (I(z_a; y_j) - I(z_b; y_j)) / H(y_j), a and b factor j's two best codes.
+
+    As MIG, but I is that of Q(z_i, y_j) = E_x Q(z_i | x) Q(y_j | x), with the codes'
+    posteriors in 100 bins over [-4, 4] (`quantised`), so that a code whose means vary
+    by less than its noise says nothing, and factors need not determine the image (Do &
+    Tran 2020, Sec. 4). Their code divides by H(y_j), the factor's entropy, too. Codes
+    beyond [-4, 4] are in the outer bins: the scale of codes matters, for a unit prior
+    it is right.
+
+    Args:
+      table: at least two codes; without `logvars` codes are taken as certain, and
+        `ran` says so.
+      settings: nothing of it is read.
+
+    Returns:
+      part `score` in [0, 1], higher is better: 1 if every factor is in one code and no
+      other, 0 if it is in two alike, or in none. Part `raw`, the mean of the gaps in
+      nats. Both per factor. Array `mutual_information` (D, F), in nats.
+
+    Raises:
+      UserError: one code only.
+    """
+    if table.codes.shape[1] < 2:
+        raise UserError(
+            "rmig compares a factor's two best codes, but codes has one column"
+        )
+    found = quantised(table.codes, table.logvars, dense_labels(table.factors))
+    raw = gap(found.information)
+    scores = raw / found.entropy
+    return Result(
+        parts={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
+        per_factor={"score": tuple(scores.tolist()), "raw": tuple(raw.tolist())},
+        arrays={"mutual_information": found.information, "entropy": found.entropy},
+        ran={
+            "definition": "mean over factors of (I(1) - I(2)) / H; raw: of I(1) - "
+            "I(2), in nats",
+            "estimator": "q(z|x) in bins over [-4, 4], averaged over the training rows",
+            "bins": BINS,
+            **({"note": CERTAIN} if table.logvars is None else {}),
+        },
+    )
