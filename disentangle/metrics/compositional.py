@@ -1,14 +1,15 @@
 """Prediction of factors in combinations that were never seen (compositional, OOD)."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from disentangle.errors import UserError
+from disentangle.metrics.bagging import bagged, likeliest
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.dci_regression import Rows, standardise
-from disentangle.metrics.labels import by_appearance
+from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
 
 PREDICTORS = ("linear", "forest")
@@ -89,7 +90,7 @@ def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> R
             "training left out; gap: accuracy on seen ones less that; means over "
             "factors and partners",
             "estimator": "linear: scikit-learn LinearDiscriminantAnalysis; forest: "
-            f"RandomForestClassifier, {trees} trees, every code at every split",
+            f"random forest of {trees} trees, every code at every split",
             "pairs": len(pairs),
         },
     )
@@ -130,23 +131,41 @@ def _accuracy(
     alive = np.ptp(codes, axis=0) > 0
     values = by_appearance(table.factors[:, j], table.factors[:, j])[~train]
     truth = by_appearance(table.factors[:, j], table.test_factors[:, j])
+    test_codes = rows.test_codes[:, alive]
+    guesses = np.full(len(truth), np.bincount(values).argmax())
     if alive.any() and len(values) > len(np.unique(values)):
-        model = _classifier(name, trees, seed).fit(codes[:, alive], values)
-        guesses = model.predict(rows.test_codes[:, alive])
-    else:
-        guesses = np.full(len(truth), np.bincount(values).argmax())
+        fit = _linear if name == "linear" else _forest
+        guesses = fit(codes[:, alive], values, test_codes, trees, seed)
     right = guesses == truth
     return Accuracy(float(np.mean(right[~test])), float(np.mean(right[test])))
 
 
-def _classifier(name: str, trees: int, seed: int) -> Any:
-    """An unfitted classifier; its draws do not depend on names of values."""
+def _linear(
+    codes: np.ndarray, values: np.ndarray, test_codes: np.ndarray, _: int, __: int
+) -> np.ndarray:
+    """Guesses (N',) of linear discriminant analysis."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.ensemble import RandomForestClassifier
 
-    if name == "linear":
-        return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
-    return RandomForestClassifier(trees, max_features=None, random_state=seed)
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
+    guesses: np.ndarray = model.fit(codes, values).predict(test_codes)
+    return guesses
+
+
+def _forest(
+    codes: np.ndarray, values: np.ndarray, test_codes: np.ndarray, trees: int, seed: int
+) -> np.ndarray:
+    """Guesses (N',) of a random forest, on codes in an order of their own."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    order = by_content(codes)
+    bag = bagged(
+        lambda drawn: DecisionTreeClassifier(random_state=drawn),
+        codes[:, order],
+        values,
+        trees=trees,
+        seed=seed,
+    )
+    return likeliest(bag, test_codes[:, order])
 
 
 def _means(

@@ -14,12 +14,14 @@ scores depend on their names: read the factors one by one there.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from disentangle.metrics.bagging import Bag, bagged, mean_prediction
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.importance import concentration, disentanglement
+from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
 
 DEPTHS = (2, 4, 8, 12)
@@ -69,7 +71,8 @@ def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> R
         from sklearn.linear_model import Lasso
 
         model = Lasso(alpha=alpha).fit(rows.codes, rows.factors[:, j])
-        return _measured(model, np.abs(model.coef_), rows, j)
+        guesses = model.predict(rows.codes), model.predict(rows.test_codes)
+        return _measured(np.abs(model.coef_), guesses, rows, j)
 
     ran = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}
     return _scored(fit, rows, settings, "dci_lasso", ran)
@@ -104,34 +107,38 @@ def dci_forest(
     """
     table.need_test_rows("dci_forest")
     rows = standardise(table)
-    kept = len(rows.codes) - max(1, round(len(rows.codes) * DEVELOPMENT))
+    order = by_content(table.codes)
+    back = np.argsort(order)
+    codes, test_codes = rows.codes[:, order], rows.test_codes[:, order]
+    kept = len(codes) - max(1, round(len(codes) * DEVELOPMENT))
     factors = range(rows.factors.shape[1])
 
-    def forest(depth: int, j: int, upto: int) -> Any:
-        from sklearn.ensemble import RandomForestRegressor
+    def forest(depth: int, j: int, upto: int) -> Bag:
+        from sklearn.tree import DecisionTreeRegressor
 
-        model = RandomForestRegressor(
-            n_estimators=trees, max_depth=depth, random_state=settings.seed
+        return bagged(
+            lambda drawn: DecisionTreeRegressor(max_depth=depth, random_state=drawn),
+            codes[:upto],
+            rows.factors[:upto, j],
+            trees=trees,
+            seed=settings.seed,
         )
-        return model.fit(rows.codes[:upto], rows.factors[:upto, j])
 
     def best(j: int) -> int:
-        late, truth = rows.codes[kept:], rows.factors[kept:, j]
-        errors = [
-            np.mean((forest(depth, j, kept).predict(late) - truth) ** 2)
-            for depth in depths
-        ]
+        found = [mean_prediction(forest(d, j, kept), codes[kept:]) for d in depths]
+        errors = [np.mean((guess - rows.factors[kept:, j]) ** 2) for guess in found]
         return depths[int(np.argmin(errors))]
 
     chosen = in_threads(best, factors, settings, "dci_forest")
 
     def fit(j: int) -> Regression:
-        model = forest(chosen[j], j, len(rows.codes))
-        return _measured(model, model.feature_importances_, rows, j)
+        bag = forest(chosen[j], j, len(codes))
+        guesses = mean_prediction(bag, codes), mean_prediction(bag, test_codes)
+        return _measured(bag.importance[back], guesses, rows, j)
 
     ran: dict[str, object] = {
-        "estimator": f"scikit-learn RandomForestRegressor, {trees} trees, depth chosen "
-        f"among {depths} on the last ninth of the training rows",
+        "estimator": f"scikit-learn's random forest of {trees} regression trees, depth "
+        f"chosen among {depths} on the last ninth of the training rows",
         "trees": trees,
         "depths": chosen,
     }
@@ -170,12 +177,14 @@ def nrmse(guesses: np.ndarray, truth: np.ndarray) -> float:
     return error / spread if spread > 0 else error
 
 
-def _measured(model: Any, importance: np.ndarray, rows: Rows, j: int) -> Regression:
-    """The fitted model's importance and its errors on factor j."""
+def _measured(
+    importance: np.ndarray, guesses: tuple[np.ndarray, np.ndarray], rows: Rows, j: int
+) -> Regression:
+    """A fitted model's importance, and its errors on factor j."""
     return Regression(
         importance.astype(np.float64),
-        nrmse(model.predict(rows.codes), rows.factors[:, j]),
-        nrmse(model.predict(rows.test_codes), rows.test_factors[:, j]),
+        nrmse(guesses[0], rows.factors[:, j]),
+        nrmse(guesses[1], rows.test_factors[:, j]),
     )
 
 

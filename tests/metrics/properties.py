@@ -158,7 +158,7 @@ PROPERTIES: dict[str, Property] = {
         scale=False,
         sampling=0.03,
     ),
-    "fairness": Property({}, {}, ("mean", "worst", "chance"), sampling=0.03),
+    "fairness": Property({}, {}, ("mean", "worst", "chance"), sampling=0.05, rows=150),
     "compositional": Property(
         {"linear": 0.9, "forest": 0.9},
         {"linear": "chance", "forest": "chance"},

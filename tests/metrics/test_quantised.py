@@ -1,0 +1,97 @@
+"""RMIG and JEMMIG of the paper against sums of normal masses and planted codes."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from disentangle.metrics import Settings, code_table
+from disentangle.metrics.jemmig import jemmig
+from disentangle.metrics.quantised import bin_mass, quantised
+from disentangle.metrics.rmig import rmig
+
+PAPER = Settings(protocol="paper")
+ROWS = 600
+EDGES = np.linspace(-4, 4, 101)
+
+
+def nats(p):
+    p = np.asarray(p)[np.asarray(p) > 0]
+    return -np.sum(p * np.log(p))
+
+
+def masses(mean, sigma):
+    """Mass of each bin by the normal distribution function; tails in the outer bins."""
+    edges = EDGES.copy()
+    edges[0], edges[-1] = -np.inf, np.inf
+    return np.diff(norm.cdf(edges, mean, sigma))
+
+
+def bits():
+    return np.stack([np.arange(ROWS) % 2, np.arange(ROWS) // 2 % 2], axis=1)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3, 2.0])
+def test_bin_mass_is_that_of_the_normal_distribution(sigma):
+    means = np.array([-7.0, -0.013, 0.0, 2.5, 9.0])
+    found = bin_mass(means, np.full(5, 2 * np.log(sigma)))
+    expected = [masses(mean, sigma) for mean in means]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
+    certain = bin_mass(means, None)
+    narrow = bin_mass(means + 1e-6, np.full(5, -60.0))
+    np.testing.assert_allclose(certain, narrow, atol=1e-12)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1.0])
+def test_scores_of_two_gaussians_by_hand(sigma):
+    """One code is at -1 or 1 by the first bit, one by the second, one by neither."""
+    codes = np.hstack([2.0 * bits() - 1.0, np.zeros((ROWS, 1))])
+    # All rows train.
+    table = code_table(
+        codes, bits(), num_train=ROWS, logvars=np.full(codes.shape, 2 * np.log(sigma))
+    )
+    low, high = masses(-1.0, sigma), masses(1.0, sigma)
+    information = nats((low + high) / 2) - (nats(low) + nats(high)) / 2
+    found = rmig(table, PAPER)
+    assert found.parts["raw"] == pytest.approx(information, abs=1e-9)
+    assert found.parts["score"] == pytest.approx(information / np.log(2), abs=1e-9)
+    joint = nats(np.concatenate([low, high]) / 2)
+    paper = jemmig(table, PAPER)
+    raw = joint - information
+    assert paper.parts["raw"] == pytest.approx(raw, abs=1e-9)
+    scaled = 1 - raw / (np.log(2) + np.log(100))
+    assert paper.parts["score"] == pytest.approx(scaled, abs=1e-9)
+    assert paper.ran["bins"] == 100
+
+
+def test_wide_posteriors_have_the_authors_estimate():
+    """They take densities at the middles of bins, over their sum."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, (500, 1))
+    means = labels - 1.5 + 0.3 * rng.normal(size=(500, 1))
+    middles = (EDGES[1:] + EDGES[:-1]) / 2
+    density = norm.pdf(middles, means, 0.4)
+    share = density / density.sum(axis=1, keepdims=True)
+    both = np.stack([share[labels[:, 0] == v].sum(axis=0) for v in range(4)]) / 500
+    expected = nats(both.sum(axis=0)) + nats(both.sum(axis=1)) - nats(both.ravel())
+    found = quantised(means, np.full((500, 1), 2 * np.log(0.4)), labels)
+    assert found.information[0, 0] == pytest.approx(expected, abs=2e-3)
+    assert found.entropy[0] == pytest.approx(nats(both.sum(axis=1)), abs=1e-12)
+
+
+def test_means_that_vary_by_less_than_their_noise_say_nothing():
+    codes = np.hstack([1e-3 * bits(), np.zeros((ROWS, 1))])
+    wide = code_table(codes, bits(), logvars=np.zeros(codes.shape))
+    assert rmig(wide, PAPER).parts["score"] < 1e-4
+    apart = code_table(1e3 * codes, bits())
+    sure = rmig(apart, PAPER)
+    assert sure.parts["score"] == pytest.approx(1.0, abs=0.02)
+    assert "codes taken as certain" in sure.ran["note"]
+
+
+def test_jemmig_without_posteriors_is_certain_and_says_so():
+    table = code_table(np.hstack([bits(), bits() * 0.0]), bits(), num_train=ROWS)
+    paper = jemmig(table, PAPER)
+    assert paper.parts["score"] == pytest.approx(1 - np.log(2) / np.log(200), abs=1e-9)
+    assert "codes taken as certain" in paper.ran["note"]
+    assert "note" not in jemmig(table, Settings()).ran
