@@ -19,18 +19,19 @@ def intervals(
     """95 % normal bootstrap intervals of every part: score -+ t sd.
 
     sd is the standard deviation of the part over `settings.bootstrap` = B resamples
-    of the table, on each of which the metric is computed anew with the same seed; t
-    is the 0.975 quantile of Student's t with B - 1 degrees of freedom, 1.97 for 200
+    of the table, on each of which the metric is computed anew with a seed of its own;
+    t is the 0.975 quantile of Student's t with B - 1 degrees of freedom, 1.97 for 200
     resamples (Efron & Tibshirani 1993, Ch. 13, the standard interval; Davison &
     Hinkley 1997, Sec. 5.2). Training and test rows are drawn with replacement, each
     among themselves.
 
     What it covers, in 95 of 100 tables: the expected score over new tables of the
-    same data, model, seed and numbers of training and test rows. That is what the
-    score of another such table would be on average; where the score is biased for few
-    rows (plug-in information is), it is not the score of infinitely many. It includes
-    what other training rows change in what is fitted, and other test rows in what is
-    measured; it does not include another seed of an estimator, nor another model.
+    same data, model and numbers of training and test rows. That is what the score of
+    another such table would be on average; where the score is biased for few rows
+    (plug-in information is), it is not the score of infinitely many. It includes what
+    other training rows change in what is fitted, other test rows in what is measured,
+    and another seed in what an estimator draws, images of its own among it; it does
+    not include another model.
 
     Not the percentiles of the resamples: a resample holds rows twice and only two
     thirds of the different ones, so information comes out higher on it and gaps lower
@@ -54,7 +55,9 @@ def intervals(
     drawn: dict[str, list[float]] = {part: [] for part in parts}
     quiet = replace(settings, bootstrap=0, progress=None)
     for done in range(settings.bootstrap):
-        for part, value in metric(resampled(table, rng), quiet).parts.items():
+        some = resampled(table, rng)
+        again = replace(quiet, seed=int(rng.integers(2**32)))
+        for part, value in metric(some, again).parts.items():
             drawn.setdefault(part, []).append(value)
         if settings.progress is not None:
             settings.progress("bootstrap", done + 1, settings.bootstrap)

@@ -17,7 +17,7 @@ def rmig(table: CodeTable, settings: Settings) -> Result:
     by less than its noise says nothing, and factors need not determine the image (Do &
     Tran 2020, Sec. 4). Their code divides by H(y_j), the factor's entropy, too. Codes
     beyond [-4, 4] are in the outer bins: the scale of codes matters, for a unit prior
-    it is right.
+    it is right. A categorical latent is one code, its values are its bins.
 
     Args:
       table: at least two codes; without `logvars` codes are taken as certain, and
@@ -32,11 +32,12 @@ def rmig(table: CodeTable, settings: Settings) -> Result:
     Raises:
       UserError: one code only.
     """
+    table = table.by_latent()
     if table.codes.shape[1] < 2:
         raise UserError(
             "rmig compares a factor's two best codes, but codes has one column"
         )
-    found = quantised(table.codes, table.logvars, dense_labels(table.factors))
+    found = quantised(table, dense_labels(table.factors))
     raw = gap(found.information)
     scores = raw / found.entropy
     return Result(

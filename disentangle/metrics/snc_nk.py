@@ -32,7 +32,8 @@ def snc_nk(table: CodeTable, settings: Settings) -> Result:
     that a code of few values is not cut through the middle of one. Their MLP, one
     hidden layer of 256 trained by Adam at 1e-2, is scikit-learn's here and makes at
     most 15 passes over standardised codes. With fewer codes than factors, the factors
-    left without a code count 0 in both.
+    left without a code count 0 in both. A categorical latent is one code, the number of
+    its most probable value.
 
     Args:
       table: training rows to fit, test rows to measure; two codes or more.
@@ -47,6 +48,7 @@ def snc_nk(table: CodeTable, settings: Settings) -> Result:
       UserError: no test rows, or one code only.
     """
     table.need_test_rows("snc_nk")
+    table = table.by_latent()
     if table.codes.shape[1] < 2:
         raise UserError(
             "snc_nk knocks out a factor's code, but codes has one column and nothing "

@@ -41,12 +41,12 @@ def wsepin(table: CodeTable, settings: Settings, *, samples: int = 1_000) -> Res
       `informativeness` I(x; z_i). If no code tells anything `score` is 0.
 
     Raises:
-      UserError: the table has no log-variances.
+      UserError: the table has no log-variances, or a categorical latent.
     """
-    if table.logvars is None:
+    if table.logvars is None or table.categorical:
         raise UserError(
-            "wsepin needs logvars, the log-variances of the posteriors whose means the "
-            "codes are: certain codes tell everything of an image"
+            "wsepin needs logvars, the log-variances of the Gaussian posteriors whose "
+            "means all codes are: certain codes tell everything of an image"
         )
     order = by_content(table.codes)
     back = np.argsort(order)

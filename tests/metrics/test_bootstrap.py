@@ -105,3 +105,13 @@ def test_progress_is_told_and_the_metric_is_quiet():
     chosen = Settings(bootstrap=3, jobs=3, progress=progress)
     of(loud, table_of(np.arange(10.0)), chosen)
     assert told == [("bootstrap", done, 3) for done in (1, 2, 3)]
+
+
+def test_what_an_estimator_draws_is_in_the_interval():
+    """A metric that looks at its own draws only: their spread, not none."""
+
+    def drawn(table, settings):
+        return Result({"score": float(np.random.default_rng(settings.seed).normal())})
+
+    low, high = of(drawn, table_of(np.arange(20.0)), Settings(bootstrap=400))["score"]
+    assert (high - low) / 2 == pytest.approx(1.96, rel=0.1)

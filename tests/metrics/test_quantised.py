@@ -1,5 +1,7 @@
 """RMIG and JEMMIG of the paper against sums of normal masses and planted codes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -74,7 +76,9 @@ def test_wide_posteriors_have_the_authors_estimate():
     share = density / density.sum(axis=1, keepdims=True)
     both = np.stack([share[labels[:, 0] == v].sum(axis=0) for v in range(4)]) / 500
     expected = nats(both.sum(axis=0)) + nats(both.sum(axis=1)) - nats(both.ravel())
-    found = quantised(means, np.full((500, 1), 2 * np.log(0.4)), labels)
+    spread = np.full((500, 1), 2 * np.log(0.4))
+    table = code_table(means, labels, num_train=500, logvars=spread)
+    found = quantised(table, labels)
     assert found.information[0, 0] == pytest.approx(expected, abs=2e-3)
     assert found.entropy[0] == pytest.approx(nats(both.sum(axis=1)), abs=1e-12)
 
@@ -87,6 +91,21 @@ def test_means_that_vary_by_less_than_their_noise_say_nothing():
     sure = rmig(apart, PAPER)
     assert sure.parts["score"] == pytest.approx(1.0, abs=0.02)
     assert "codes taken as certain" in sure.ran["note"]
+
+
+def test_a_categorical_latent_has_its_values_as_bins():
+    """Three probabilities are one code; its most probable value is the factor."""
+    values = np.arange(ROWS) % 3
+    codes = np.hstack([np.eye(3)[values] * 0.8 + 0.1, np.zeros((ROWS, 1))])
+    table = code_table(codes, values[:, None], num_train=ROWS)
+    table = replace(table, categorical=((0, 1, 2),))
+    found = rmig(table, PAPER)
+    assert found.arrays["mutual_information"].shape == (2, 1)
+    assert found.parts["score"] == pytest.approx(1.0)
+    # Three columns of it tell of each other: no gap is left.
+    assert rmig(replace(table, categorical=()), PAPER).parts["score"] < 0.3
+    raw = jemmig(table, PAPER).parts["raw"]
+    assert raw == pytest.approx(0.0, abs=1e-9)  # H(z, y) = H(y) = I
 
 
 def test_jemmig_without_posteriors_is_certain_and_says_so():
