@@ -7,6 +7,8 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.dci import fit_factors
 from disentangle.metrics.trees import BACKENDS
 
+SHUFFLES = 20
+
 
 def fairness(table: CodeTable, settings: Settings) -> Result:
     """unfairness(i, j) = mean_s TV(p(y^_i), p(y^_i | s_j = s)): lower is fairer.
@@ -23,7 +25,7 @@ def fairness(table: CodeTable, settings: Settings) -> Result:
     here they are the test rows that have the value, which is the same for independent
     factors. These are few, and distributions of few predictions differ by chance: the
     part `chance` is the same mean where the sensitive values are shuffled over the
-    rows. What a score is above it is unfairness; compare scores of as many test rows.
+    rows, 20 times. What a score is above it is unfairness; compare scores of as many test rows.
 
     Args:
       table: training rows to fit, test rows to measure; two factors or more.
@@ -48,11 +50,14 @@ def fairness(table: CodeTable, settings: Settings) -> Result:
     guesses = [fit.test_guesses for fit in fit_factors(table, settings, "fairness")]
     unfair = np.zeros((factors, factors))
     chance = np.zeros((factors, factors))
-    shuffled = np.random.default_rng(settings.seed).permutation(len(table.test_codes))
+    rng = np.random.default_rng(settings.seed)
+    orders = [rng.permutation(len(table.test_codes)) for _ in range(SHUFFLES)]
     for i, j in ((i, j) for i in range(factors) for j in range(factors) if i != j):
         sensitive = table.test_factors[:, j]
         unfair[i, j] = unfairness(guesses[i], sensitive)
-        chance[i, j] = unfairness(guesses[i], sensitive[shuffled])
+        chance[i, j] = np.mean(
+            [unfairness(guesses[i], sensitive[order]) for order in orders]
+        )
     others = factors - 1
     return Result(
         parts={

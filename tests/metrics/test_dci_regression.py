@@ -123,15 +123,13 @@ def test_bagged_trees_are_those_of_scikit_learns_forests():
 
 
 def test_the_depth_has_the_least_error_on_the_last_ninth():
-    """A step needs one split; a depth of 12 fits its noise."""
+    """A noisy step needs one split, 12 levels fit its noise; 16 steps need four."""
     rng = np.random.default_rng(2)
-    noisy = rng.random((900, 1)) < 0.2
-    step = rng.random((900, 1)) < 0.5
-    codes = np.hstack(
-        [step + 0.1 * rng.normal(size=(900, 1)), rng.normal(size=(900, 3))]
-    )
-    found = dci_forest(code_table(codes, (step ^ noisy).astype(int)), SETTINGS)
-    assert found.ran["depths"] == [2]
+    codes = rng.random((900, 2))
+    noisy = rng.random(900) < 0.2
+    factors = np.stack([(codes[:, 0] < 0.5) ^ noisy, codes[:, 1] * 16], axis=1)
+    table = code_table(codes, factors.astype(int))
+    assert dci_forest(table, SETTINGS, depths=(1, 12)).ran["depths"] == [1, 12]
 
 
 def test_planted_codes_have_the_error_that_the_penalty_makes():

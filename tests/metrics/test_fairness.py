@@ -31,8 +31,8 @@ def test_clean_codes_are_as_fair_as_chance(factors):
     found = score_details(factors.astype(float), factors, "fairness", FAST)["fairness"]
     parts = found.parts
     # Predictions are the factors, so distances are those of independent samples.
-    assert parts["mean"] == pytest.approx(parts["chance"], abs=0.04)
-    assert parts["mean"] < 0.08
+    assert abs(parts["mean"] - parts["chance"]) < 0.04
+    assert 0.0 < parts["chance"] < 0.06
 
 
 def test_a_code_that_mistakes_the_sensitive_factor_is_unfair(factors):
