@@ -25,7 +25,8 @@ def fairness(table: CodeTable, settings: Settings) -> Result:
     here they are the test rows that have the value, which is the same for independent
     factors. These are few, and distributions of few predictions differ by chance: the
     part `chance` is the same mean where the sensitive values are shuffled over the
-    rows, 20 times. What a score is above it is unfairness; compare scores of as many test rows.
+    rows, 20 times. What a score is above it is unfairness; compare scores of as many
+    test rows.
 
     Args:
       table: training rows to fit, test rows to measure; two factors or more.
