@@ -150,7 +150,9 @@ def standardise(table: CodeTable) -> Rows:
 
     A constant column is 0 in all rows.
     """
-    codes, factors = table.codes.astype(np.float64), table.factors.astype(np.float64)
+    # In row order, so that a column's sum is rounded alike wherever it stands.
+    codes = np.ascontiguousarray(table.codes, np.float64)
+    factors = np.ascontiguousarray(table.factors, np.float64)
     found = []
     for train, test in (
         (codes, table.test_codes),
