@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import struct
 import threading
 import time
 import tokenize
@@ -39,6 +40,8 @@ DAMAGE = (
     TypeError,
     ValueError,
     tokenize.TokenError,  # the same
+    struct.error,  # the fields of a zip archive
+    tokenize.TokenError,  # the header of an array, of an old version
     zipfile.BadZipFile,
     zlib.error,
 )

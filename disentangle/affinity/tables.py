@@ -21,7 +21,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     Raises:
       UserError: missing, a folder, unreadable, not text, or empty.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     if file.is_dir():
         raise UserError(f"{file} is a folder, not a file")
     try:

@@ -1,13 +1,13 @@
 """Data sets of full factor grids: `load` one, then `data.images(index)`."""
 
 import os
-from pathlib import Path
 
 from disentangle import errors
 from disentangle.data import dsprites, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
+from disentangle.files import place
 
 __all__ = ["DATASETS", "Dataset", "Factor", "FactorSpace", "Symmetry", "load"]
 
@@ -40,21 +40,21 @@ def load(
     Raises:
       UserError: unknown name or source, or a file that is not what it should be.
     """
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise errors.unknown("data set", name, DATASETS)
     source = source or ("file" if path else "rendered")
-    if source not in SOURCES:
+    if not isinstance(source, str) or source not in SOURCES:
         raise errors.unknown("source", source, SOURCES)
     recipe = DATASETS[name]
-    place = Path(path).expanduser() if path else None
+    where = place(path, "data path") if path else None
     if source == "rendered":
-        if place:
-            raise errors.UserError(f"source 'rendered' reads no path: {place}.")
-        return recipe.render(Path(cache_dir) if cache_dir else None)
+        if where:
+            raise errors.UserError(f"source 'rendered' reads no path: {where}.")
+        return recipe.render(place(cache_dir, "cache_dir") if cache_dir else None)
     if source == "tfds" and recipe.read_tfds:
-        return recipe.read_tfds(place)
-    if source == "file" and place is None:
+        return recipe.read_tfds(where)
+    if source == "file" and where is None:
         raise errors.UserError("source 'file' needs path=, the published file.")
-    if source == "file" and place and recipe.read:
-        return recipe.read(place)
+    if source == "file" and where and recipe.read:
+        return recipe.read(where)
     raise errors.UserError(f"data set {name!r} has no source {source!r}.")

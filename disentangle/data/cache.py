@@ -21,7 +21,9 @@ from disentangle.files import DAMAGE, clear_leftovers, whole
 def folder(cache_dir: str | os.PathLike | None = None) -> Path:
     """`cache_dir`, else $DISENTANGLE_CACHE, else ~/.cache/disentangle."""
     chosen = cache_dir or os.environ.get("DISENTANGLE_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "disentangle"
+    return (
+        Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "disentangle"
+    )
 
 
 def cached(

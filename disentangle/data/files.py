@@ -6,8 +6,8 @@ and whatever is wrong is said in one sentence.
 """
 
 import hashlib
+import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,9 @@ import numpy as np
 
 from disentangle import errors, progress
 from disentangle.data.space import FactorSpace
+from disentangle.files import DAMAGE
 
+LABEL_BYTES = 2**30  # that labels may take
 ROWS = 8192  # pictures read or written at a time
 # Rows of a table, and the pictures (B, H, W) or (B, H, W, C) uint8 that belong there.
 Pictures = Iterator[tuple[Any, np.ndarray]]
@@ -84,10 +86,11 @@ def read(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
         yield from reader(path, layout, space)
     except errors.UserError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
+        reason = " ".join((str(error) or type(error).__name__).split())[:200]
         raise errors.UserError(
             f"{path} is damaged or cut short ({path.stat().st_size:,} bytes"
-            f"{_published_size(layout)}): {error}."
+            f"{_published_size(layout)}): {reason}."
         ) from error
 
 
@@ -150,6 +153,7 @@ def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
         _verify_fields(path, layout, (layout.images, key), file)
         images = file[layout.images]
         _verify_images(path, layout, space, images.shape, images.dtype)
+        _verify_size(path, key, file[key].shape, file[key].dtype)
         _verify_order(path, layout, space, file[key][:])
         # Whole storage chunks only: a split one would be unpacked twice.
         storage = images.chunks[0] if images.chunks else 1
@@ -166,6 +170,8 @@ def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
         _verify_fields(path, layout, (layout.images, key), fields)
         with archive.open(f"{key}.npy") as member:
             # Pickles are refused; the metadata field, which is one, is never opened.
+            _verify_size(path, key, *_npy_header(member, fortran=True))
+            member.seek(0)
             labels = np.lib.format.read_array(member, allow_pickle=False)
         _verify_order(path, layout, space, labels)
         with archive.open(f"{layout.images}.npy") as member:
@@ -184,13 +190,16 @@ def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> Pictur
         raise errors.UserError(f"{path} holds more than {total:,} pictures.")
 
 
-def _npy_header(member: Any) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(
+    member: Any, *, fortran: bool = False
+) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type; ValueError on Fortran order, unless that does no harm."""
     version = np.lib.format.read_magic(member)
     if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(member)
     else:
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(member)
-    if fortran:
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(member)
+    if is_fortran and not fortran:
         raise ValueError("pictures are stored in Fortran order")
     return shape, dtype
 
@@ -207,6 +216,14 @@ def _verify_fields(
         f"{path} is not {layout.title}: its fields are {', '.join(found) or 'none'}; "
         f"{', '.join(wanted)} are needed.{looks}"
     )
+
+
+def _verify_size(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """A header may claim anything: no memory is asked for that labels cannot need."""
+    if math.prod(shape) * dtype.itemsize > LABEL_BYTES:
+        raise errors.UserError(
+            f"{path} is damaged: its {key} claim to be {dtype} {shape}."
+        )
 
 
 def _verify_images(

@@ -33,7 +33,7 @@ def read_codes(path: str | PathLike[str]) -> Codes:
       UserError: no such file, a folder, an empty, truncated or different file, a
         missing array, or an array of Python objects.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     _check_file(file)
     try:
         with np.load(file, allow_pickle=False) as stored:

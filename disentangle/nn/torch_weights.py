@@ -52,8 +52,10 @@ def from_disvae(
       2 D)` and `decoder("burgess", (64, 64, C), D)`.
 
     Raises:
-      UserError: if an array is missing.
+      UserError: an array is missing, is of another network's shape, or holds other
+        than finite numbers.
     """
+    _check_shapes(weights)
     encoder = {ours: _layer(weights, *theirs) for ours, theirs in _ENCODER.items()}
     decoder = {ours: _layer(weights, *theirs) for ours, theirs in _DECODER.items()}
     places = np.arange(np.prod(_FEATURE_MAP)).reshape(_FEATURE_MAP)
@@ -66,12 +68,46 @@ def from_disvae(
     return encoder, decoder
 
 
+def _check_shapes(weights: Mapping[str, np.ndarray]) -> None:
+    """Every array has the shape of that network, for some C channels and D latents."""
+    channels = _array(weights, "encoder.conv1.weight").shape[1:2]
+    latents = _array(weights, "decoder.lin1.weight").shape[1:2]
+    if not channels or not latents or min(*channels, *latents) < 1:
+        raise UserError("the weights are of another network: no channels or latents")
+    (c,), (d,) = channels, latents
+    square, flat = (32, 32, 4, 4), int(np.prod(_FEATURE_MAP))
+    shapes: dict[str, tuple[int, ...]]
+    shapes = {"encoder.conv1": (32, c, 4, 4), "decoder.convT3": (32, c, 4, 4)}
+    for name in ("encoder.conv2", "encoder.conv3", "encoder.conv_64"):
+        shapes[name] = square
+    for name in ("decoder.convT_64", "decoder.convT1", "decoder.convT2"):
+        shapes[name] = square
+    shapes |= {"encoder.lin1": (256, flat), "encoder.lin2": (256, 256)}
+    shapes |= {"encoder.mu_logvar_gen": (2 * d, 256), "decoder.lin1": (256, d)}
+    shapes |= {"decoder.lin2": (256, 256), "decoder.lin3": (flat, 256)}
+    for name, shape in shapes.items():
+        outputs = shape[1 if "convT" in name else 0]
+        for part, wanted in (("weight", shape), ("bias", (outputs,))):
+            array = _array(weights, f"{name}.{part}")
+            if array.shape != wanted:
+                raise UserError(
+                    f"the weights are of another network: {name}.{part} has shape "
+                    f"{array.shape}, not {wanted}"
+                )
+
+
+def _array(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in weights:
+        raise UserError(f"the weights hold no array {name!r}")
+    array = np.asarray(weights[name])
+    if array.dtype.kind != "f" or not np.isfinite(array.astype(np.float32)).all():
+        raise UserError(f"the array {name!r} holds other than finite floats")
+    return array
+
+
 def _layer(
     weights: Mapping[str, np.ndarray], name: str, axes: tuple[int, ...]
 ) -> Layer:
-    for array in (f"{name}.weight", f"{name}.bias"):
-        if array not in weights:
-            raise UserError(f"the weights hold no array {array!r}")
     kernel = np.asarray(weights[f"{name}.weight"], np.float32).transpose(axes)
     return {"kernel": kernel, "bias": np.asarray(weights[f"{name}.bias"], np.float32)}
 

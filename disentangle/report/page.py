@@ -68,7 +68,7 @@ def write_report(workdir: str | Path) -> Path:
       UserError: the folder holds no config.json, or one that is damaged; the
         page cannot be written.
     """
-    folder = Path(workdir)
+    folder = Path(workdir).expanduser()
     if not (folder / "config.json").is_file():
         raise UserError(f"no config.json in {folder}: it is not the folder of a run")
     config = read_json(folder / "config.json")

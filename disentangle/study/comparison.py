@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.files import read_json, write_json
+from disentangle.files import place, read_json, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
@@ -137,7 +137,7 @@ def run_comparison(
     for name in only:
         if name not in config["runs"]:
             raise unknown("run of the study", name, config["runs"])
-    with owned(Path(workdir)) as folder:
+    with owned(place(workdir, "workdir")) as folder:
         whole_study = with_held_runs(folder, config)
         clock = Clock(folder, say)
         with clock("load the data"):
@@ -147,12 +147,12 @@ def run_comparison(
             prepare(training_config(config, name), data)
         write_json(folder / "config.json", whole_study)
         for name in names:
-            place = folder / "runs" / name
+            home = folder / "runs" / name
             with clock(f"train {name}"):
                 run = fit(
                     training_config(config, name),
                     data,
-                    workdir=place,
+                    workdir=home,
                     progress=progress,
                 )
             with clock(f"score {name}"):

@@ -1,6 +1,7 @@
 """A run's scores: its images encoded once, every metric read from the codes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from disentangle.metrics.protocols import used
 from disentangle.metrics.score import choose_metrics, flatten, score_details
 from disentangle.metrics.table import code_table as metrics_table
 from disentangle.metrics.udr import gaussian_kl
-from disentangle.training.run import Run
+from disentangle.training.run import Run, as_run, compare_data
 
 ENCODE_ROWS = 2000
 MOST_ROWS = 10**7  # a table of more would fill the memory
@@ -86,7 +87,7 @@ def posterior_table(
 
 
 def evaluate(
-    run: Run,
+    run: Run | str | Path,
     metrics: str | Sequence[str] = ("dci", "mig"),
     *,
     data: Dataset | None = None,
@@ -102,7 +103,7 @@ def evaluate(
     """Scores every member of a run.
 
     Args:
-      run: from `train` or `load_run`.
+      run: from `train` or `load_run`, or the path of its workdir.
       metrics: names in METRICS, or in POPULATION_METRICS for a run of several
         members whose codes are Gaussian, or "all" of those that can be had.
       data: the data set; None loads the one the run was trained on.
@@ -125,8 +126,10 @@ def evaluate(
         jobs=jobs,
         progress=progress,
     )
+    run = as_run(run)
     choose_metrics(metrics, alone=_why_alone(run))
     data = load_data(run.config["data"]) if data is None else data
+    compare_data(run, data)
     rows = (num_train, num_test)
     return table(run, score_run(run, data, metrics, settings, rows), settings, rows)
 

@@ -24,7 +24,7 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.files import read_json, whole, write_arrays, write_json
+from disentangle.files import place, read_json, whole, write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
 from disentangle.study.evaluate import load_data, sample_index
@@ -115,7 +115,7 @@ def run_impossibility(
     """
     config = check(config)
     run = load_run(config["run"]) if config["run"] else None
-    with owned(Path(workdir)) as folder:
+    with owned(place(workdir, "workdir")) as folder:
         check_workdir(folder, config)
         data = load_data(config["data"]) if data is None else data
         settle_config(folder, config)

@@ -25,7 +25,7 @@ from disentangle import progress as bars
 from disentangle.affinity import Affinity, group_tasks
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.files import write_json
+from disentangle.files import place, write_json
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
@@ -140,7 +140,7 @@ def run_pipeline(
         compute.
     """
     config = check(config)
-    with owned(Path(workdir)) as folder:
+    with owned(place(workdir, "workdir")) as folder:
         check_workdir(folder, config)
         clock = Clock(folder, say)
         with clock("load the data"):
@@ -185,7 +185,7 @@ def measure(
     `run_pipeline` on the same workdir and config goes on from there.
     """
     config = check(config)
-    with owned(Path(workdir)) as folder:
+    with owned(place(workdir, "workdir")) as folder:
         check_workdir(folder, config)
         data = load_data(config["data"])
         prepare(training_config(config, "supervised"), data)

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from disentangle.data import DATASETS
 from disentangle.errors import UserError
+from disentangle.files import read_arrays, reading
 from disentangle.methods.base import Method, Params
 from disentangle.nn.torch_weights import from_disvae
 from disentangle.training.config import Plan, default_config, plan
 from disentangle.training.view import View
+
+MOST_BYTES = 2**28
 
 
 def read_disvae(path: Path) -> tuple[Plan, Method, Params, View]:
@@ -26,17 +28,22 @@ def read_disvae(path: Path) -> tuple[Plan, Method, Params, View]:
       with a population axis of one, and what it was trained on.
 
     Raises:
-      UserError: no such file, not an .npz, or an array is missing.
+      UserError: no such file, not an .npz, damaged, or its arrays are not those of
+        the network.
     """
     if not path.is_file():
         raise UserError(f"no run at {path}: there is no such file")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            encoder, decoder = from_disvae(stored)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError):
-        raise UserError(f"{path} is not an .npz of weights") from None
+    with reading(path, "is not an .npz of weights of a dSprites VAE"):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MOST_BYTES:
+            raise UserError(f"its arrays are {size:,} bytes, such weights are 2 MB")
+        encoder, decoder = from_disvae(read_arrays(path))
+        channels = encoder["Conv_0"]["kernel"].shape[2]
+        if channels != 1:
+            raise UserError(
+                f"it takes pictures of {channels} channels, those of dSprites have 1"
+            )
     config = default_config("dsprites", "vae").to_dict()
     latents = encoder["Dense_2"]["bias"].size // 2
     config["method"] |= {"encoder": "burgess", "decoder": "burgess"}

@@ -1,5 +1,6 @@
 """A trained population and how to get one: train, go on, load."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from disentangle.training.trained import Run
 from disentangle.training.view import (
     FILE,
     View,
+    differences,
     keep_view,
     read_view,
     refuse_other_data,
@@ -39,7 +41,7 @@ from disentangle.training.writers import (
     tensorboard_library,
 )
 
-__all__ = ["Run", "fit", "load_run", "prepare", "train"]
+__all__ = ["Run", "as_run", "compare_data", "fit", "load_run", "prepare", "train"]
 
 
 def train(
@@ -244,6 +246,31 @@ def load_run(path: str | Path) -> Run:
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
     return _run(planned, method, restored[1]["state"], {}, seen, folder)
+
+
+def as_run(run: Any) -> Run:
+    """A Run, or the one in the workdir that is named; UserError on anything else."""
+    if isinstance(run, str | Path):
+        return load_run(run)
+    if not isinstance(run, Run):
+        raise UserError(
+            f"run is a {type(run).__name__}, not a Run from train, or its workdir"
+        )
+    return run
+
+
+def compare_data(run: Run, data: Any) -> None:
+    """Warns where a run was trained on other data; UserError where it cannot see it."""
+    if not isinstance(data, Dataset):
+        raise UserError(f"data is a {type(data).__name__}, not a data set from load")
+    if (data.shape, data.peak) != (run.view.shape, run.view.peak):
+        raise UserError(
+            f"the run takes pictures of {run.view.shape} with pixels 0..{run.view.peak}"
+            f", those of {data.name} are {data.shape} with 0..{data.peak}"
+        )
+    changes = "; ".join(differences(run.view, view(data)))
+    if changes:
+        warnings.warn(f"the run was trained on other data ({changes})", stacklevel=3)
 
 
 def _run(
