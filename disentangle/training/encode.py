@@ -95,14 +95,15 @@ def array_of(values: Any, what: str) -> Any:
 def _range(array: Any) -> tuple[float, float]:
     """Smallest and largest value; NaN where there is one."""
     if isinstance(array, jax.Array):
-        low, high = _device_range(array)
-        return float(low), float(high)
+        finite, low, high = _device_range(array)
+        return (float(low), float(high)) if finite else (np.nan, np.nan)
     return float(array.min()), float(array.max())
 
 
 @jax.jit
-def _device_range(array: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return array.min(), array.max()
+def _device_range(array: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    # XLA's min and max on a CPU may pass over a NaN; NumPy's do not.
+    return jnp.isfinite(array).all(), array.min(), array.max()
 
 
 def batched(function: Callable, params: Params, inputs: Any, peak: int) -> Any:
