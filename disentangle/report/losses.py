@@ -1,5 +1,6 @@
 """Figures of losses: curves over training, and test losses of tasks compared."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from disentangle.report.style import (
     plotting,
 )
 
+ALL = "all seeds"  # the label of a model that differs in nothing else
+LONGEST = 42  # letters in a line of a legend
 POINTS = 300  # at most this many a line; neighbours are averaged
 LOG_RATIO = 4.0  # a logarithmic axis where the largest is this many times the least
 
@@ -96,9 +99,11 @@ def curves_figure(curves: Sequence[Curve], ylabel: str, *, log: bool = True) -> 
         raise UserError(f"there is no finite value of {ylabel} to draw")
     colours = _colours(curves)
     legend = dict.fromkeys(colours.values())
+    names = [textwrap.fill(name, LONGEST) for name, _ in legend]
     with plotting():
-        columns = 1 if max(len(name) for name, _ in legend) > 18 else 2
-        legend_rows = 0 if len(legend) == 1 else -(-len(legend) // columns)
+        columns = 1 if max(map(len, names)) > 18 else 2
+        lines = sum(name.count("\n") + 1 for name in names)
+        legend_rows = 0 if names in ([""], [ALL]) else -(-lines // columns)
         figure = new_figure(height=3.0 + 0.24 * legend_rows)
         axes = figure.subplots()
         for curve in curves:
@@ -125,7 +130,10 @@ def curves_figure(curves: Sequence[Curve], ylabel: str, *, log: bool = True) -> 
         axes.set_xlabel("step")
         axes.set_ylabel(ylabel)
         if legend_rows:
-            handles = [Line2D([], [], color=c, label=k) for k, c in legend]
+            handles = [
+                Line2D([], [], color=colour, label=name)
+                for name, (_, colour) in zip(names, legend, strict=True)
+            ]
             figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 

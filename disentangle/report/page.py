@@ -30,6 +30,7 @@ from disentangle.report.blocks import (
     Table,
     Text,
 )
+from disentangle.report.style import THEMES
 
 # The page in reading order: anchor -> title and the blocks under it. A new section
 # is a function and a line here.
@@ -132,4 +133,5 @@ def _render(**page: Any) -> str:
         lstrip_blocks=True,
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
-    return template.render(is_number=lambda cell: isinstance(cell, Number), **page)
+    is_number = lambda cell: isinstance(cell, Number)
+    return template.render(is_number=is_number, themes=THEMES, **page)

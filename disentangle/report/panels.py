@@ -136,7 +136,7 @@ def _in_columns(
 
 
 def _names(captions: Any, latents: int) -> list[str]:
-    """A name a row, in at most two short lines."""
+    """A name a row, in short lines."""
     if captions is None:
         return [f"z{i + 1}" for i in range(latents)]
     if len(captions) != latents:
@@ -145,10 +145,10 @@ def _names(captions: Any, latents: int) -> list[str]:
 
 
 def _two_lines(caption: str) -> str:
-    """What stands in brackets on a line of its own; each line cut to 22 letters."""
+    """What stands in brackets on lines of its own; lines of at most 22 letters."""
     name, bracket, rest = caption.partition(" (")
     lines = [name, "(" + rest] if bracket else [name]
-    return "\n".join(textwrap.shorten(line, 22, placeholder="…") for line in lines)
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, 22))
 
 
 def _weights(kl: Any, latents: int) -> np.ndarray:

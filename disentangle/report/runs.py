@@ -20,16 +20,14 @@ from disentangle.report.blocks import (
     listed,
     plural,
 )
-from disentangle.report.losses import Curve, curves_figure, curves_of, parts_of
+from disentangle.report.losses import ALL, Curve, curves_figure, curves_of, parts_of
 
 FOLDERS = {
     ".": "The run",
     "multitask": "One network on all tasks",
-    "networks": "Single-task and grouped networks",
+    "networks": "Networks on some tasks",
     "vae": "The unsupervised model",
 }
-LONGEST = 42  # letters of a name in a legend
-
 Rows = list[dict[str, Any]]
 
 
@@ -88,11 +86,7 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     one = f", {members[0]}" if len(members) > 1 else ""
     found = []
     if "task_losses" in rows[0]:
-        means = [row | {"mean": mean_task_loss(row)} for row in rows]
-        note = f"mean loss of the tasks it learns; {models}."
-        found.append(
-            Plot("mean", "mean task loss", curves_of(means, "mean", labels), note)
-        )
+        found += _task_plots(rows, labels)
         if weights_of(members[0]) is None:
             parts, note = (
                 parts_of(rows, "task_losses", tasks),
@@ -116,6 +110,28 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     return found
 
 
+def _task_plots(rows: Rows, labels: dict[str, str]) -> list[Plot]:
+    """The mean loss of the tasks a network learns: of one task, and of several."""
+    found = []
+    for name, ylabel, one, note in (
+        ("single", "task loss", True, "each learns one task"),
+        ("mean", "mean task loss", False, "mean loss of the tasks it learns"),
+    ):
+        own = [row for row in rows if (_learned(row) == 1) == one]
+        means = [row | {"mean": mean_task_loss(row)} for row in own]
+        curves = curves_of(means, "mean", labels)
+        if curves:
+            models = plural(len({row["member"] for row in own}), "model")
+            found.append(Plot(name, ylabel, curves, f"{note}; {models}."))
+    return found
+
+
+def _learned(row: dict[str, Any]) -> int:
+    """How many tasks the model of a row learns."""
+    weights = weights_of(row["member"]) or [1.0] * len(row["task_losses"])
+    return sum(weight != 0 for weight in weights)
+
+
 def weights_of(member: str) -> list[float] | None:
     """The task weights in a member's name: "weights=1+0,seed=2" -> [1.0, 0.0]."""
     for part in member.split(","):
@@ -128,7 +144,7 @@ def weights_of(member: str) -> list[float] | None:
 def label(member: str, tasks: Sequence[str]) -> str:
     """What a model is called in a legend; seeds share a name.
 
-    "weights=1+0+1,seed=0" is "scale + shape" after its tasks, or "single-task".
+    "weights=1+0+1,seed=0" is "scale + shape" after its tasks.
     """
     parts = [
         p for p in member.split(",") if p.partition("=")[0] not in ("seed", "weights")
@@ -136,9 +152,8 @@ def label(member: str, tasks: Sequence[str]) -> str:
     weights = weights_of(member)
     if weights is not None:
         chosen = [t for t, w in zip(tasks, weights, strict=True) if w]
-        name = "single-task" if len(chosen) == 1 else " + ".join(chosen)
-        parts.insert(0, name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
-    return ", ".join(parts) or "all seeds"
+        parts.insert(0, " + ".join(chosen))
+    return ", ".join(parts) or ALL
 
 
 def mean_task_loss(row: dict[str, Any]) -> float | None:

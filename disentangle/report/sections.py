@@ -203,14 +203,16 @@ def information(workdir: Path) -> list[Block]:
         d, f = table.matrix.shape
         alt = f"Heat map of the information of {d} codes about {f} factors: {name}."
         drawings.append(Drawing.of(figure, f"information-{name}", alt, f"{name}."))
+    floor = (
+        " The row “shuffled” is what codes seem to know of a factor whose values are "
+        "shuffled (mean + 4 standard deviations): grey numbers are no more than that, "
+        "and mean nothing."
+    ) * any(table.shuffled is not None for table in found.values())
     return [
         Text(
             "The mutual information of a code dimension (row) and a factor (column), "
             "as a share of the factor's entropy: 1 is all there is to know. A factor's "
-            "MIG is the gap between the two largest of its column. First seed. The row "
-            "“shuffled” is what codes seem to know of a factor whose values are "
-            "shuffled (mean + 4 standard deviations): grey numbers are no more than "
-            "that, and mean nothing."
+            f"MIG is the gap between the two largest of its column. First seed.{floor}"
         ),
         Row(drawings),
     ]

@@ -24,7 +24,7 @@ from disentangle.report import (
 )
 from disentangle.report.blocks import listed, number
 from disentangle.report.losses import POINTS
-from disentangle.report.runs import label
+from disentangle.report.runs import label, plots
 from disentangle.report.style import svg
 
 TASKS = ("aa", "bb", "cc")
@@ -184,6 +184,36 @@ def test_more_labels_than_colours_keep_the_highest():
     assert texts == ["m4", "m5", "m6", "m7", "m8", "m9", "4 others"]
 
 
+def test_single_tasks_have_a_figure_and_colours_of_their_own():
+    tasks = ["shape", "scale", "orientation", "x_position", "y_position"]
+    masks = [*np.eye(5, dtype=int).tolist(), [1, 0, 1, 0, 0], [0, 1, 0, 1, 1]]
+    members = [
+        f"weights={'+'.join(map(str, m))},seed={s}" for m in masks for s in (0, 1)
+    ]
+    rows = [row(s, 1.0, m, task_losses=[0.5] * 5) for s in (1, 2) for m in members]
+    single, mean = plots(rows, tasks)
+    assert "10 models" in single.note and "4 models" in mean.note
+    figure = curves_figure(single.curves, single.ylabel)
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == tasks
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 5
+    texts = [
+        t.get_text() for t in curves_figure(mean.curves, "").legends[0].get_texts()
+    ]
+    assert texts == ["shape + orientation", "scale + x_position + y_position"]
+
+
+def test_names_are_wrapped_and_never_cut():
+    name = " + ".join(f"attribute_{i}" for i in range(9))
+    rows = [row(1, 1.0, "a"), row(1, 2.0, "b")]
+    figure = curves_figure(curves_of(rows, "loss", {"a": name, "b": "other"}), "")
+    (text, _) = (t.get_text() for t in figure.legends[0].get_texts())
+    assert text.split() == name.split() and max(map(len, text.split("\n"))) <= 42
+    caption = "z1: an_attribute_with_a_long_name (0.52 of its entropy)"
+    figure = traversal_figure(np.zeros((1, 1, 4, 4, 1)), [0.0], captions=[caption])
+    drawn = "".join(t.get_text() for t in figure.axes[0].texts)
+    assert drawn.replace(" ", "") == caption.replace(" ", "")
+
+
 def test_no_curve_is_an_error():
     with pytest.raises(UserError, match="no finite value of loss"):
         curves_figure([], "loss")
@@ -292,7 +322,7 @@ def test_numbers(value, text):
 def test_words():
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
     tasks = ["shape", "scale", "hue"]
-    assert label("weights=0+1+0,seed=3", tasks) == "single-task"
+    assert label("weights=0+1+0,seed=3", tasks) == "scale"
     assert label("weights=1+0+1,seed=3", tasks) == "shape + hue"
     assert label("beta=4,seed=1", ()) == "beta=4"
     assert label("seed=1", ()) == "all seeds"
