@@ -14,6 +14,7 @@ from disentangle.files import read_json
 from disentangle.methods import METHODS
 from disentangle.metrics import METRICS, POPULATION_METRICS
 from disentangle.progress import Progress
+from disentangle.report.blocks import over_seeds, plural
 
 
 def affinity_table(workdir: Path) -> str:
@@ -70,18 +71,55 @@ def score_table(workdir: Path) -> str:
     table = read_json(workdir / "scores.json")
     frame = pd.DataFrame(table["rows"])
     columns = [name for name in frame.columns if "/" in name]
-    means = frame.groupby("representation", sort=False)[columns].mean()
+    groups = frame.groupby("representation", sort=False)
     ran = next(iter(table["ran"].values()))
     rows = f"{ran['num_train']}/{ran['num_test']} train/test rows"
-    title = f"\nscores, mean over seeds ({rows})\n"
-    return title + means.T.to_string(float_format="{:.3f}".format)
+    seeds = groups.size().max()
+    spread = " ± standard deviation" if seeds > 1 else ""
+    title = f"\nscores, mean{spread} over {plural(int(seeds), 'seed')} ({rows})\n"
+    cells = {
+        name: [over_seeds(own[k].to_numpy(float), 3).text for k in columns]
+        for name, own in groups
+    }
+    return title + pd.DataFrame(cells, index=columns).to_string()
 
 
 def member_table(table: pd.DataFrame) -> str:
-    """What `evaluate` returns, a row a score and a column a model."""
+    """What `evaluate` returns, a row a score and a column a model, by rising values.
+
+    Of several seeds there is a table of means and standard deviations before it, a
+    column for what the models differ in besides.
+    """
+    swept = list(table.columns[1 : list(table.columns).index("alive")])
+    order = {row["member"]: row for row in table.to_dict("records")}
+    members = sorted(order, key=lambda name: [_rank(order[name][k]) for k in swept])
     wide = table.pivot(index="metric", columns="member", values="value")
-    order = list(dict.fromkeys(table["metric"]))
-    return wide.loc[order].to_string(float_format="{:.4f}".format)
+    wide = wide.loc[list(dict.fromkeys(table["metric"])), members]
+    text = wide.to_string(float_format="{:.4f}".format)
+    alike: dict[str, list[str]] = {}
+    for name in members:
+        values = {k: order[name][k] for k in swept if k != "seed"}
+        setting = [
+            f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
+            for k, v in values.items()
+        ]
+        alike.setdefault(",".join(setting) or "all models", []).append(name)
+    seeds = max(map(len, alike.values()))
+    if seeds == 1:
+        return text
+    cells = {
+        setting: [over_seeds(row, 4).text for row in wide[names].to_numpy(float)]
+        for setting, names in alike.items()
+    }
+    means = pd.DataFrame(cells, index=wide.index).to_string()
+    title = f"mean ± standard deviation over {plural(seeds, 'seed')}"
+    return f"{title}\n{means}\n\neach model\n{text}"
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Sorts numbers as numbers, and what is none after them."""
+    number = isinstance(value, int | float | np.number)
+    return (0, float(value)) if number else (1, str(value))
 
 
 def rotation_table(workdir: Path) -> str:
