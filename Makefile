@@ -36,9 +36,13 @@ bench: .venv/.installed-test .venv-bench/.installed ## ours beside the alternati
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; $(run) -m benchmarks.$$name || exit 1; done
 
-picture: .venv/.installed ## the README's pictures, from runs/quickstart
+picture: .venv/.installed ## the README's pictures, from runs/quickstart and runs/picture
 	@test -e runs/quickstart/report.html || $(MAKE) quickstart
-	$(run) docs/picture.py runs/quickstart
+	$(run) -m disentangle train --config=experiments/vae.py:shapes3d,s2_beta_vae \
+		--config.steps=9000 --config.batch_size=16 --config.checkpoint_every=500 \
+		--config.eval_every=2000 --config.optimizer.learning_rate=5e-4 \
+		--workdir=runs/picture
+	$(run) docs/picture.py runs/quickstart runs/picture
 
 lock: ## the newest versions that go together, into requirements.lock
 	rm -rf .venv-lock

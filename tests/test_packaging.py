@@ -220,8 +220,8 @@ def test_pictures_are_drawn_from_a_finished_job(monkeypatch, tmp_path):
     from synthetic_workdir import write_pipeline
 
     with pytest.raises(UserError, match="make quickstart"):
-        draw(tmp_path, tmp_path)
+        draw(tmp_path, tmp_path, tmp_path)
     write_pipeline(tmp_path / "job")
-    paths = draw(tmp_path / "job", tmp_path)
+    paths = draw(tmp_path / "job", tmp_path / "job", tmp_path)
     assert [path.name for path in paths] == ["affinity.png", "traversals.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
