@@ -19,7 +19,7 @@ from disentangle.report.page import SECTIONS
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
-ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "relevance"}
+ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "ranking", "relevance"}
 
 
 class Page(HTMLParser):
