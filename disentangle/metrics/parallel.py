@@ -65,7 +65,10 @@ def in_threads(
             for thread in threads:
                 thread.start()
             while len(done) < len(items):
-                i, out, error = ends.get()
+                try:  # a wait without an end may sleep through a signal
+                    i, out, error = ends.get(timeout=0.2)
+                except queue.Empty:
+                    continue
                 if error is not None:
                     raise error
                 done[i] = out

@@ -12,9 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 GRACE = 2.0  # seconds from a signal to the end, whatever is being computed
 PATIENCE = 60.0  # seconds more for steps that are done and not yet saved
@@ -124,13 +124,30 @@ def watched() -> Iterator[Watch]:
     writer.setblocking(False)
     with reader, writer, _handled_by(watch):
         before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        threading.Thread(target=watch.run, args=(reader,), daemon=True).start()
+        hook, sys.unraisablehook = sys.unraisablehook, _quiet(sys.unraisablehook)
+        thread = threading.Thread(target=watch.run, args=(reader,), daemon=True)
+        thread.start()
         try:
             yield watch
         finally:
             signal.set_wakeup_fd(before)
+            sys.unraisablehook = hook
             watch.close()
             writer.shutdown(socket.SHUT_WR)
+            thread.join(1.0)
+
+
+def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The hook, silent where a stop was raised in a callback that may not raise.
+
+    JAX has one in the garbage collector; the thread then ends the program.
+    """
+
+    def heard(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Stopped | KeyboardInterrupt):
+            hook(unraisable)
+
+    return heard
 
 
 @contextlib.contextmanager

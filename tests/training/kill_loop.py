@@ -10,6 +10,7 @@ so many seconds, in a new workdir each time the command came to its end.
 import argparse
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -33,11 +34,13 @@ SIGNALS = (
     signal.SIGINT,
 )
 CODES = {signal.SIGKILL: {-9}, signal.SIGTERM: {143, -15}, signal.SIGINT: {1, -2}}
+# Small programs are kept too, so that a start is soon at work.
+QUICK = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 JOBS = {
     "train": lambda folder: train_words(
         folder, 4000, "--config.checkpoint_every=200", "--config.log_every=40"
     ),
-    "pipeline": lambda folder: pipeline_words("pipeline", folder, 400),
+    "pipeline": lambda folder: pipeline_words("pipeline", folder, 200),
 }
 
 
@@ -46,6 +49,7 @@ def start(words: list[str], log: Path) -> subprocess.Popen:
     with open(log, "a") as said:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", str(PROGRAM), *words, "--noprogress"],
+            env=os.environ | QUICK,
             stdout=said,
             stderr=said,
         )

@@ -6,6 +6,7 @@ Its words are those of `python -m disentangle`; the data set is `toy`, the netwo
 `dense`. Nothing takes long to compile, so signals meet it at work.
 """
 
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ SPACE = FactorSpace(
         for name, size in (("wide", 4), ("high", 4), ("x", 6))
     )
 )
+BEGUN = "the toy program has begun"
 NETWORKS = ("encoder=dense", "decoder=dense")
 
 
@@ -73,6 +75,7 @@ def pipeline_words(command: str, workdir: Path, steps: int, *more: str) -> list[
         f"--workdir={workdir}",
         "--config.data.train_size=64",
         "--config.data.test_size=32",
+        "--config.score.metrics=('mig',)",
         "--config.score.num_train=300",
         "--config.score.num_test=150",
         "--config.unsupervised.method.decoder=dense",
@@ -94,4 +97,5 @@ def pipeline_words(command: str, workdir: Path, steps: int, *more: str) -> list[
 
 if __name__ == "__main__":
     register()
+    print(BEGUN, file=sys.stderr, flush=True)
     program()
