@@ -68,3 +68,11 @@ def used(metric: str, asked: str) -> dict[str, object]:
         "protocol": known.has[0],
         "protocol_note": f"{asked} was asked for: {known.why}",
     }
+
+
+def said(metric: str) -> str:
+    """The protocols of a metric in a few words, for a list of metrics."""
+    known = PROTOCOLS_OF.get(metric, Protocols(BOTH))
+    if known.has == BOTH:
+        return "both protocols alike" if known.why else "protocols locatello, paper"
+    return f"protocol {known.has[0]}"

@@ -13,6 +13,7 @@ from disentangle.data import DATASETS
 from disentangle.files import read_json
 from disentangle.methods import METHODS
 from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.metrics.protocols import said
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
 
@@ -140,7 +141,10 @@ def catalogue() -> str:
     """What can be named in a config or a flag."""
     tables: dict[str, dict[str, Any]] = {
         "methods": {name: recipe.summary for name, recipe in METHODS.items()},
-        "metrics": {name: _first_line(metric) for name, metric in METRICS.items()},
+        "metrics": {
+            name: f"{_first_line(metric)} ({said(name)})"
+            for name, metric in METRICS.items()
+        },
         "metrics of several models": {
             name: _first_line(metric) for name, metric in POPULATION_METRICS.items()
         },

@@ -5,7 +5,7 @@ import pytest
 
 from disentangle.metrics import METRICS, POPULATION_METRICS, Settings, score_details
 from disentangle.metrics.base import PROTOCOLS
-from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF, used
+from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF, said, used
 
 ROWS = 120
 OTHER = {"locatello": "paper", "paper": "locatello"}
@@ -67,3 +67,9 @@ def test_without_posteriors_the_paper_is_not_what_ran(name, posteriors):
 def test_a_metric_without_a_line_keeps_the_protocol_that_was_asked_for():
     for asked in PROTOCOLS:
         assert used("somebody's own", asked) == {"protocol": asked}
+
+
+def test_a_list_says_which_protocols_there_are():
+    assert said("dci") == "protocols locatello, paper"
+    assert said("modularity") == "both protocols alike"
+    assert said("r2") == "protocol own"
