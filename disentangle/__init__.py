@@ -9,7 +9,7 @@ from disentangle.data import load
 from disentangle.errors import UserError
 from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity
-from disentangle.study.evaluate import evaluate
+from disentangle.study.evaluate import evaluate, summary
 from disentangle.training.run import Run, load_run, train
 
 __version__ = "0.1.0"  # setup.cfg reads it here
@@ -26,5 +26,6 @@ __all__ = [
     "load_run",
     "measure_affinity",
     "score",
+    "summary",
     "train",
 ]

@@ -132,7 +132,8 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
     except Exception as error:  # whatever the libraries raise is about these words
         raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
     wanted = COMMANDS[name].words
-    if len(rest) != len(wanted):
+    needed = [word for word in wanted if not word.startswith("[")]
+    if not len(needed) <= len(rest) <= len(wanted):
         given = " ".join(rest) or "nothing"
         takes = " ".join(wanted) or "flags only"
         raise UserError(f"{name} takes {takes}, but was given {given!r}")

@@ -1,9 +1,10 @@
 """Every method on one data set, ranked where it can be, beside published scores.
 
-    python -m disentangle compare --config=experiments/comparison.py:dsprites,quick \
-        --workdir=runs/comparison-dsprites
-    python -m disentangle compare --workdir=runs/comparison-dsprites --only=rf_vae
-    python -m disentangle report runs/comparison-dsprites
+    .venv/bin/python -m disentangle compare --workdir=runs/comparison-dsprites \
+        --config=experiments/comparison.py:dsprites,quick
+    .venv/bin/python -m disentangle compare --workdir=runs/comparison-dsprites \
+        --only=rf_vae
+    .venv/bin/python -m disentangle report runs/comparison-dsprites
 
 Argument: `dataset[,size]`, data set dsprites or shapes3d. The same command goes on
 after a stop; `--only` takes some of the runs first. Three seeds for the six methods

@@ -1,6 +1,6 @@
 """The theorem as an experiment (Locatello et al. 2019, Theorem 1).
 
-    python -m disentangle impossibility \
+    .venv/bin/python -m disentangle impossibility \
         --config=experiments/impossibility.py:dsprites --workdir=runs/impossibility
 
 Argument: a data set, dsprites or shapes3d. Its factors become a perfect Gaussian

@@ -1,10 +1,10 @@
 """Locatello et al. 2019, "Challenging Common Assumptions ...": their protocol.
 
-    python -m disentangle train --workdir=runs/beta \
+    .venv/bin/python -m disentangle train --workdir=runs/beta \
         --config=experiments/locatello2019.py:dsprites,beta_vae
-    python -m disentangle train --workdir=runs/m437 \
+    .venv/bin/python -m disentangle train --workdir=runs/m437 \
         --config=experiments/locatello2019.py:437
-    python -m disentangle evaluate --workdir=runs/beta --metrics=all \
+    .venv/bin/python -m disentangle evaluate --workdir=runs/beta --metrics=all \
         --protocol=locatello
 
 Argument: `dataset,method` trains the method's whole grid, six strengths times
@@ -20,7 +20,7 @@ beta-TCVAE uses their estimator of the total correlation.
 
 Cost: 1.75 hours of a P100 GPU a model there, evaluation included (2.52 GPU-years
 over 12,600 models). What a step takes here is printed by
-`python -m benchmarks.vae_step`.
+`.venv/bin/python -m benchmarks.vae_step`.
 Expected: Locatello et al. report distributions, not tables; what other
 papers report under it is in `disentangle/study/targets.py`.
 """

@@ -1,7 +1,7 @@
 """The main job: task affinity, exact groups, grouped networks, DCI and MIG.
 
-    python -m disentangle pipeline --config=experiments/pipeline.py:dsprites,quick \
-        --workdir=runs/quickstart
+    .venv/bin/python -m disentangle pipeline --workdir=runs/quickstart \
+        --config=experiments/pipeline.py:dsprites,quick
 
 Argument: `dataset[,size]`, data set dsprites or shapes3d, size quick or full
 (the default). Both sizes train on a label budget, because with all labels

@@ -1,7 +1,7 @@
 """One method on one data set; the Locatello et al. 2019 protocol.
 
-    python -m disentangle train --config=experiments/vae.py:dsprites,beta_vae \
-        --config.method.beta=4 --workdir=runs/a
+    .venv/bin/python -m disentangle train --workdir=runs/a \
+        --config=experiments/vae.py:dsprites,beta_vae --config.method.beta=4
 
 Argument: `dataset,method[,field=value...]`; values separated by | are a sweep:
 `experiments/vae.py:dsprites,beta_vae,beta=1|4|16` trains three models in one

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from disentangle.__main__ import parse
-from disentangle.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -202,15 +198,6 @@ def test_readme_links_lead_somewhere():
 
 def test_readme_recipe_is_the_tested_one():
     assert (ROOT / "tests" / "recipes" / "correlation.py").read_text() in README
-
-
-def test_readme_commands_parse(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    lines = re.findall(r"^(?:.venv/bin/)?python -m disentangle (.*)$", README, re.M)
-    commands = [shlex.split(line, comments=True) for line in lines]
-    for name, *words in commands:
-        parse(name, words)
-    assert {name for name, *_ in commands} == set(COMMANDS)
 
 
 def test_pictures_are_drawn_from_a_finished_job(monkeypatch, tmp_path):

@@ -58,7 +58,7 @@ COMMANDS: dict[str, Command] = {
     "group": Command(
         tools.group,
         "the best groups of tasks, exactly, from affinity.csv or measured scores",
-        "affinity.csv --budget=2 --json=out.json",
+        "runs/quickstart/affinity.csv --budget=2 --json=out.json",
         (
             Flag("budget", "number", None, "networks, or cost units, to spend"),
             Flag("rows", "string", "source", "what a CSV row is: source or target"),
@@ -82,7 +82,7 @@ COMMANDS: dict[str, Command] = {
     "score": Command(
         tools.score,
         "score a file of codes (N, D) and factors (N, F)",
-        "codes.npz --metrics=dci,mig --json=out.json",
+        "runs/quickstart/codes/grouped-0.npz --metrics=dci,mig --json=out.json",
         scoring(None, None),
         ("CODES.npz",),
     ),
@@ -113,5 +113,10 @@ COMMANDS: dict[str, Command] = {
         (OUT,),
         ("WORKDIR",),
     ),
-    "list": Command(tools.listing, "methods, metrics, data sets, estimators", ""),
+    "list": Command(
+        tools.listing,
+        "every name there is; all about one, such as a method's fields",
+        "beta_vae",
+        words=("[NAME]",),
+    ),
 }

@@ -16,7 +16,7 @@ class Command(NamedTuple):
     summary: str
     example: str
     flags: tuple[Flag, ...] = ()
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # one in brackets may be left out
 
     @property
     def all_flags(self) -> tuple[Flag, ...]:

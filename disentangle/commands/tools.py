@@ -141,7 +141,7 @@ def report(values: Values, words: list[str]) -> None:
 
 
 def listing(values: Values, words: list[str]) -> None:
-    """Prints what exists."""
-    from disentangle.report.text import catalogue
+    """Prints what exists, or all about one name."""
+    from disentangle.commands.catalogue import catalogue, describe
 
-    show(catalogue())
+    show(describe(words[0]) if words else catalogue())

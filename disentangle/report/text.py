@@ -8,12 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from disentangle.affinity import ESTIMATORS
-from disentangle.data import DATASETS
 from disentangle.files import read_json
-from disentangle.methods import METHODS
-from disentangle.metrics import METRICS, POPULATION_METRICS
-from disentangle.metrics.protocols import said
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
 
@@ -91,7 +86,8 @@ def member_table(table: pd.DataFrame) -> str:
     Of several seeds there is a table of means and standard deviations before it, a
     column for what the models differ in besides.
     """
-    swept = list(table.columns[1 : list(table.columns).index("alive")])
+    known = list(table.columns[: list(table.columns).index("alive")])
+    swept = [name for name in known if name not in ("member", "metric", "value")]
     order = {row["member"]: row for row in table.to_dict("records")}
     members = sorted(order, key=lambda name: [_rank(order[name][k]) for k in swept])
     wide = table.pivot(index="metric", columns="member", values="value")
@@ -135,37 +131,6 @@ def rotation_table(workdir: Path) -> str:
         for code, rows in frame.groupby("code", sort=False)
     ]
     return "\n".join(parts)
-
-
-def catalogue() -> str:
-    """What can be named in a config or a flag."""
-    tables: dict[str, dict[str, Any]] = {
-        "methods": {name: recipe.summary for name, recipe in METHODS.items()},
-        "metrics": {
-            name: f"{_first_line(metric)} ({said(name)})"
-            for name, metric in METRICS.items()
-        },
-        "metrics of several models": {
-            name: _first_line(metric) for name, metric in POPULATION_METRICS.items()
-        },
-        "data sets": {name: _sizes(recipe) for name, recipe in DATASETS.items()},
-        "affinity estimators": {n: _first_line(e) for n, e in ESTIMATORS.items()},
-    }
-    lines = []
-    for title, rows in tables.items():
-        lines.append(f"{title}:")
-        lines += [f"  {name:14} {text}" for name, text in rows.items()]
-    return "\n".join(lines)
-
-
-def _first_line(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().partition("\n")[0]
-
-
-def _sizes(recipe: Any) -> str:
-    pairs = zip(recipe.space.names, recipe.space.sizes, strict=True)
-    factors = ", ".join(f"{name} {size}" for name, size in pairs)
-    return f"{recipe.space.size:,} images: {factors}"
 
 
 @contextlib.contextmanager

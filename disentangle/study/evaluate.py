@@ -113,10 +113,10 @@ def evaluate(
       progress: called as progress(metric, done, total).
 
     Returns:
-      One row a model and score: `member`, what it differs in, `alive`,
-      `metric` ("dci/disentanglement", ...), `value`, `score_seed`,
-      `num_train`, `num_test`, `backend`, and `protocol`, the one it was really
-      computed by.
+      One row per model and score: `member`, `metric` ("dci/disentanglement", ...),
+      `value`, what the member differs in, `alive`, `score_seed`, `num_train`,
+      `num_test`, `backend`, and `protocol`, the one it was really computed by.
+      `summary` has means and sds over seeds.
     """
     settings = Settings(
         seed,
@@ -178,15 +178,39 @@ def table(
     ran |= {"num_test": rows[1], "backend": settings.backend}
     lines = []
     for member, label in enumerate(run.members):
-        known = {"member": label} | run.swept[member]
-        known |= {"alive": bool(run.alive[member])}
+        known = run.swept[member] | {"alive": bool(run.alive[member])}
         for name, result in results[member].items():
             by = {"protocol": result.ran.get("protocol", settings.protocol)}
             lines += [
-                known | {"metric": metric, "value": value} | ran | by
+                {"member": label, "metric": metric, "value": value} | known | ran | by
                 for metric, value in flatten({name: result}).items()
             ]
     return pd.DataFrame(lines)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean and the spread over seeds of what `evaluate` returns.
+
+    Returns:
+      A row per setting of the sweep and metric: what was swept, `metric`, `seeds`,
+      `mean`, `sd` (of the seeds, divisor seeds - 1; NaN for one). Sweeps are in the
+      order of their numbers.
+
+    Raises:
+      UserError: the table is not from `evaluate`.
+    """
+    if not isinstance(table, pd.DataFrame) or not {"metric", "value"} <= set(table):
+        raise UserError("summary takes the table that evaluate returns")
+    first, last = list(table).index("value"), list(table).index("alive")
+    swept = [name for name in list(table)[first + 1 : last] if name != "seed"]
+    keyed = table.assign(**{name: table[name].map(_hashable) for name in swept})
+    found = keyed.groupby([*swept, "metric"], sort=False)["value"]
+    wide = found.agg(seeds="count", mean="mean", sd="std").reset_index()
+    return wide.sort_values(swept, kind="stable", ignore_index=True) if swept else wide
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def population_results(

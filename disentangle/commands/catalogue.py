@@ -1,0 +1,197 @@
+"""What `list` prints: every table of names, or all about one name."""
+
+import dataclasses
+import inspect
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.affinity import ESTIMATORS
+from disentangle.affinity.grouping import SINGLETONS
+from disentangle.data import DATASETS, SOURCES
+from disentangle.data.export import FORMATS
+from disentangle.errors import UserError, unknown
+from disentangle.methods import METHODS
+from disentangle.methods.base import ABOVE_ZERO, SUPERVISION, Limits, Recipe
+from disentangle.methods.info_vae import KERNELS, STATISTICS
+from disentangle.methods.label_losses import LABEL_LOSSES
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.methods.tasks import KINDS
+from disentangle.methods.total_correlation import TC_ESTIMATORS
+from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.metrics.base import PROTOCOLS
+from disentangle.metrics.protocols import said as protocols_of
+from disentangle.metrics.score import score_details
+from disentangle.metrics.trees import BACKENDS
+from disentangle.nn import DECODERS, ENCODERS
+from disentangle.report.page import SECTIONS
+from disentangle.training.optimizers import DEFAULTS, OPTIMIZERS
+
+COMMENTED = re.compile(r" +(\w+): [^#]*=[^#]*#\s*(.*)")
+
+
+class Row(NamedTuple):
+    """A name of a table: the object it stands for, and its line in the list."""
+
+    thing: Any
+    line: str
+
+
+def tables() -> dict[str, dict[str, Row]]:
+    """Every table whose names a config, a flag or a call takes, with its place."""
+    return {
+        "methods": {k: Row(r, r.summary) for k, r in METHODS.items()},
+        "metrics": {
+            k: Row(m, f"{_first_line(m)} ({protocols_of(k)})")
+            for k, m in METRICS.items()
+        },
+        "metrics of several models": _documented(POPULATION_METRICS),
+        "data sets": {k: Row(r, _sizes(r)) for k, r in DATASETS.items()},
+        "sources of data (data.source)": _named(SOURCES),
+        "affinity estimators": _documented(ESTIMATORS),
+        "encoders (method.encoder)": _documented(ENCODERS),
+        "decoders (method.decoder)": _documented(DECODERS),
+        "likelihoods (method.likelihood)": _documented(LIKELIHOODS),
+        "kinds of tasks (method.tasks=('FACTOR:KIND',))": _documented(KINDS),
+        "losses of labels (method.supervised_loss)": _documented(LABEL_LOSSES),
+        "estimators of total correlation (method.estimator)": _documented(
+            TC_ESTIMATORS
+        ),
+        "kernels (method.kernel)": _documented(KERNELS),
+        "MMD statistics (method.statistic)": _documented(STATISTICS),
+        "optimisers (optimizer.name)": {
+            k: Row(o, f"{_first_line(o)} {_settings(DEFAULTS[k])}")
+            for k, o in OPTIMIZERS.items()
+        },
+        "trees of DCI (--backend)": {
+            k: Row(b, _first_line(b)) for k, b in BACKENDS.items()
+        },
+        "definitions of scores (--protocol)": _named(PROTOCOLS),
+        "groups of one task (--singletons)": _named(SINGLETONS),
+        "formats of export (--format)": _named(FORMATS),
+        "sections of the page": {k: Row(v, v[0]) for k, v in SECTIONS.items()},
+    }
+
+
+def catalogue() -> str:
+    """All tables, a line per name."""
+    lines = []
+    for title, rows in tables().items():
+        lines.append(f"{title}:")
+        lines += [f"  {name:14} {row.line}".rstrip() for name, row in rows.items()]
+    lines += ["", "`list NAME` says all about one of them, such as a method's fields."]
+    return "\n".join(lines)
+
+
+def describe(name: str) -> str:
+    """All about a name, of every table that holds it.
+
+    Raises:
+      UserError: no table does (with a guess).
+    """
+    found = [
+        "\n".join([f"{name}, of the {title}:", *_about(name, rows[name])])
+        for title, rows in tables().items()
+        if name in rows
+    ]
+    if not found:
+        names = {name for rows in tables().values() for name in rows}
+        raise unknown("name", name, sorted(names))
+    return "\n\n".join(found)
+
+
+def _about(name: str, row: Row) -> Iterator[str]:
+    yield f"  {row.line}"
+    if isinstance(row.thing, Recipe):
+        yield from _method(row.thing)
+        return
+    if name in METRICS and row.thing is METRICS[name]:
+        yield from _parts(name)
+    text = inspect.getdoc(row.thing) if callable(row.thing) else None
+    if text:
+        yield ""
+        yield from (f"  {line}".rstrip() for line in text.splitlines())
+
+
+def _method(recipe: Recipe) -> Iterator[str]:
+    """What a method is told, its fields, and the docstring of its paper."""
+    yield f"  learns from {SUPERVISION[recipe.supervision]}"
+    said = dict(_comments((recipe.settings, recipe.hyper)))
+    for field in dataclasses.fields(recipe.settings):
+        held = [list(r) for t, r in tables().items() if f"(method.{field.name})" in t]
+        kind = "static" + "".join(f", one of {', '.join(names)}" for names in held)
+        yield _field(field.name, field.default, kind, said)
+    for name, default in recipe.hyper._field_defaults.items():
+        usual = ABOVE_ZERO if name in recipe.schedules else Limits()
+        yield _field(name, default, _range(recipe.limits.get(name, usual)), said)
+    source = inspect.getmodule(recipe.build)
+    yield ""
+    yield from (
+        f"  {line}".rstrip() for line in (inspect.getdoc(source) or "").split("\n")
+    )
+
+
+def _field(name: str, default: object, kind: str, said: Mapping[str, str]) -> str:
+    meaning = f"; {said[name]}" if said.get(name) else ""
+    return f"  method.{name}={default!r}  ({kind}{meaning})"
+
+
+def _range(limits: Limits) -> str:
+    least, most, above = limits
+    low = f"above {least:g}" if above else f"at least {least:g}"
+    parts = [] if math.isinf(least) else [low]
+    parts += [] if math.isinf(most) else [f"at most {most:g}"]
+    return "can be swept; " + (", ".join(parts) or "any number")
+
+
+def _comments(classes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Field -> the comment behind it in the source, of classes and their bases."""
+    for kind in classes:
+        for base in reversed(kind.__mro__):
+            try:
+                lines = inspect.getsource(base).splitlines()
+            except (OSError, TypeError):  # made by a function, or built in
+                continue
+            for line in lines:
+                found = COMMENTED.match(line)
+                if found:
+                    yield found[1], found[2]
+
+
+def _parts(name: str) -> Iterator[str]:
+    """A metric's parts and what it says it ran, from a small table."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 2, (80, 2))
+    codes = factors + rng.normal(0, 0.5, (80, 2))
+    try:
+        result = score_details(codes, factors, [name], logvars=np.zeros((80, 2)))[name]
+    except UserError:  # it takes more rows than that
+        return
+    yield "  parts: " + ", ".join(f"{name}/{part}" for part in result.parts)
+    if "definition" in result.ran:
+        yield f"  definition: {result.ran['definition']}"
+
+
+def _documented(table: Mapping[str, Any]) -> dict[str, Row]:
+    return {name: Row(thing, _first_line(thing)) for name, thing in table.items()}
+
+
+def _named(names: Iterable[str]) -> dict[str, Row]:
+    return {name: Row(None, "") for name in names}
+
+
+def _first_line(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def _settings(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in values.items())
+
+
+def _sizes(recipe: Any) -> str:
+    pairs = zip(recipe.space.names, recipe.space.sizes, strict=True)
+    factors = ", ".join(f"{name} {size}" for name, size in pairs)
+    return f"{recipe.space.size:,} images: {factors}"
