@@ -29,7 +29,14 @@ from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.stopping import INTERRUPTED, Stopped, leave, watched
 
 PROGRAM = "python -m disentangle"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+NO_ROOM = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)
 SHOWN = {"string": "TEXT", "integer": "N", "number": "NUMBER", "config": "FILE"}
 TRAINS = ("train", "pipeline", "compare", "affinity")  # in --workdir
 DEFINE: dict[str, Callable[..., Any]] = {

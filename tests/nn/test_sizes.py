@@ -1,4 +1,4 @@
-"""What sizes of image each network takes: the others are a sentence, not a traceback."""
+"""Sizes of images each network takes: the others are a sentence, not a traceback."""
 
 import jax
 import jax.numpy as jnp
