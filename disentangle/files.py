@@ -59,7 +59,8 @@ def place(path: Any, what: str = "path") -> Path:
         raise UserError(f"{what} {path!r} must be the path of a file or folder")
     try:
         found = Path(path).expanduser()
-        found.exists()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(found)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         text = str(path)[:80]
