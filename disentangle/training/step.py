@@ -53,14 +53,17 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
             tx = transformation(player, optimizer, traced)
             with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
                 updates, memory = tx.update(gradient, new.optimizer[name], own)
-            moved = optax.apply_updates(own, updates)
-            due = state.step % player.every == 0
             finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
-            finite &= jnp.isfinite(optax.tree.norm(moved)) | ~due
-            new = new._replace(alive=new.alive & finite)
-            moves = new.alive & due
+            alive = new.alive & finite
+            moves = alive & (state.step % player.every == 0)
+            moved = select(moves, optax.apply_updates(own, updates), own)
+            # The barrier keeps the update the program, and the bits, it is without
+            # the look at its result.
+            moved = jax.lax.optimization_barrier(moved)
+            alive &= jnp.isfinite(optax.tree.norm(moved))
             new = new._replace(
-                params=new.params | select(moves, moved, own),
+                alive=alive,
+                params=new.params | select(alive, moved, own),
                 optimizer=new.optimizer
                 | {name: select(moves, memory, new.optimizer[name])},
             )
