@@ -12,7 +12,7 @@ import datetime
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, TypeVar
 
 import tqdm
@@ -143,6 +143,28 @@ def over(
         for item in items:
             yield item
             progress.advance()
+
+
+@contextlib.contextmanager
+def steps(
+    what: str, units: int, *, shown: bool = True
+) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress over units of work that tell their own: tell(unit, done, total).
+
+    A unit begins with done = 0, and counts as done when the next one begins, so that
+    the bar is at its end only when all work is.
+    """
+    begun = 0
+    with Progress(what, total=units, unit="score", shown=shown) as progress:
+
+        def tell(unit: str, done: int, total: int) -> None:
+            nonlocal begun
+            begun += done == 0
+            inside = f" {done:,}/{total:,}" if total > 1 else ""
+            at = min(max(begun - 1, 0), units - 1)
+            progress.to(at, units, what=f"{what}: {unit}{inside}")
+
+        yield tell
 
 
 def say(text: str) -> None:

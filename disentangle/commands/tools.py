@@ -9,11 +9,22 @@ from disentangle.errors import UserError, unknown
 
 def evaluate(values: Values, words: list[str]) -> None:
     """Scores every model of a run, and keeps the scores where its page finds them."""
+    from dataclasses import replace
+
     from disentangle.files import write_json
     from disentangle.metrics.base import Settings
     from disentangle.metrics.score import choose_metrics
-    from disentangle.report.text import member_table, work_bar
-    from disentangle.study.evaluate import check_rows, load_data, score_run, table
+    from disentangle.progress import say
+    from disentangle.report.text import member_table
+    from disentangle.study.evaluate import (
+        check_rows,
+        load_data,
+        run_notes,
+        score_run,
+        shown,
+        table,
+        table_rows,
+    )
     from disentangle.study.panels import page_folder
     from disentangle.study.scores import keep_scores, scored_members
     from disentangle.training.run import load_run
@@ -22,56 +33,72 @@ def evaluate(values: Values, words: list[str]) -> None:
     json, source = output_of(values["json"]), workdir_of(values)
     rows = (values["num_train"], values["num_test"])
     check_rows(*rows)
-    with work_bar("evaluate") as bar:
-        settings = Settings(
-            values["seed"],
-            values["backend"],
-            protocol=values["protocol"],
-            bootstrap=values["bootstrap"],
-            progress=lambda metric, done, total: bar(done, total),
-        )
-        run = load_run(source)
-        keep = source.is_dir() or values["out"]
-        folder = page_folder(run, source, path_of(values["out"])) if keep else None
+    settings = Settings(
+        values["seed"],
+        values["backend"],
+        protocol=values["protocol"],
+        bootstrap=values["bootstrap"],
+    )
+    run = load_run(source)
+    keep = source.is_dir() or values["out"]
+    folder = page_folder(run, source, path_of(values["out"])) if keep else None
+    with shown(run, values["metrics"], True) as progress:
         data = load_data(run.config["data"])
-        results = score_run(run, data, values["metrics"], settings, rows)
+        told = replace(settings, progress=progress)
+        results = score_run(run, data, values["metrics"], told, rows)
     found = table(run, results, settings, rows)
     show(member_table(found))
+    for note in run_notes(results):
+        say(f"note: {note}")
     if folder:
         keep_scores(folder, scored_members(run, results), data.space.names)
     if json:
-        write_json(json, found.to_dict("records"))
+        write_json(json, table_rows(found))
 
 
 def score(values: Values, words: list[str]) -> None:
     """Scores a file of codes and factors."""
     from disentangle.files import write_json
-    from disentangle.metrics.codes import read_codes
-    from disentangle.metrics.score import choose_metrics, score
-    from disentangle.report.text import work_bar
+    from disentangle.metrics import (
+        Settings,
+        choose_metrics,
+        flatten,
+        notes,
+        read_codes,
+        score_details,
+    )
+    from disentangle.progress import say, steps
 
-    choose_metrics(values["metrics"])
+    chosen = choose_metrics(values["metrics"])
     out = output_of(values["json"])
-    codes, factors, names, logvars = read_codes(words[0])
-    with work_bar("score") as bar:
-        scores = score(
-            codes,
-            factors,
-            values["metrics"],
-            num_train=values["num_train"],
-            num_test=values["num_test"],
-            seed=values["seed"],
-            backend=values["backend"],
+    given = read_codes(words[0])
+    with steps("score", len(chosen)) as progress:
+        settings = Settings(
+            values["seed"],
+            values["backend"],
             protocol=values["protocol"],
             bootstrap=values["bootstrap"],
-            factor_names=names,
-            logvars=logvars,
-            progress=lambda metric, done, total: bar(done, total),
+            progress=progress,
         )
+        results = score_details(
+            given.codes,
+            given.factors,
+            chosen,
+            settings,
+            num_train=values["num_train"],
+            num_test=values["num_test"],
+            factor_names=given.factor_names,
+            logvars=given.logvars,
+            categorical=given.categorical,
+        )
+    scores = flatten(results)
     for name, value in scores.items():
         show(f"{name:44} {value:.4f}")
+    for note in notes(results):
+        say(f"note: {note}")
+    left_out = {name: found.why_not for name, found in results.items() if found.why_not}
     if out:
-        write_json(out, scores)
+        write_json(out, {**scores, **({"left_out": left_out} if left_out else {})})
 
 
 def group(values: Values, words: list[str]) -> None:

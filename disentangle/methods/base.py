@@ -54,9 +54,10 @@ class Method(NamedTuple):
     are the means of Gaussians; then `represent` gives these means;
     `decode(params, codes (B, D)) -> images (B, H, W, C) in [0, 1]`;
     `blocks` names, a code dimension each, the attribute it belongs to, where
-    the method fixes that; `arrange` makes a step's batch of the images drawn;
-    `check(hyper)` of one member's numbers raises UserError where the limits of single
-    ones (Recipe.limits) do not suffice.
+    the method fixes that; `categorical` the code columns of each categorical latent,
+    which are the probabilities of its values; `arrange` makes a step's batch of the
+    images drawn; `check(hyper)` of one member's numbers raises UserError where the
+    limits of single ones (Recipe.limits) do not suffice.
     """
 
     nets: dict[str, Net]
@@ -66,6 +67,7 @@ class Method(NamedTuple):
     decode: Callable[[Params, jax.Array], jax.Array] | None = None
     tasks: Tasks | None = None
     blocks: tuple[str, ...] | None = None
+    categorical: tuple[tuple[int, ...], ...] = ()
     arrange: Arrange = alone
     check: Callable[[Any], None] = lambda hyper: None
 

@@ -168,6 +168,10 @@ def build(
     gaussians, categories = settings.continuous, settings.categories
     ends = [2 * gaussians + sum(categories[:j]) for j in range(len(categories))]
     codes = gaussians + sum(categories)
+    columns = [
+        range(end - gaussians, end - gaussians + k)
+        for end, k in zip(ends, categories, strict=True)
+    ]
     nets = {
         "encoder": encoder(settings.encoder, shape, gaussians + codes),
         "decoder": decoder(settings.decoder, shape, codes),
@@ -193,6 +197,7 @@ def build(
         nets=nets,
         players={"vae": Player(("encoder", "decoder"), loss)},
         represent=represent,
+        categorical=tuple(tuple(group) for group in columns),
         decode=lambda params, codes: jax.nn.sigmoid(
             nets["decoder"].apply(params["decoder"], codes)
         ),

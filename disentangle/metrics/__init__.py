@@ -2,6 +2,7 @@
 
 from disentangle.metrics.base import (
     CodeTable,
+    Images,
     Metric,
     Population,
     PopulationMetric,
@@ -30,7 +31,13 @@ from disentangle.metrics.modularity import modularity
 from disentangle.metrics.r2 import r2
 from disentangle.metrics.rmig import rmig
 from disentangle.metrics.sap import sap
-from disentangle.metrics.score import choose_metrics, flatten, score, score_details
+from disentangle.metrics.score import (
+    choose_metrics,
+    flatten,
+    notes,
+    score,
+    score_details,
+)
 from disentangle.metrics.snc_nk import snc_nk
 from disentangle.metrics.table import code_table
 from disentangle.metrics.udr import udr
@@ -66,6 +73,9 @@ METRICS: dict[str, Metric] = {
     "compositional": compositional,
 }
 
+# Those that look at no factor.
+WITHOUT_FACTORS = ("unsupervised",)
+
 # Those that compare several models; a run has them, one table of codes has not.
 POPULATION_METRICS: dict[str, PopulationMetric] = {
     "udr": udr,
@@ -76,6 +86,7 @@ __all__ = [
     "POPULATION_METRICS",
     "CodeTable",
     "Codes",
+    "Images",
     "Metric",
     "Population",
     "PopulationResult",
@@ -84,6 +95,7 @@ __all__ = [
     "choose_metrics",
     "code_table",
     "flatten",
+    "notes",
     "read_codes",
     "score",
     "score_details",

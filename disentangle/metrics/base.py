@@ -26,7 +26,8 @@ from disentangle.metrics.trees import BACKENDS
 PROTOCOLS = ("locatello", "paper")
 
 Progress = Callable[[str, int, int], None]
-"""progress(metric, done, total): called after each unit of slow work."""
+"""progress(metric, done, total): called with 0 of 1 when a metric begins, then after
+each unit of slow work."""
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,30 @@ from disentangle.errors import UserError
 
 
 class Codes(NamedTuple):
-    """codes (N, D), factors (N, F); F names and log-variances (N, D), or None."""
+    """codes (N, D), factors (N, F), and what else the file may hold.
+
+    Attributes:
+      factor_names: F names, or None.
+      logvars: (N, D), or None.
+      categorical: the columns of each categorical latent.
+    """
 
     codes: np.ndarray
     factors: np.ndarray
     factor_names: tuple[str, ...] | None
     logvars: np.ndarray | None = None
+    categorical: tuple[tuple[int, ...], ...] = ()
+
+
+OPTIONAL = ("factor_names", "logvars", "categorical")
 
 
 def read_codes(path: str | PathLike[str]) -> Codes:
-    """Reads an npz file with `codes`, `factors`; if there, `factor_names`, `logvars`.
+    """Reads an npz file with `codes` and `factors`.
+
+    If there: `factor_names` (F,), `logvars` (N, D), and `categorical` (D,) int, 0 for
+    a column that is a latent of its own; columns with the same number above 0 are the
+    probabilities of one categorical latent's values.
 
     Args:
       path: a file that `np.savez` wrote, without pickled objects.
@@ -45,7 +59,7 @@ def read_codes(path: str | PathLike[str]) -> Codes:
                 )
             arrays = {
                 name: stored[name]
-                for name in ("codes", "factors", "factor_names", "logvars")
+                for name in ("codes", "factors", *OPTIONAL)
                 if name in stored
             }
     except UserError:
@@ -60,6 +74,23 @@ def read_codes(path: str | PathLike[str]) -> Codes:
         arrays["factors"],
         None if names is None else tuple(str(name) for name in names.ravel()),
         arrays.get("logvars"),
+        _groups(file, arrays.get("categorical")),
+    )
+
+
+def _groups(file: Path, labels: np.ndarray | None) -> tuple[tuple[int, ...], ...]:
+    """The columns of each label above 0."""
+    if labels is None:
+        return ()
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    if not whole or (labels < 0).any():
+        raise UserError(
+            f"categorical in {file} must be integers >= 0, one a column of codes, "
+            f"but has the shape {labels.shape} and holds {labels.dtype}"
+        )
+    return tuple(
+        tuple(np.flatnonzero(labels == label).tolist())
+        for label in np.unique(labels[labels > 0])
     )
 
 

@@ -10,10 +10,13 @@ from disentangle.metrics.interventions import (
     groups,
     local_variances,
     majority,
+    smallest_group,
 )
 
 # A code whose standard deviation is smaller has collapsed to the prior.
 COLLAPSED = 0.05
+# The most images that are drawn for groups that the table has too few rows of.
+MOST_IMAGES = 100_000
 
 
 class Constants(NamedTuple):
@@ -43,8 +46,13 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
     votes, 5,000 judged. "paper": batches of 200, 800 votes, 800 judged. Codes with
     sqrt(g_d) < 0.05 take no part, so scales matter there and nowhere else.
 
+    Batches hold different rows, so that a vote is distributed as one of new images.
+    Where a value has fewer rows than a batch, as many images are drawn from
+    `table.images` as give every value one batch; where there is no such source, rows
+    repeat, the score comes out low, and `ran["note"]` says so.
+
     Args:
-      table: training and test rows.
+      table: training and test rows; `images` where values are rare.
       settings: reads `protocol`, `seed`.
 
     Returns:
@@ -60,17 +68,16 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
     factors, codes = table.factors.shape[1], table.codes.shape[1]
     scale = np.var(table.codes, axis=0, ddof=1, dtype=np.float64)
     active = np.sqrt(scale) >= COLLAPSED
-    score, each = 0.0, np.zeros(factors)
+    score, each, drawn = 0.0, np.zeros(factors), 0
     train = np.zeros((factors, codes), np.int64)
     if active.any():
         rng = np.random.default_rng(settings.seed)
         scale = scale[active]
+        deciding, judging, drawn = _rows(table, batch, settings.seed)
         train[:, active] = _votes(
-            table.codes[:, active], table.factors, scale, votes, batch, rng
+            deciding[0][:, active], deciding[1], scale, votes, batch, rng
         )
-        test = _votes(
-            table.test_codes[:, active], table.test_factors, scale, judged, batch, rng
-        )
+        test = _votes(judging[0][:, active], judging[1], scale, judged, batch, rng)
         score, each = majority(train[:, active], test)
     return Result(
         parts={"score": score},
@@ -79,15 +86,52 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
         ran={
             "definition": "accuracy of naming the factor that was held by the code "
             "whose normalised variance is least, majority vote",
-            "estimator": "rows of the table that share a factor value, drawn with "
-            "replacement",
+            "estimator": "images drawn anew"
+            if drawn
+            else "rows of the table that share a factor value, different ones where "
+            "there are enough",
             "batch": batch,
             "votes": votes,
             "judged_votes": judged,
             "active_codes": int(active.sum()),
             "least_deviation": COLLAPSED,
+            "images_drawn": drawn,
+            **({} if drawn else _bias(table, batch)),
         },
     )
+
+
+Rows = tuple[np.ndarray, np.ndarray]  # codes (N, D), factors (N, F)
+
+
+def _rows(table: CodeTable, batch: int, seed: int) -> tuple[Rows, Rows, int]:
+    """Codes and factors that decide and that judge, and how many were drawn anew."""
+    train, test = (table.codes, table.factors), (table.test_codes, table.test_factors)
+    fewest = min(smallest_group(table.factors), smallest_group(table.test_factors))
+    if table.images is None or fewest >= batch:
+        return train, test, 0
+    each = batch * max(table.images.sizes)
+    if 2 * each > MOST_IMAGES:
+        return train, test, 0
+    rng = np.random.default_rng(seed)
+    # Every value equally often, in both halves.
+    halves = [
+        np.stack([rng.permutation(np.arange(each) % k) for k in table.images.sizes], 1)
+        for _ in range(2)
+    ]
+    codes = table.images.encode(np.concatenate(halves))
+    return (codes[:each], halves[0]), (codes[each:], halves[1]), 2 * each
+
+
+def _bias(table: CodeTable, batch: int) -> dict[str, object]:
+    """What to tell of a table whose values have few rows; nothing where they have."""
+    fewest = min(smallest_group(table.factors), smallest_group(table.test_factors))
+    if fewest >= batch:
+        return {}
+    return {
+        "note": f"a factor value has {fewest:,} rows only and a vote takes {batch}, so "
+        "rows repeat and the score comes out low: give more rows, or evaluate the run"
+    }
 
 
 def _votes(

@@ -3,8 +3,9 @@
 The scores of Higgins et al. 2017 and Kim & Mnih 2018 draw images that share the value
 of one factor, their other factors free. The rows of a table whose factors are
 independent and uniform are such images, already encoded: those of one value are
-draws with that factor held. Drawing them with replacement differs from new images
-only in that a table is finite: a value with few rows repeats them.
+draws with that factor held. A batch of different rows has the very distribution of a
+batch of new images; only that two batches may share rows. A value with fewer rows
+than a batch repeats them, and its variances are then those of a small sample.
 """
 
 from collections.abc import Iterator
@@ -47,12 +48,32 @@ def groups(keys: np.ndarray) -> Groups:
     return Groups(order, place, starts[group], counts[group])
 
 
+def smallest_group(factors: np.ndarray) -> int:
+    """How many of the rows (N, F) have the rarest value of any factor."""
+    return min(int(np.unique(c, return_counts=True)[1].min()) for c in factors.T)
+
+
 def draw_shared(
     within: Groups, rows: np.ndarray, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows of the groups of `rows`, uniform, with replacement: (V, draws)."""
-    shift = rng.random((len(rows), draws)) * within.size[rows, None]
-    return within.order[within.start[rows, None] + shift.astype(np.int64)]
+    """Rows of the groups of `rows`, uniform: (V, draws).
+
+    Different rows each, by Floyd's algorithm (Bentley & Floyd 1987): of the places
+    0 .. n - 1, step t draws one of the first n - draws + t + 1, and takes the last of
+    these where the one drawn is taken already. A group of fewer than `draws` rows is
+    drawn from with replacement.
+    """
+    size = within.size[rows]
+    shift = (rng.random((len(rows), draws)) * size[:, None]).astype(np.int64)
+    large = size >= draws
+    taken = np.full((int(large.sum()), draws), -1)
+    for t in range(draws):
+        last = size[large] - draws + t
+        place = (rng.random(len(last)) * (last + 1)).astype(np.int64)
+        again = (taken[:, :t] == place[:, None]).any(axis=1)
+        taken[:, t] = np.where(again, last, place)
+    shift[large] = taken
+    return within.order[within.start[rows, None] + shift]
 
 
 def draw_partner(

@@ -1,17 +1,20 @@
 """Scores of one code table: arrays in, numbers out."""
 
 import platform
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from disentangle import errors
 from disentangle import metrics as registry
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Progress, Result, Settings
+from disentangle.metrics.base import CodeTable, Images, Progress, Result, Settings
 from disentangle.metrics.bootstrap import intervals
+from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
 from disentangle.metrics.table import code_table
 
@@ -33,6 +36,7 @@ def score(
     bootstrap: int = 0,
     factor_names: Sequence[str] | None = None,
     logvars: ArrayLike | None = None,
+    categorical: Sequence[Sequence[int]] = (),
     jobs: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, float]:
@@ -40,7 +44,8 @@ def score(
 
     Args:
       codes: (N, D) posterior means of N images, one model.
-      factors: (N, F) their factor values, integers >= 0. Rows in random order.
+      factors: (N, F) their factor values, integers >= 0. Rows in random order. A
+        factor with one value is left out, with a warning.
       metrics: names in METRICS; also "dci,mig" or "all".
       num_train: the first rows train; default 10,000, or two thirds of fewer than
         15,000 rows.
@@ -50,13 +55,21 @@ def score(
       factor_names: F names for messages and reports.
       logvars: (N, D) log-variances of the posteriors whose means the codes are, for
         the scores that draw from them.
+      categorical: the columns of each categorical latent, whose codes are the
+        probabilities of its values, such as [(6, 7, 8)]: one latent where scores
+        compare latents.
 
     Returns:
       {"dci/disentanglement": 0.3, ..., "mig/score": 0.1}: "<metric>/<part>", finite.
-      With `bootstrap`, "<metric>/<part>/low" and ".../high" beside each.
+      With `bootstrap`, "<metric>/<part>/low" and ".../high" beside each. Of several
+      metrics, one that cannot be had here has no entry, and a warning says why.
+
+    Warns:
+      UserWarning: what `notes` says of the results.
 
     Raises:
-      UserError: the input is wrong; raised before anything is computed.
+      UserError: the input is wrong; raised before anything is computed. Also where
+        none of the metrics can be had.
     """
     settings = Settings(seed, backend, bins, protocol, bootstrap, jobs, progress)
     results = score_details(
@@ -68,7 +81,10 @@ def score(
         num_test=num_test,
         factor_names=factor_names,
         logvars=logvars,
+        categorical=categorical,
     )
+    for note in notes(results):
+        warnings.warn(note, stacklevel=2)
     return flatten(results)
 
 
@@ -82,17 +98,23 @@ def score_details(
     num_test: int | None = None,
     factor_names: Sequence[str] | None = None,
     logvars: ArrayLike | None = None,
+    categorical: Sequence[Sequence[int]] = (),
+    images: Images | None = None,
 ) -> dict[str, Result]:
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
     Args:
-      codes, factors, metrics, num_train, num_test, factor_names, logvars: as `score`.
+      codes, factors, metrics, num_train, num_test, factor_names, logvars,
+        categorical: as `score`.
       settings: the rest.
+      images: where metrics that draw their own images get their codes; None where
+        there is the table only.
 
     Returns:
       A Result per metric. `ran` says definition, estimator, rows, seed, factor names,
       versions, and the protocol it was really computed by (`protocols.PROTOCOLS_OF`);
       it can be written as JSON.
+      Of several metrics, one that cannot be had here has `why_not` and no parts.
     """
     names = choose_metrics(metrics)
     table = code_table(
@@ -102,18 +124,58 @@ def score_details(
         num_test=num_test,
         factor_names=factor_names,
         logvars=logvars,
+        categorical=categorical,
+        images=images,
     )
     common = _what_ran(table, settings)
     results = {}
     for name in names:
-        metric = registry.METRICS[name]
-        result = metric(table, settings)
-        if settings.bootstrap:
-            found = intervals(metric, table, settings, result.parts)
-            result = replace(result, intervals=found)
+        if settings.progress is not None:
+            settings.progress(name, 0, 1)
+        result = _computed(name, table, settings)
         ran = {**common, **used(name, settings.protocol), **result.ran}
         results[name] = replace(result, ran=ran)
+    if all(result.why_not for result in results.values()):
+        raise UserError("; ".join(result.why_not for result in results.values()))
     return results
+
+
+def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
+    """One metric with its intervals, or why it cannot be had."""
+    metric = registry.METRICS[name]
+    try:
+        if not table.factors.shape[1] and name not in registry.WITHOUT_FACTORS:
+            reasons = ", and ".join(table.left_out.values())
+            raise UserError(f"{name} has no factor to score: {reasons}")
+        result = metric(table, settings)
+    except UserError as error:
+        return Result({}, why_not=str(error))
+    if not settings.bootstrap:
+        return result
+    try:
+        found = intervals(metric, table, settings, result.parts)
+    except UserError as error:  # of a resample, which has fewer different rows
+        return replace(result, ran=result.ran | {"note": f"no intervals: {error}"})
+    return replace(result, intervals=found)
+
+
+def notes(results: dict[str, Result]) -> list[str]:
+    """What the results of one table have to say besides numbers, a sentence each.
+
+    Which metrics cannot be had and why, which factors are left out, whether the rows
+    are in an order, and what a metric's `ran` has under "note".
+    """
+    found: list[object] = []
+    for name, result in results.items():
+        left_out = result.ran.get("left_out")
+        if isinstance(left_out, dict):
+            found += [f"{why}; left out of the scores" for why in left_out.values()]
+        found.append(result.ran.get("rows"))
+        if result.why_not:
+            found.append(f"{name} is left out: {result.why_not}")
+        elif "note" in result.ran:
+            found.append(f"{name}: {result.ran['note']}")
+    return list(dict.fromkeys(str(note) for note in found if note))
 
 
 def flatten(results: dict[str, Result]) -> dict[str, float]:
@@ -159,7 +221,15 @@ def choose_metrics(
 
 def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
     """What every metric of one call has in common."""
-    return {
+    order = order_note(
+        np.concatenate([table.factors, table.test_factors]), table.factor_names
+    )
+    told: dict[str, object] = {"rows": order} if order else {}
+    if table.left_out:
+        told["left_out"] = table.left_out
+    if table.categorical:
+        told["categorical"] = [list(columns) for columns in table.categorical]
+    return told | {
         "num_train": len(table.codes),
         "num_test": len(table.test_codes),
         "codes": table.codes.shape[1],

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable
+from disentangle.metrics.arrays import check_same_rows, column_names, matrix
+from disentangle.metrics.base import CodeTable, Images
 
 NUM_TRAIN = 10_000
 NUM_TEST = 5_000
@@ -22,6 +23,8 @@ def code_table(
     num_test: int | None = None,
     factor_names: Sequence[str] | None = None,
     logvars: ArrayLike | None = None,
+    categorical: Sequence[Sequence[int]] = (),
+    images: Images | None = None,
 ) -> CodeTable:
     """Checks the arrays and splits them into training and test rows.
 
@@ -33,16 +36,20 @@ def code_table(
         more, else two thirds of those that `num_test` leaves.
       num_test: the next rows test. Without it 5,000, or all that are left if fewer;
         0 is for metrics that need none.
-      factor_names: F names; without them "factor 0", "factor 1", ...
+      factor_names: F names; without them a data frame's own, or "factor 0", ...
       logvars: (N, D) log-variances that go with the codes, or None.
+      categorical: the columns of each categorical latent, such as [(6, 7, 8)].
+      images: where more images come from, or None.
 
     Returns:
-      The CodeTable.
+      The CodeTable. A factor that has one value only in the training rows is not
+      among its factors but in `left_out`: nothing can be told of a constant.
 
     Raises:
-      UserError: wrong shape, type or value, too few rows, or a factor that has one
-        value only in the training rows.
+      UserError: wrong shape, type or value, masked values, data frames whose rows
+        are in different orders, or too few rows.
     """
+    check_same_rows(codes, factors)
     checked = _check_codes(codes)
     spreads = None if logvars is None else _check_codes(logvars, "logvars")
     if spreads is not None and spreads.shape != checked.shape:
@@ -55,40 +62,58 @@ def code_table(
             f"codes has {len(checked):,} rows and factors has {len(labels):,}: "
             "row n of both must belong to the same image"
         )
-    names = _check_names(factor_names, labels.shape[1])
+    given = column_names(factors) if factor_names is None else factor_names
+    names = _check_names(given, labels.shape[1])
+    groups = _check_categorical(categorical, checked.shape[1])
     train, test = _split(len(checked), num_train, num_test)
-    _check_varying(labels[:train], names)
+    left_out = _constant(labels, train, names)
+    kept = [j for j, name in enumerate(names) if name not in left_out]
     return CodeTable(
         codes=checked[:train],
-        factors=labels[:train],
+        factors=labels[:train, kept],
         test_codes=checked[train : train + test],
-        test_factors=labels[train : train + test],
-        factor_names=names,
+        test_factors=labels[train : train + test, kept],
+        factor_names=tuple(names[j] for j in kept),
         logvars=None if spreads is None else spreads[:train],
+        categorical=groups,
+        images=None if images is None else _without(images, kept, labels[0]),
+        left_out=left_out,
     )
 
 
-def _matrix(name: str, shape: str, given: ArrayLike) -> np.ndarray:
-    """`given` as a real number matrix with at least one row and column."""
-    try:
-        array = np.asarray(given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name} is not an array of shape {shape}: {error}") from error
-    if array.ndim != 2:
-        hint = ": score one model of a population at a time" if array.ndim == 3 else ""
-        raise UserError(
-            f"{name} must have the shape {shape}, but has {array.shape}{hint}"
-        )
-    if 0 in array.shape:
-        raise UserError(f"{name} is empty: its shape is {array.shape}")
-    if array.dtype.kind not in "bfiuV":  # V: jax's bfloat16
-        raise UserError(f"{name} must hold real numbers, but holds {array.dtype}")
-    return array
+def _constant(labels: np.ndarray, train: int, names: tuple[str, ...]) -> dict[str, str]:
+    """Factor name -> why nothing can be told of it: one value in the training rows."""
+    found = {}
+    for name, column in zip(names, labels.T, strict=True):
+        first = column[0]
+        if (column[:train] != first).any():
+            continue
+        if (column == first).all():
+            found[name] = f"{name!r} is constant: it is {first} in all rows"
+        else:
+            found[name] = (
+                f"{name!r} is {first} in all {train:,} training rows and varies only "
+                "after them: shuffle the rows if they are in grid order"
+            )
+    return found
+
+
+def _without(images: Images, kept: list[int], row: np.ndarray) -> Images:
+    """The source with the `kept` factors only; the others have their value of `row`."""
+    if len(kept) == len(row):
+        return images
+
+    def encode(factors: np.ndarray) -> np.ndarray:
+        whole = np.tile(row, (len(factors), 1))
+        whole[:, kept] = factors
+        return images.encode(whole)
+
+    return Images(tuple(images.sizes[j] for j in kept), encode)
 
 
 def _check_codes(given: ArrayLike, name: str = "codes") -> np.ndarray:
     """codes (or logvars) as (N, D) float32 or float64, finite."""
-    codes = _matrix(name, "(N, D)", given)
+    codes = matrix(name, "(N, D)", given)
     if codes.dtype not in (np.float32, np.float64):
         try:
             codes = codes.astype(np.float64)
@@ -114,14 +139,14 @@ def _check_codes(given: ArrayLike, name: str = "codes") -> np.ndarray:
 
 def _check_factors(given: ArrayLike) -> np.ndarray:
     """factors as (N, F) int64, >= 0."""
-    factors = _matrix("factors", "(N, F)", given)
+    factors = matrix("factors", "(N, F)", given)
     if factors.dtype.kind == "V":
         raise UserError(f"factors must hold integers, but holds {factors.dtype}")
     if factors.dtype.kind == "f":
         # The comparison with 2**63 also catches NaN and infinity.
         broken = ~((np.floor(factors) == factors) & (np.abs(factors) < 2.0**63))
     else:
-        broken = np.zeros(factors.shape, bool)
+        broken = (factors >= np.uint64(2**63)) & (factors.dtype.kind == "u")
     negative = factors < 0
     for bad, why in ((broken, "not an integer"), (negative, "negative")):
         if bad.any():
@@ -147,6 +172,26 @@ def _check_names(names: Sequence[str] | None, factors: int) -> tuple[str, ...]:
     return checked
 
 
+def _check_categorical(
+    categorical: Sequence[Sequence[int]], codes: int
+) -> tuple[tuple[int, ...], ...]:
+    """The column groups as tuples of int: columns that exist, each in one group."""
+    says = (
+        f"categorical must be lists of columns of codes (0 to {codes - 1}), each "
+        f"column in one list at most, such as [[6, 7, 8]], but is {categorical!r}"
+    )
+    try:
+        groups = [list(columns) for columns in categorical]
+    except TypeError:
+        raise UserError(says) from None
+    flat = [column for columns in groups for column in columns]
+    if not all(_whole(column) and 0 <= column < codes for column in flat):
+        raise UserError(says)
+    if len(set(flat)) < len(flat) or not all(groups):
+        raise UserError(says)
+    return tuple(tuple(sorted(int(c) for c in columns)) for columns in groups)
+
+
 def _split(rows: int, num_train: int | None, num_test: int | None) -> tuple[int, int]:
     """How many rows train and how many test."""
     for name, value, least in (("num_train", num_train, 2), ("num_test", num_test, 0)):
@@ -168,14 +213,3 @@ def _split(rows: int, num_train: int | None, num_test: int | None) -> tuple[int,
 
 def _whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _check_varying(labels: np.ndarray, names: tuple[str, ...]) -> None:
-    """Every factor has two values or more; nothing can be told of a constant."""
-    for name, column in zip(names, labels.T, strict=True):
-        if column.min() == column.max():
-            raise UserError(
-                f"{name!r} is {column[0]} in all {len(column):,} training rows: "
-                "shuffle the rows if they are in grid order, or leave this column "
-                "out of factors"
-            )

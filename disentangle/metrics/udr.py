@@ -20,7 +20,11 @@ def udr(
     threshold: float = 0.01,
     points: int = 1000,
 ) -> PopulationResult:
-    """UDR_j = median over the other models i of how alike the codes of i and j are.
+    """UDR_j = median over the peers i of model j of how alike the codes of i and j are.
+
+    Peers are the other models of the same hyperparameters, trained with other seeds
+    (Duan et al. 2020, Sec. 4, step 2); models of other hyperparameters count only in
+    the authors' separate UDR-A2A, which is not here.
 
     Disentangled models are alike up to order and sign, entangled ones each in their
     own way. With R_ab the strength of code a of model i and code b of model j,
@@ -42,12 +46,13 @@ def udr(
       points: the first so many images are used; as in disentanglement_lib, 1000.
 
     Returns:
-      part `score` (P,) in [0, 1] for "spearman", about that for "lasso". Arrays
-      `pairs` (P, P), UDR_ij with i in rows and 0 on the diagonal, and `informative`
-      (P, D).
+      part `score` (P,) in [0, 1] for "spearman", about that for "lasso"; NaN for a
+      model without a peer. Arrays `pairs` (P, P), UDR_ij with i in rows, 0 where they
+      are no peers and on the diagonal, and `informative` (P, D).
 
     Raises:
-      UserError: fewer than two models, or an estimator of another name.
+      UserError: fewer than two models, no two of the same hyperparameters, or an
+        estimator of another name.
     """
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
@@ -57,12 +62,19 @@ def udr(
             "udr compares models with each other, but there is one: train it with "
             "several seeds"
         )
+    kinds = np.array(population.settings or ("",) * models)
+    peers = (kinds[:, None] == kinds) & ~np.eye(models, dtype=bool)
+    if not peers.any():
+        raise UserError(
+            "udr compares models of the same hyperparameters, but no two of these "
+            f"{models} are: train each with several seeds"
+        )
     informative = population.kl > threshold
     codes = population.codes[:, :points].astype(np.float64)
     standard = [
         standardised(z[:, kept]) for z, kept in zip(codes, informative, strict=True)
     ]
-    pairs = [(i, j) for i in range(models) for j in range(models) if i != j]
+    pairs = [(int(i), int(j)) for i, j in np.argwhere(peers)]
 
     def alike(pair: tuple[int, int]) -> float:
         i, j = pair
@@ -75,14 +87,16 @@ def udr(
     found = in_threads(alike, pairs, settings, "udr")
     for pair, value in zip(pairs, found, strict=True):
         matrix[pair] = value
-    others = ~np.eye(models, dtype=bool)
-    scores = [float(np.median(matrix[others[:, j], j])) for j in range(models)]
+    scores = [
+        float(np.median(matrix[peers[:, j], j])) if peers[:, j].any() else np.nan
+        for j in range(models)
+    ]
     return PopulationResult(
         parts={"score": np.array(scores)},
         arrays={"pairs": matrix, "informative": informative},
         ran={
-            "definition": "median over other models of the relative strength of the "
-            "best match of informative codes",
+            "definition": "median over models of the same hyperparameters and other "
+            "seeds of the relative strength of the best match of informative codes",
             "estimator": estimator,
             "alpha": ALPHA,
             "threshold": threshold,

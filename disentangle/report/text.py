@@ -84,7 +84,8 @@ def member_table(table: pd.DataFrame) -> str:
     """What `evaluate` returns, a row a score and a column a model, by rising values.
 
     Of several seeds there is a table of means and standard deviations before it, a
-    column for what the models differ in besides.
+    column for what the models differ in besides. "diverged" stands for a model that
+    has no score, "-" for a score that cannot be had.
     """
     known = list(table.columns[: list(table.columns).index("alive")])
     swept = [name for name in known if name not in ("member", "metric", "value")]
@@ -92,7 +93,15 @@ def member_table(table: pd.DataFrame) -> str:
     members = sorted(order, key=lambda name: [_rank(order[name][k]) for k in swept])
     wide = table.pivot(index="metric", columns="member", values="value")
     wide = wide.loc[list(dict.fromkeys(table["metric"])), members]
-    text = wide.to_string(float_format="{:.4f}".format)
+    cell = lambda value, name: (
+        f"{value:.4f}"
+        if value == value
+        else "-"
+        if order[name]["alive"]
+        else "diverged"
+    )
+    shown = {name: [cell(value, name) for value in wide[name]] for name in members}
+    text = pd.DataFrame(shown, index=wide.index).to_string()
     alike: dict[str, list[str]] = {}
     for name in members:
         values = {k: order[name][k] for k in swept if k != "seed"}

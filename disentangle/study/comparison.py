@@ -203,11 +203,8 @@ def score_missing(
 
         settings = dataclasses.replace(_settings(section), progress=show)
         results = score_run(run, data, section["metrics"], settings, rows)
-    scored = [
-        member._replace(representation=name)
-        for member, alive in zip(scored_members(run, results), run.alive, strict=True)
-        if alive
-    ]
+    members = scored_members(run, results)
+    scored = [member._replace(representation=name) for member in members]
     keep_scores(run.workdir, scored, data.space.names)
 
 

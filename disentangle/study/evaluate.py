@@ -1,25 +1,29 @@
 """A run's scores: its images encoded once, every metric read from the codes."""
 
-from collections.abc import Sequence
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from disentangle import progress as bars
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.metrics import METRICS, POPULATION_METRICS, Population
-from disentangle.metrics.base import Progress, Result, Settings
-from disentangle.metrics.protocols import used
-from disentangle.metrics.score import choose_metrics, flatten, score_details
+from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.metrics.base import Images, Progress, Result, Settings
+from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
 from disentangle.metrics.table import code_table as metrics_table
-from disentangle.metrics.udr import gaussian_kl
+from disentangle.study.peers import population_results, why_alone
 from disentangle.training.run import Run, as_run, compare_data
 
 ENCODE_ROWS = 2000
+KEPT_ENCODINGS = 4
 MOST_ROWS = 10**7  # a table of more would fill the memory
 
 
@@ -54,36 +58,80 @@ def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
     """
     check_rows(*rows)
     factors = data.space.factors(sample_index(data, sum(rows), seed=seed))
-    metrics_table(
+    sampled = metrics_table(
         np.zeros((len(factors), 1)),
         factors,
         num_train=rows[0],
         num_test=rows[1],
         factor_names=data.space.names,
     )
+    for name, size in zip(data.space.names, data.space.sizes, strict=True):
+        if size > 1 and name in sampled.left_out:
+            raise UserError(
+                f"{name!r} has {size} values but only one in all {rows[0]:,} training "
+                "rows: give a larger num_train"
+            )
 
 
-def code_table(run: Run, data: Dataset, index: np.ndarray) -> np.ndarray:
+def code_table(
+    run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
+) -> np.ndarray:
     """The codes (P, N, D) of the images `index` (N,)."""
-    parts = [
-        run.encode(data.images(jnp.asarray(index[i : i + ENCODE_ROWS], jnp.int32)))
-        for i in range(0, len(index), ENCODE_ROWS)
-    ]
+    parts = list(_encoded(run.encode, data, index, progress))
     return np.concatenate(parts, axis=1)
 
 
 def posterior_table(
-    run: Run, data: Dataset, index: np.ndarray
+    run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Codes (P, N, D) and their log-variances, None where codes are no Gaussians."""
     if run.method.posterior is None:
-        return code_table(run, data, index), None
-    parts = [
-        run.posterior(data.images(jnp.asarray(index[i : i + ENCODE_ROWS], jnp.int32)))
-        for i in range(0, len(index), ENCODE_ROWS)
-    ]
+        return code_table(run, data, index, progress), None
+    parts = list(_encoded(run.posterior, data, index, progress))
     means, logvars = zip(*parts, strict=True)
     return np.concatenate(means, axis=1), np.concatenate(logvars, axis=1)
+
+
+def _encoded(
+    encode: Callable[[Any], Any],
+    data: Dataset,
+    index: np.ndarray,
+    progress: Progress | None,
+) -> Iterator[Any]:
+    """encode(images) of a few thousand images at a time."""
+    tell = progress or (lambda what, done, total: None)
+    tell("encode", 0, len(index))
+    for start in range(0, len(index), ENCODE_ROWS):
+        yield encode(data.images(index[start : start + ENCODE_ROWS]))
+        tell("encode", min(start + ENCODE_ROWS, len(index)), len(index))
+
+
+def images_of(
+    run: Run, data: Dataset, progress: Progress | None = None
+) -> list[Images]:
+    """A source of more images a member, all of them encoded at once.
+
+    Metrics with the same seed ask for the same images whatever the member, so each
+    image is encoded once for all.
+    """
+    held: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+    def encode(member: int, factors: np.ndarray) -> np.ndarray:
+        index = np.asarray(data.space.index(factors))
+        name = index.tobytes()
+        if name not in held:
+            if len(held) >= KEPT_ENCODINGS:
+                del held[next(iter(held))]
+            different, place = np.unique(index, return_inverse=True)
+            held[name] = code_table(run, data, different, progress), place
+        codes, place = held[name]
+        return codes[member][place]
+
+    sizes = tuple(data.space.sizes)
+    return [
+        Images(sizes, functools.partial(encode, member))
+        for member in range(len(run.members))
+    ]
 
 
 def evaluate(
@@ -98,40 +146,81 @@ def evaluate(
     protocol: str = "locatello",
     bootstrap: int = 0,
     jobs: int = 0,
-    progress: Progress | None = None,
+    progress: bool | Progress = True,
 ) -> pd.DataFrame:
-    """Scores every member of a run.
+    """Scores every living member of a run.
 
     Args:
       run: from `train` or `load_run`, or the path of its workdir.
       metrics: names in METRICS, or in POPULATION_METRICS for a run of several
-        members whose codes are Gaussian, or "all" of those that can be had.
+        members whose codes are Gaussian, or "all".
       data: the data set; None loads the one the run was trained on.
       num_train, num_test: images sampled to fit and to test estimators.
       seed: of the sampled images and of the estimators.
       backend, protocol, bootstrap, jobs: see `disentangle.metrics.Settings`.
-      progress: called as progress(metric, done, total).
+      progress: whether to show it; or a function, called as progress(what, done,
+        total).
 
     Returns:
       One row per model and score: `member`, `metric` ("dci/disentanglement", ...),
       `value`, what the member differs in, `alive`, `score_seed`, `num_train`,
       `num_test`, `backend`, and `protocol`, the one it was really computed by.
-      `summary` has means and sds over seeds.
+      A member that diverged has the value NaN everywhere. A metric that cannot be had
+      has one row, `metric` its bare name, `value` NaN; the reason is in a column
+      `note`, which other tables lack. `summary` has means and sds over seeds.
+
+    Warns:
+      UserWarning: why metrics or factors are left out.
+
+    Raises:
+      UserError: a wrong argument, or none of the metrics can be had.
     """
     settings = Settings(
-        seed,
-        backend,
-        protocol=protocol,
-        bootstrap=bootstrap,
-        jobs=jobs,
-        progress=progress,
+        seed, backend, protocol=protocol, bootstrap=bootstrap, jobs=jobs
     )
     run = as_run(run)
-    choose_metrics(metrics, alone=_why_alone(run))
+    chosen(run, metrics)
     data = load_data(run.config["data"]) if data is None else data
     compare_data(run, data)
     rows = (num_train, num_test)
-    return table(run, score_run(run, data, metrics, settings, rows), settings, rows)
+    with shown(run, metrics, progress) as tell:
+        told = replace(settings, progress=tell)
+        results = score_run(run, data, metrics, told, rows)
+    for note in run_notes(results):
+        warnings.warn(note, stacklevel=2)
+    return table(run, results, settings, rows)
+
+
+@contextlib.contextmanager
+def shown(
+    run: Run, metrics: str | Sequence[str], progress: bool | Progress
+) -> Iterator[Progress | None]:
+    """What `score_run` tells its progress to: a bar over all metrics and members."""
+    if not isinstance(progress, bool):
+        yield progress
+        return
+    single, together, _ = chosen(run, metrics)
+    units = 1 + int(run.alive.sum()) * len(single) + len(together)
+    with bars.steps("evaluate", units, shown=progress) as tell:
+        yield tell
+
+
+def chosen(
+    run: Run, metrics: str | Sequence[str]
+) -> tuple[list[str], list[str], dict[str, str]]:
+    """Metrics of one model, metrics of several, and those that cannot be had: why.
+
+    Raises:
+      UserError: a name that is not there, or there is nothing to compute.
+    """
+    names = choose_metrics(metrics, alone="")
+    single = [name for name in names if name in METRICS]
+    together = [name for name in names if name in POPULATION_METRICS]
+    alone = why_alone(run) if together else ""
+    why = {n: f"{n} compares several models, but {alone}" for n in together if alone}
+    if why and not single:
+        raise UserError("; ".join(why.values()))
+    return single, [name for name in together if name not in why], why
 
 
 def score_run(
@@ -141,30 +230,55 @@ def score_run(
     settings: Settings,
     rows: tuple[int, int],
 ) -> list[dict[str, Result]]:
-    """Every member's results on `rows` = (train, test) images of the data set."""
-    names = choose_metrics(metrics, alone=_why_alone(run))
+    """Every member's results on `rows` = (train, test) images of the data set.
+
+    A member that diverged has none. A metric that cannot be had has `why_not`.
+    """
+    single, together, why = chosen(run, metrics)
     check_sample(data, rows, seed=settings.seed)
+    if not run.alive.any():
+        return [{} for _ in run.members]
     index = sample_index(data, sum(rows), seed=settings.seed)
-    codes, logvars = posterior_table(run, data, index)
+    codes, logvars = posterior_table(run, data, index, settings.progress)
+    factors = data.space.factors(index)
+    source = images_of(run, data, settings.progress)
     train = None if logvars is None else logvars[:, : rows[0]]
-    together = population_results(names, codes[:, : rows[0]], train, settings)
-    single = [name for name in names if name in METRICS]
-    found = []
-    for member, compared in enumerate(together):
-        results: dict[str, Result] = {}
-        if single:
-            results = score_details(
+    compared = population_results(run, together, codes[:, : rows[0]], train, settings)
+
+    def member_results(member: int) -> dict[str, Result]:
+        """`score_details` of one member; where none can be had, each says why."""
+        try:
+            return score_details(
                 codes[member],
-                data.space.factors(index),
+                factors,
                 single,
                 settings,
                 num_train=rows[0],
                 num_test=rows[1],
                 factor_names=data.space.names,
                 logvars=None if logvars is None else logvars[member],
+                categorical=run.method.categorical,
+                images=source[member],
             )
-        found.append(results | compared)
+        except UserError as error:
+            return {name: Result({}, why_not=str(error)) for name in single}
+
+    found: list[dict[str, Result]] = []
+    for member, alive in enumerate(run.alive):
+        results: dict[str, Result] = {}
+        if alive and single:
+            results = member_results(member)
+        refused = {n: Result({}, why_not=w) for n, w in why.items() if alive}
+        found.append(results | compared[member] | refused)
+    computed = [result for results in found for result in results.values()]
+    if all(result.why_not for result in computed):
+        raise UserError("; ".join(dict.fromkeys(r.why_not for r in computed)))
     return found
+
+
+def run_notes(results: Sequence[dict[str, Result]]) -> list[str]:
+    """What `notes` says of all members, each sentence once."""
+    return list(dict.fromkeys(note for found in results for note in notes(found)))
 
 
 def table(
@@ -176,15 +290,21 @@ def table(
     """The results of `score_run` as `evaluate` returns them."""
     ran: dict[str, object] = {"score_seed": settings.seed, "num_train": rows[0]}
     ran |= {"num_test": rows[1], "backend": settings.backend}
+    flat = [_values(found) for found in results]
+    every = list(dict.fromkeys(name for values in flat for name in values))
+    every = [name for name in every if "/" in name] or every
     lines = []
-    for member, label in enumerate(run.members):
-        known = run.swept[member] | {"alive": bool(run.alive[member])}
-        for name, result in results[member].items():
+    for member, name in enumerate(run.members):
+        alive = bool(run.alive[member])
+        known = run.swept[member] | {"alive": alive}
+        values = flat[member] if alive else dict.fromkeys(every, np.nan)
+        why = {metric: result.why_not for metric, result in results[member].items()}
+        for metric, value in values.items():
+            result = results[member].get(metric.split("/")[0], Result({}))
             by = {"protocol": result.ran.get("protocol", settings.protocol)}
-            lines += [
-                {"member": label, "metric": metric, "value": value} | known | ran | by
-                for metric, value in flatten({name: result}).items()
-            ]
+            line = {"member": name, "metric": metric, "value": value} | known | ran
+            note = {"note": why[metric]} if why.get(metric) else {}
+            lines.append(line | by | note)
     return pd.DataFrame(lines)
 
 
@@ -213,39 +333,15 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def population_results(
-    names: Sequence[str],
-    codes: np.ndarray,
-    logvars: np.ndarray | None,
-    settings: Settings,
-) -> list[dict[str, Result]]:
-    """A dict a model: metric -> its Result, of those names that compare models.
-
-    Args:
-      names: from `choose_metrics`; other metrics are passed over.
-      codes: (P, N, D) posterior means.
-      logvars: (P, N, D), needed if any name is in POPULATION_METRICS.
-      settings: as for all metrics.
-    """
-    chosen = [name for name in names if name in POPULATION_METRICS]
-    found: list[dict[str, Result]] = [{} for _ in codes]
-    if not chosen or logvars is None:
-        return found
-    population = Population(codes, gaussian_kl(codes, logvars))
-    for name in chosen:
-        compared = POPULATION_METRICS[name](population, settings)
-        for member, results in enumerate(found):
-            parts = {k: float(values[member]) for k, values in compared.parts.items()}
-            ran = used(name, settings.protocol) | compared.ran
-            results[name] = Result(parts, ran=ran)
-    return found
+def table_rows(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `table` as JSON can hold them: None for NaN."""
+    rows = found.to_dict("records")
+    return [{k: None if v != v else v for k, v in row.items()} for row in rows]
 
 
-def _why_alone(run: Run) -> str:
-    """Why the run's models cannot be compared with each other; "" if they can."""
-    if len(run.members) < 2:
-        return f"this run has one, {run.members[0]!r}: train several seeds"
-    if run.method.posterior is None:
-        name = run.config["method"]["name"]
-        return f"by the KL of Gaussian codes, which method {name!r} has not"
-    return ""
+def _values(results: dict[str, Result]) -> dict[str, float]:
+    """The flat values, NaN under its bare name for a metric that cannot be had."""
+    flat: dict[str, float] = {}
+    for name, result in results.items():
+        flat |= {name: np.nan} if result.why_not else flatten({name: result})
+    return flat

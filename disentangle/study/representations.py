@@ -13,7 +13,7 @@ from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
 from disentangle.study.evaluate import check_rows, code_table, sample_index
-from disentangle.study.scores import Scored, keep_scores
+from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.training import ranges
 from disentangle.training.run import Run
 from disentangle.training.writers import read_metrics
@@ -99,21 +99,33 @@ def write_losses(serving: Serving, folder: Path) -> None:
     )
 
 
+class Table(NamedTuple):
+    """Codes (N, D) of a representation, the names of the D columns, and which of
+    them are one categorical latent."""
+
+    codes: np.ndarray
+    names: list[str]
+    categorical: tuple[tuple[int, ...], ...] = ()
+
+
 def tables(
     serving: Serving, data: Dataset, index: np.ndarray
-) -> dict[tuple[str, int], tuple[np.ndarray, list[str]]]:
-    """(representation, seed) -> codes (N, D) and the names of the D columns.
+) -> dict[tuple[str, int], Table]:
+    """(representation, seed) -> its Table; only of models that did not diverge.
 
     A supervised representation is the concatenation of every task's subspace,
-    taken from the network that serves the task.
+    taken from the network that serves the task. Every member of the VAE's run is one,
+    with its own seed; members of a sweep are a representation for each setting.
     """
     encoded = {
         id(run): code_table(run, data, index)
         for run in (serving.multitask, serving.networks, serving.vae)
     }
     found = {}
-    for position, seed in enumerate(serving.seeds):
+    for seed in serving.seeds:
         for name, servers in serving.servers(seed).items():
+            if not all(run.alive[member] for run, member in servers.values()):
+                continue
             parts, names = [], []
             for task, (run, member) in servers.items():
                 columns = [
@@ -121,11 +133,13 @@ def tables(
                 ]
                 parts.append(encoded[id(run)][member][:, columns])
                 names += [f"{task} {i + 1}" for i in range(len(columns))]
-            found[name, seed] = np.concatenate(parts, axis=1), names
-        if position < len(serving.vae.members):
-            codes = encoded[id(serving.vae)][position]
-            label = serving.vae.config["method"]["name"]
-            found[label, seed] = codes, [f"z{i + 1}" for i in range(codes.shape[1])]
+            found[name, seed] = Table(np.concatenate(parts, axis=1), names)
+    vae = serving.vae
+    for member, codes in enumerate(encoded[id(vae)]):
+        if vae.alive[member]:
+            names = [f"z{i + 1}" for i in range(codes.shape[1])]
+            label, seed = member_label(vae, member), int(vae.swept[member]["seed"])
+            found[label, seed] = Table(codes, names, vae.method.categorical)
     return found
 
 
@@ -145,7 +159,7 @@ def write_scores(
     scored = []
     found = tables(serving, data, index)
     settings = Settings(section["seed"], section["backend"])
-    for (name, seed), (codes, names) in bars.over(
+    for (name, seed), (codes, names, categorical) in bars.over(
         list(found.items()), "score", unit="code table", shown=progress
     ):
         table = {"codes": codes, "factors": factors}
@@ -158,6 +172,7 @@ def write_scores(
             num_train=section["num_train"],
             num_test=section["num_test"],
             factor_names=data.space.names,
+            categorical=categorical,
         )
         scored.append(Scored(name, seed, names, results))
     keep_scores(folder, scored, data.space.names)

@@ -40,16 +40,23 @@ class Scored(NamedTuple):
 
 
 def scored_members(run: Run, results: Sequence[dict[str, Result]]) -> list[Scored]:
-    """A Scored a member; members that differ in nothing but the seed share a name."""
+    """A Scored a living member; those that differ in the seed alone share a name."""
     return [
-        Scored(_label(run, name), int(swept["seed"]), _code_names(run, found), found)
-        for name, swept, found in zip(run.members, run.swept, results, strict=True)
+        Scored(
+            member_label(run, member),
+            int(run.swept[member]["seed"]),
+            _code_names(run, found),
+            found,
+        )
+        for member, found in enumerate(results)
+        if run.alive[member]
     ]
 
 
-def _label(run: Run, member: str) -> str:
+def member_label(run: Run, member: int) -> str:
     """ "beta=4,seed=1" -> "beta=4"; the method's name where nothing is swept."""
-    parts = [part for part in member.split(",") if not part.startswith("seed=")]
+    named = run.members[member].split(",")
+    parts = [part for part in named if not part.startswith("seed=")]
     return ",".join(parts) or str(run.config["method"]["name"])
 
 
@@ -67,6 +74,22 @@ def _code_names(run: Run, results: dict[str, Result]) -> list[str]:
     return names
 
 
+def _kept(ran: dict[str, object]) -> dict[str, object]:
+    """What holds for all representations alike."""
+    own = ("codes", "categorical")
+    return {k: v for k, v in ran.items() if k not in own}
+
+
+def _matrix_rows(codes: Sequence[str], result: Result, array: str) -> list[str]:
+    """Names of a matrix's rows: codes, or latents ("c1" a categorical one)."""
+    groups = result.ran.get("categorical")
+    if len(codes) == len(result.arrays[array]) or not isinstance(groups, list):
+        return list(codes)
+    first = {group[0]: f"c{i + 1}" for i, group in enumerate(groups)}
+    inner = {column for group in groups for column in group[1:]}
+    return [first.get(i, z) for i, z in enumerate(codes) if i not in inner]
+
+
 def keep_scores(
     folder: Path, scored: Sequence[Scored], factor_names: Sequence[str]
 ) -> None:
@@ -76,7 +99,8 @@ def keep_scores(
     and `ran`, metric -> how it was computed. The matrices are those of DCI
     (importance) and MIG (mutual information in nats, beside the factors' `entropy`
     and, by "<representation>:shuffled", what shuffled factors give), for whichever of
-    the two was asked for.
+    the two was asked for. A metric that could not be had has its reason in `ran`,
+    under "why_not".
     """
     rows: list[dict[str, Any]] = []
     ran: dict[str, Any] = {}
@@ -84,19 +108,24 @@ def keep_scores(
     for name, seed, codes, results in scored:
         rows.append({"representation": name, "seed": seed} | flatten(results))
         for metric, result in results.items():
-            ran[metric] = {k: v for k, v in result.ran.items() if k != "codes"}
+            why = {"why_not": result.why_not} if result.why_not else {}
+            if not why or metric not in ran:  # of one member, another may have it
+                ran[metric] = _kept(result.ran) | why
         for file, (metric, array) in MATRICES.items():
-            if metric in results and name not in arrays[file]:
-                arrays[file][name] = results[metric].arrays[array]
-                arrays[file][f"{name}:codes"] = np.asarray(codes)
-                floor = results[metric].arrays.get("shuffled")
-                if floor is not None:
-                    arrays[file][f"{name}:shuffled"] = floor
-        if "mig" in results:
-            arrays["information.npz"]["entropy"] = results["mig"].arrays["entropy"]
+            result = results.get(metric, Result({}))
+            if array in result.arrays and name not in arrays[file]:
+                arrays[file][name] = result.arrays[array]
+                names = _matrix_rows(codes, result, array)
+                arrays[file][f"{name}:codes"] = np.asarray(names)
+                factors = result.ran.get("factor_names", factor_names)
+                arrays[file]["factors"] = np.asarray(factors)
+                if "entropy" in result.arrays:
+                    arrays[file]["entropy"] = result.arrays["entropy"]
+                if "shuffled" in result.arrays:
+                    arrays[file][f"{name}:shuffled"] = result.arrays["shuffled"]
     for file, found in arrays.items():
         if found:
-            write_arrays(folder / file, {"factors": np.asarray(factor_names)} | found)
+            write_arrays(folder / file, found)
     write_json(folder / "scores.json", {"rows": rows, "ran": ran})
     for file, found in arrays.items():
         if not found:  # of scores that were replaced here

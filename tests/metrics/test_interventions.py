@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from disentangle.errors import UserError
 from disentangle.metrics import Settings, code_table
+from disentangle.metrics.base import Images
 from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.factor_vae import factor_vae
 from disentangle.metrics.interventions import (
@@ -105,14 +106,15 @@ def test_the_table_gives_what_new_images_give(metric, kind):
 
 @pytest.mark.parametrize("metric", SCORES)
 def test_the_seed_fixes_all_and_threads_nothing(metric):
-    factors = draw(np.random.default_rng(2), 900)
-    table = code_table(encode(factors, "mixed") + 0.1, factors)
+    factors = draw(np.random.default_rng(2), 6000)
+    noise = np.random.default_rng(3).normal(size=(6000, 6))
+    table = code_table(encode(factors, "mixed") + noise, factors)
     one = metric(table, Settings(seed=3, jobs=1))
     assert metric(table, Settings(seed=3, jobs=2)).parts == one.parts
     assert metric(table, Settings(seed=4)).parts != one.parts
 
 
-@pytest.mark.parametrize("metric", SCORES)
+@pytest.mark.parametrize("metric", [factor_vae, beta_vae])
 def test_tiny_tables_and_values_that_only_test_rows_have(metric):
     factors = np.array([[0, 1], [1, 1], [2, 0], [3, 1], [4, 0], [7, 9]])
     codes = np.random.default_rng(4).normal(size=(6, 3))
@@ -151,15 +153,104 @@ def test_paper_votes_are_800():
     assert (found.ran["batch"], found.ran["judged_votes"]) == (200, 800)
 
 
-def test_z_max_has_no_score_where_no_factor_is_ever_alone():
+GRID = (3, 6, 40, 32, 32)
+
+
+def grid_codes(factors):
+    """dSprites' factors, standardised and mixed linearly with noise in their sum."""
+    sizes = np.array(GRID)
+    x = (factors - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
+    turn = np.random.default_rng(1).normal(size=(5, 5)) / 2 + np.eye(5)
+    return np.tanh(x @ turn)
+
+
+def test_z_max_draws_the_images_that_its_votes_need():
+    """The literal definition in float64 on dSprites' grid, vote by vote."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, GRID, (4000, 5))
+    asked = []
+
+    def encoded(rows):
+        asked.append(len(rows))
+        return grid_codes(rows)
+
+    table = code_table(grid_codes(factors), factors, images=Images(GRID, encoded))
+    found = z_max_variance(table, Settings())
+    scale = np.var(grid_codes(rng.integers(0, GRID, (5000, 5))), axis=0, ddof=1)
+    votes = np.zeros((5, 5), int)
+    for k in range(5):
+        for _ in range(600):
+            rows = np.tile(rng.integers(0, GRID), (GRID[k], 1))
+            rows[:, k] = np.arange(GRID[k])
+            votes[k, np.argmax(np.var(grid_codes(rows), axis=0) / scale)] += 1
+    expected = votes.max(axis=0).sum() / votes.sum()
+    assert 0.5 < expected < 0.95
+    assert found.parts["score"] == pytest.approx(expected, abs=0.04)
+    assert asked == [160 * sum(GRID)]  # at once
+    assert found.ran["estimator"].startswith("images drawn anew")
+
+
+def test_z_max_refuses_a_table_of_pairs():
+    factors = np.random.default_rng(0).integers(0, GRID, (4000, 5))
+    table = code_table(grid_codes(factors), factors)
+    with pytest.raises(UserError, match=r"have 1 of its 3 values \(median\), and 2 is"):
+        z_max_variance(table, Settings())
     line = np.arange(40)
     factors = np.stack([line, line[::-1]], axis=1)
-    found = z_max_variance(code_table(factors * 1.0, factors, num_train=40), Settings())
-    assert found.parts == {} and found.ran["factors_judged"] == []
-    part = np.array([[0, 0], [1, 0], [2, 1], [3, 2]])  # the second never varies alone
-    found = z_max_variance(code_table(part * 1.0, part, num_train=4), Settings())
-    assert found.ran["factors_judged"] == ["factor 0"]
-    assert found.parts == {"score": 1.0}
+    with pytest.raises(UserError, match=r"have 1 of its 40 values .*, and 10 is the"):
+        z_max_variance(code_table(factors * 1.0, factors, num_train=40), Settings())
+
+
+def test_factor_vae_of_a_table_is_not_lower_than_of_new_images():
+    """Mean over tables of 15,000 rows; orientation has 125 test rows a value."""
+    rng = np.random.default_rng(3)
+    scale = np.var(grid_codes(rng.integers(0, GRID, (10_000, 5))), axis=0, ddof=1)
+
+    def literal(votes):
+        table = np.zeros((5, 5))
+        for k in range(5):
+            rows = rng.integers(0, GRID, (votes, 64, 5))
+            rows[:, :, k] = rows[:, :1, k]
+            local = np.var(grid_codes(rows), axis=1, ddof=1) / scale
+            table[k] = np.bincount(local.argmin(axis=1), minlength=5)
+        return table
+
+    names, judge = literal(1000).argmax(axis=0), literal(2000)
+    expected = judge[names, np.arange(5)].sum() / judge.sum()
+    scores = []
+    for seed in range(4):
+        factors = rng.integers(0, GRID, (15_000, 5))
+        table = code_table(grid_codes(factors), factors)
+        scores.append(factor_vae(table, Settings(seed=seed)).parts["score"])
+    assert "note" not in factor_vae(table, Settings()).ran
+    assert np.mean(scores) == pytest.approx(expected, abs=0.015)
+
+
+def test_factor_vae_takes_the_images_it_needs_or_says_that_it_is_low():
+    factors = np.random.default_rng(0).integers(0, GRID, (3000, 5))
+    few = code_table(grid_codes(factors), factors)
+    assert "the score comes out low" in factor_vae(few, Settings()).ran["note"]
+    source = Images(GRID, grid_codes)
+    more = factor_vae(
+        code_table(grid_codes(factors), factors, images=source), Settings()
+    )
+    assert more.ran["images_drawn"] == 2 * 64 * 40
+    assert "note" not in more.ran
+
+
+def test_a_batch_holds_different_rows_where_there_are_enough():
+    rng = np.random.default_rng(9)
+    within = groups(np.arange(40) % 2)
+    drawn = draw_shared(within, np.repeat([0, 1], 20_000), 15, rng)
+    assert all(len(set(row)) == 15 for row in drawn[:500])
+    counts = np.bincount(drawn[:20_000].ravel(), minlength=40)[::2]
+    assert chisquare(counts).pvalue > 1e-3
+    pairs = np.zeros((40, 40))
+    for row in drawn[:20_000]:
+        pairs[np.ix_(row, row)] += 1
+    together = pairs[::2, ::2][~np.eye(20, dtype=bool)]
+    assert together.min() > 0.9 * together.mean()  # no pair is rare
+    assert draw_shared(within, np.zeros(3, int), 30, rng).shape == (3, 30)
 
 
 def test_groups_and_draws_share_the_value_and_are_uniform():
@@ -193,7 +284,7 @@ def test_local_variances_are_those_inside_the_groups():
     codes, kind = rng.normal(size=(30, 2)), np.arange(30) % 3
     found = local_variances(codes, groups(kind), np.arange(20), 30_000, 5, rng)
     assert found.shape == (30_000, 2)
-    inside = [codes[kind == kind[row]].var(axis=0) for row in range(20)]
+    inside = [codes[kind == kind[row]].var(axis=0, ddof=1) for row in range(20)]
     np.testing.assert_allclose(found.mean(axis=0), np.mean(inside, axis=0), rtol=0.03)
 
 

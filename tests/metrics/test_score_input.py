@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from disentangle.errors import UserError
@@ -10,12 +11,15 @@ from disentangle.metrics import (
     Settings,
     choose_metrics,
     code_table,
+    read_codes,
     score,
     score_details,
 )
+from disentangle.metrics.order import sorted_factor
 
 RNG = np.random.default_rng(0)
 FACTORS = np.stack([RNG.integers(0, k, 90) for k in (3, 4)], axis=1)
+RANDOM = RNG.integers(0, 2, 90)
 CODES = FACTORS + RNG.normal(size=(90, 2))
 
 
@@ -42,7 +46,27 @@ def changed(array, row, column, value):
         (CODES, changed(FACTORS, 5, 0, 0.5), r"factors\[5, 0\] = 0.5 is not an int"),
         (CODES, changed(FACTORS, 5, 0, np.nan), r"factors\[5, 0\] = nan is not an int"),
         (CODES, FACTORS - 1, r"= -1 is negative"),
-        (CODES, FACTORS * [1, 0], "'factor 1' is 0 in all 60 training rows: shuffle"),
+        (CODES, FACTORS * 0, "no factor to score: 'factor 0' is constant: it is 0"),
+        (
+            np.ma.masked_greater(CODES, 4.5),
+            FACTORS,
+            r"codes has \d+ masked values; the",
+        ),
+        (
+            list(np.ma.masked_greater(CODES, 4.5)),
+            FACTORS,
+            r"codes has \d+ masked value",
+        ),
+        (CODES, np.ma.masked_equal(FACTORS, 3), r"factors has \d+ masked values; the"),
+        (pd.DataFrame(CODES).astype("Float64").where(CODES < 4), FACTORS, "is <NA>"),
+        (
+            pd.DataFrame(CODES),
+            pd.DataFrame(FACTORS)[::-1],
+            "same rows in different orders",
+        ),
+        (CODES, FACTORS.astype(np.uint64) + 2**63, "is not an integer|must hold"),
+        (CODES.astype(object) * 1j, FACTORS, r"codes\[0, 0\] is .*j"),
+        (np.array([["a"] * 2] * 90, object), FACTORS, r"codes\[0, 0\] is 'a'"),
     ],
 )
 def test_bad_arrays(codes, factors, says):
@@ -78,9 +102,74 @@ def test_bad_settings(settings, says):
         score(CODES, FACTORS, **settings)
 
 
-def test_the_constant_factor_is_called_by_its_name():
-    with pytest.raises(UserError, match="'shape' is 1 in all"):
-        score(CODES, FACTORS * [0, 1] + [1, 0], "mig", factor_names=["shape", "scale"])
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_a_constant_factor_is_named_and_left_out(column):
+    names = ["shape", "scale"]
+    names.insert(column, "colour")
+    whole = np.insert(FACTORS, column, 7, axis=1)
+    with pytest.warns(UserWarning, match="'colour' is constant: it is 7 in all rows"):
+        found = score(CODES, whole, "mig,sap,unsupervised", factor_names=names)
+    assert found == score(CODES, FACTORS, "mig,sap,unsupervised")
+    details = score_details(CODES, whole, "mig", factor_names=names)["mig"]
+    assert details.ran["factor_names"] == ["shape", "scale"]
+    assert list(details.ran["left_out"]) == ["colour"]
+
+
+def test_a_factor_that_is_constant_in_the_training_rows_alone_says_shuffle():
+    late = np.hstack([FACTORS, (np.arange(90) >= 60)[:, None]])
+    with pytest.warns(UserWarning, match="varies only after them: shuffle"):
+        found = score(CODES, late, "mig")
+    assert found == score(CODES, FACTORS, "mig")
+    early = np.hstack([FACTORS, np.where(np.arange(90) < 60, RANDOM, 0)[:, None]])
+    assert "sap/score" in score(CODES, early, "sap")
+
+
+def test_without_a_varying_factor_scores_that_need_none_go_on():
+    with pytest.warns(UserWarning) as told:
+        found = score(CODES, FACTORS * 0, "mig,unsupervised")
+    assert {name.split("/")[0] for name in found} == {"unsupervised"}
+    assert any("mig is left out: mig has no factor" in str(w.message) for w in told)
+
+
+def test_rows_in_grid_order_are_noticed():
+    grid = np.stack([axis.ravel() for axis in np.indices((3, 4, 10))], axis=1)
+    rng = np.random.default_rng(0)
+    for rows in (grid, grid[::-1], grid[:, [2, 0, 1]]):
+        with pytest.warns(UserWarning, match="rows are not in random order.*shuffle"):
+            score(rows + 0.1 * rng.normal(size=rows.shape), rows, "unsupervised")
+    for seed in range(200):  # and random rows are not
+        rng = np.random.default_rng(seed)
+        size = int(rng.integers(5, 400))
+        rows = rng.integers(0, [2, 3, 40], (size, 3))
+        rare = (rng.random((size, 1)) < 0.05).astype(int)
+        assert sorted_factor(np.hstack([rows, rare])) is None
+
+
+def test_one_metric_that_cannot_be_had_costs_only_itself():
+    one = CODES[:, :1]
+    with pytest.warns(UserWarning, match="mig is left out: .* codes has one column"):
+        found = score(one, FACTORS, "mig,modularity")
+    assert list(found) == ["modularity/score"]
+    with pytest.raises(UserError, match="codes has one column"):
+        score(one, FACTORS, "mig")
+    details = score_details(CODES, FACTORS, "sap,mig", num_train=90)
+    assert "needs test rows" in details["sap"].why_not and not details["mig"].why_not
+    with pytest.raises(UserError, match=r"sap needs test rows.*dci needs test rows"):
+        score(CODES, FACTORS, "sap,dci", num_train=90)
+
+
+def test_categorical_columns_are_checked_and_read_from_the_file(tmp_path):
+    for wrong in ([[0, 2]], [[0], [0, 1]], [0, 1], "01", [[]], [[0.0, 1.0]]):
+        with pytest.raises(UserError, match="categorical must be lists of columns"):
+            score(CODES, FACTORS, "dci", categorical=wrong)
+    wide = np.hstack([CODES, np.eye(3)[FACTORS[:, 0]]])
+    labels = np.array([0, 0, 1, 1, 1])
+    path = tmp_path / "codes.npz"
+    np.savez(path, codes=wide, factors=FACTORS, categorical=labels)
+    assert read_codes(path).categorical == ((2, 3, 4),)
+    narrow = np.hstack([CODES, FACTORS[:, :1]])
+    expected = score(narrow, FACTORS, "mig", categorical=[[2]])
+    assert score(wide, FACTORS, "mig", categorical=[(2, 3, 4)]) == expected
 
 
 @pytest.mark.parametrize(
@@ -116,6 +205,8 @@ def test_arrays_of_many_kinds_give_the_same_score():
         (jnp.asarray(codes, jnp.bfloat16), FACTORS.astype(np.float32)),
         (codes.astype(np.float16), FACTORS.astype(np.uint8)),
         (np.asfortranarray(codes), FACTORS),
+        (pd.DataFrame(codes), pd.DataFrame(FACTORS).astype("Int64")),
+        (codes.astype(object), np.ma.array(FACTORS)),
     ]:
         assert score(codes_like, factors_like, "mig") == pytest.approx(expected)
 

@@ -22,7 +22,7 @@ def run(toy):
 def first(run, members):
     """The run as if it had only its first members."""
     names, swept = run.members[:members], run.swept[:members]
-    return replace(run, members=names, swept=swept)
+    return replace(run, members=names, swept=swept, alive=run.alive[:members])
 
 
 def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
@@ -42,7 +42,63 @@ def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
     single = {f"{name}/score" for name in METRICS}
     everything = evaluate(run, "all", **rows)
     assert set(everything["metric"]) == single | {"udr/score"}
-    assert set(evaluate(first(run, 1), "all", **rows)["metric"]) == single
+    with pytest.warns(UserWarning, match="udr is left out: .*this run has one"):
+        alone = evaluate(first(run, 1), "all", **rows)
+    assert set(alone["metric"]) == single | {"udr"}
+    assert alone.set_index("metric")["value"].isna().sum() == 1
+
+
+def test_udr_compares_members_of_equal_hyperparameters(toy):
+    quick = {"steps": 2, "batch_size": 8, "progress": False}
+    quick |= {"encoder": "dense", "decoder": "dense", "seeds": 3}
+    sweep = dt.train("beta_vae", toy, beta=[1.0, 8.0], **quick)
+    alone = dt.train("beta_vae", toy, beta=8.0, **quick)
+    rows = {"data": toy, "num_train": 60, "num_test": 10}
+    found, peers = evaluate(sweep, "udr", **rows), evaluate(alone, "udr", **rows)
+    np.testing.assert_allclose(found["value"][3:], peers["value"], atol=1e-5)
+    # One of beta=8 diverged: no peer, no score, and the others go on.
+    two = replace(sweep, alive=np.array([True] * 3 + [True, False, True]))
+    found = evaluate(two, "mig,udr", **rows)
+    udr_rows = found[found["metric"] == "udr/score"].reset_index()
+    assert udr_rows["value"].isna().tolist() == [False] * 4 + [True, False]
+    assert found[~found["alive"]]["value"].isna().all()
+    one = replace(sweep, alive=np.array([True] * 3 + [True, False, False]))
+    with pytest.warns(UserWarning, match="'beta=8,seed=0' has no living one"):
+        found = evaluate(one, "mig,udr", **rows)
+    last = found[found["member"] == "beta=8,seed=0"]
+    assert last["metric"].tolist() == ["mig/score", "udr"]
+    assert last["value"].isna().tolist() == [False, True]
+    none = replace(sweep, alive=np.zeros(6, bool))
+    assert evaluate(none, "mig", **rows)["value"].isna().all()
+
+
+def test_a_member_whose_codes_are_broken_costs_only_itself(run, toy):
+    class Broken:
+        """One member's codes are NaN though nothing says that it diverged."""
+
+        def __getattr__(self, name):
+            return getattr(run, name)
+
+        def posterior(self, images):
+            means, logvars = run.posterior(images)
+            lost = np.arange(len(means))[:, None, None] == 1
+            return np.where(lost, np.nan, means), logvars
+
+    rows = {"data": toy, "num_train": 60, "num_test": 10, "progress": False}
+    with pytest.warns(UserWarning, match="mig is left out: codes has .* NaN"):
+        table = evaluate(Broken(), "mig", **rows)
+    assert table["value"].isna().tolist() == [False, True, False]
+    assert "NaN" in table["note"][1]
+
+
+def test_evaluate_draws_the_images_of_z_max_once_for_all_members(run, toy):
+    calls = []
+    rows = {"data": toy, "num_train": 20, "num_test": 10}
+    told = lambda what, done, total: calls.append((what, done, total))
+    table = evaluate(run, "z_max_variance", progress=told, **rows)
+    assert table["value"].between(0, 1).all() and len(table) == 3
+    encoded = [call for call in calls if call[0] == "encode" and call[1] == 0]
+    assert len(encoded) == 2 and encoded[1][2] <= len(toy)  # rows; different images
 
 
 def test_udr_is_refused_before_any_compute_where_it_cannot_be(run):
