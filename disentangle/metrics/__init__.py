@@ -74,7 +74,7 @@ METRICS: dict[str, Metric] = {
 }
 
 # Those that look at no factor.
-WITHOUT_FACTORS = ("unsupervised",)
+WITHOUT_FACTORS = ("unsupervised", "wsepin")
 
 # Those that compare several models; a run has them, one table of codes has not.
 POPULATION_METRICS: dict[str, PopulationMetric] = {
