@@ -12,6 +12,7 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
+from disentangle.methods.activity import is_active
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
@@ -25,7 +26,6 @@ EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
 POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, pictures a side
 NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
-ACTIVE = 0.01  # Var_x(E[z|x]) of an active unit is above it (Burda et al. 2016)
 
 
 class Survey(NamedTuple):
@@ -167,7 +167,24 @@ def active_units(codes: np.ndarray) -> np.ndarray:
     Returns:
       (P,) int64.
     """
-    return (codes.astype(np.float64).var(axis=1) > ACTIVE).sum(axis=1)
+    return is_active(codes.astype(np.float64).var(axis=1)).sum(axis=1)
+
+
+def active_latents(
+    run: Run, data: Dataset, *, images: int = ROWS, seed: int = 0
+) -> np.ndarray:
+    """Which latents of every member tell images apart (methods/activity.py).
+
+    A member without any has collapsed: `~active_latents(run, data).any(1)`.
+
+    Returns:
+      (P, D) bool.
+    """
+    codes, logvars = posterior_table(run, data, sample_index(data, images, seed=seed))
+    variance = codes.astype(np.float64).var(axis=1)
+    if logvars is None:
+        return is_active(variance)
+    return is_active(variance, np.exp(logvars.astype(np.float64)).mean(axis=1))
 
 
 def refresh_pictures(source: Path, out: Path | None = None) -> Path:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.samplers import Pool
+from disentangle.methods.activity import code_logs, collapsed, moments
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
 from disentangle.progress import say, stage
@@ -22,6 +23,7 @@ from disentangle.training.writers import Writer
 
 CHUNK_SECONDS = 1.0  # how often the progress bar moves
 EVAL_BATCH = 250
+ENOUGH = 50  # test images, to say that a member has one code for all
 
 
 class Observer(NamedTuple):
@@ -95,7 +97,8 @@ def compile_programs(
         return jax.jit(all_members, donate_argnums=0)
 
     def evaluate(state: TrainState, pool: Pool, index: jax.Array):
-        """Every member's losses, means over the batches `index` (batches, B)."""
+        """Every member's losses, means over the batches `index` (batches, B), and
+        which of its latents tell their images apart."""
 
         def member(state, traced):
             """The losses of one member, at its own step, with one key for all."""
@@ -104,7 +107,7 @@ def compile_programs(
             def part(index):
                 key = jax.random.key(0)
                 batch = method.arrange(tested, index, key)
-                return evaluate_losses(
+                losses = evaluate_losses(
                     method,
                     state.params,
                     traced.method,
@@ -112,9 +115,11 @@ def compile_programs(
                     key=key,
                     step=state.step,
                 )
+                return losses, moments(method, state.params, batch.images)
 
-            logs = jax.lax.map(part, index)
-            return jax.tree.map(lambda x: x.mean(0), logs)
+            found = jax.lax.map(part, index)
+            logs, codes = jax.tree.map(lambda x: x.mean(0), found)
+            return logs | code_logs(codes)
 
         return population.over_members(member)(state, traced)
 
@@ -178,8 +183,11 @@ def run_loop(
             if step % config["log_every"] == 0 or last:
                 now = write_window(now, plan, writers, step, bar)
             if config["eval_every"] and (step % config["eval_every"] == 0 or last):
-                logs = programs.evaluate(now.state, pool, _batched(test_index))
-                write_rows(writers, plan, step, "test", jax.device_get(logs))
+                batches = _batched(test_index)
+                logs = jax.device_get(programs.evaluate(now.state, pool, batches))
+                write_rows(writers, plan, step, "test", logs)
+                if last:
+                    report_collapsed(plan, alive, logs, batches.size)
             stopped = bool(signals.number)
             due = step % config["checkpoint_every"] == 0 or last
             if checkpoints and (due or stopped):
@@ -226,6 +234,15 @@ def report_dead(
             "its parameters stay as they were before; the others go on"
         )
     return now
+
+
+def report_collapsed(plan: Plan, alive: np.ndarray, logs: Mapping, images: int) -> None:
+    """Names the living members that have one code for all of the test images."""
+    if images < ENOUGH:
+        return
+    for member, words in collapsed(logs).items():
+        if alive[member]:
+            say(f"{plan.members[member]} has collapsed: {words} ({images} test images)")
 
 
 def write_window(

@@ -11,6 +11,7 @@ from equations.reference import Inputs
 
 from disentangle.data.samplers import Pool, take
 from disentangle.methods import METHODS, base
+from disentangle.methods.activity import is_active
 from disentangle.training import population
 from disentangle.training.config import default_config, plan
 from disentangle.training.population import make_chunk
@@ -143,6 +144,31 @@ def test_every_method_learns_in_one_program_alone_and_together(
     jax.tree.map(np.testing.assert_array_equal, loaded.params, together.params)
     images = toy.images(np.arange(5))
     np.testing.assert_array_equal(loaded.encode(images), together.encode(images))
+
+
+def check_awake(codes):
+    """More than one code in use; the means deviate by more than 0.1 somewhere."""
+    assert len(np.unique(codes.round(3), axis=0)) > len(codes) // 8
+    assert is_active(codes.var(0)).any()
+
+
+def test_a_method_that_has_one_code_is_not_awake():
+    rng = np.random.default_rng(0)
+    for codes in (np.full((64, 3), 7.0), rng.normal(5.0, 0.007, (64, 3))):
+        with pytest.raises(AssertionError):
+            check_awake(np.float32(codes))
+    check_awake(rng.normal(0.0, 0.5, (64, 3)))
+
+
+@pytest.mark.parametrize("name", ["qlae", "tripod"])
+def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, name):
+    """Of 96 pictures; with the networks of Locatello et al. 2019 it is a few codes."""
+    planned = plan(default_config("toy", name).to_dict())
+    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    params = base.init(method, key=jax.random.key(0))
+    codes = np.asarray(method.represent(params, take(toy, jnp.arange(96)).images))
+    assert len(np.unique(codes, axis=0)) >= 48
+    assert np.mean([len(np.unique(column)) for column in codes.T]) >= 4
 
 
 def falling(name, method):
