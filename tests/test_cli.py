@@ -15,8 +15,15 @@ import disentangle
 from disentangle import progress
 from disentangle.__main__ import main
 from disentangle.commands import COMMANDS
+from disentangle.commands.catalogue import tables
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
+from disentangle.methods import METHODS
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.methods.tasks import KINDS
+from disentangle.metrics import METRICS
+from disentangle.nn import ENCODERS
+from disentangle.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 VAE = f"--config={ROOT}/experiments/vae.py:"
@@ -242,6 +249,23 @@ def test_a_full_disk_is_one_line(affinity, tmp_path, capsys, monkeypatch):
     assert "No space left" in said
     assert out.read_text() == "kept"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["affinity.csv", "out.json"]
+
+
+def test_list_holds_every_table():
+    listed = {name for rows in tables().values() for name in rows}
+    for table in (METHODS, METRICS, DATASETS, ENCODERS, LIKELIHOODS, KINDS, OPTIMIZERS):
+        assert set(table) <= listed
+
+
+def test_list_says_all_about_a_method_and_a_metric(capsys):
+    assert main(["list", "beta_tcvae"]) == 0
+    said = capsys.readouterr().out
+    for part in ("method.beta=6.0", "mws, mss", "Chen et al. 2018", "images alone"):
+        assert part in said
+    assert "at least 0; >= 0; 1 is the VAE" in said
+    assert main(["list", "mig"]) == 0
+    assert "parts: mig/score\n" in capsys.readouterr().out
+    assert "Did you mean 'beta_vae'" in refused(capsys, "list", "beta_vea")
 
 
 COMMANDING = "\x1b]0;owned\x07\x1b[31m\u202e\udcff"

@@ -196,6 +196,13 @@ def test_readme_links_lead_somewhere():
         assert (ROOT / "benchmarks" / f"{name}.py").exists(), name
 
 
+def test_nothing_sends_the_reader_to_somebody_elses_package():
+    """The name on the index is not ours: an extra is installed from the clone."""
+    for path in (ROOT / "disentangle").rglob("*.py"):
+        text = " ".join(path.read_text().replace('"', " ").replace("'", " ").split())
+        assert not re.search(r"pip install +disentangle", text), path
+
+
 def test_readme_recipe_is_the_tested_one():
     assert (ROOT / "tests" / "recipes" / "correlation.py").read_text() in README
 
