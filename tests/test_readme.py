@@ -5,12 +5,12 @@ nothing is computed. Slow: README's Doors one after the other, in processes of t
 own on real pictures, with the words of SMALL behind them.
 """
 
+import ast
 import inspect
 import os
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -133,8 +133,9 @@ def test_the_words_are_taken(line, checkout):
 
 def test_snippets_call_what_there_is():
     """Each `dt.` call of README's Python fits the function's arguments."""
-    calls = re.findall(r"dt\.(\w+)\((.*)\)", "\n".join(fences(README, "python")))
-    assert len(calls) >= 7
+    text = re.sub(r"\(\n\s*(.*)\n\)", r"(\1)", "\n".join(fences(README, "python")))
+    calls = re.findall(r"dt\.(\w+)\((.*)\)", text)
+    assert len(calls) >= 8
     for name, arguments in calls:
         take = lambda *given, **named: (given, named)
         names = {"take": take, "data": 0, "run": 0, "affinity": 0, "table": 0}
@@ -156,5 +157,6 @@ def test_the_doors_open_one_after_the_other(tmp_path):
     for name in ("scores.json", "out.json", "plane.png", "runs/quickstart/report.html"):
         assert (tmp_path / name).stat().st_size
     (snippet,) = [b for b in fences(README, "python") if "exported/" in b]
-    script = "import disentangle as dt\n" + textwrap.dedent(snippet).splitlines()[0]
+    first = ast.unparse(ast.parse(snippet).body[0]).replace("'", '"')
+    script = f"import disentangle as dt; {first}"
     assert shell(f".venv/bin/python -c '{script}'", tmp_path).returncode == 0
