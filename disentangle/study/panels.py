@@ -18,9 +18,9 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.study.evaluate import load_data, posterior_table, sample_index
+from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 from disentangle.training.workdir import owned, settle_config
-from disentangle.training.writers import read_metrics
 
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
@@ -47,8 +47,9 @@ def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
     """
     index = sample_index(data, ROWS, seed=seed)
     codes, logvars = posterior_table(run, data, index)
-    kl = _last_kl(run)
-    if logvars is not None:
+    if logvars is None:
+        kl = _final_kl(run, data)
+    else:
         kl = gaussian_kl(codes[:1], logvars[:1])[0]
     labels = data.space.factors(index)
     bins, entropies = histogram_bins(codes[0]), entropy(labels)
@@ -269,14 +270,9 @@ def _caption(found: Survey, latent: int, factors: Sequence[str]) -> str:
     return f"z{latent + 1}: {factors[factor]} ({share:.2f} of its entropy)"
 
 
-def _last_kl(run: Run) -> np.ndarray | None:
+def _final_kl(run: Run, data: Dataset) -> np.ndarray | None:
     """(D,) KL a latent of the first member on the test images, nats per image."""
-    rows = [] if run.workdir is None else read_metrics(run.workdir)
-    found = [
-        row["kl_by_latent"]
-        for row in rows
-        if row["split"] == "test"
-        and row["member"] == run.members[0]
-        and "kl_by_latent" in row
-    ]
-    return np.asarray(found[-1], np.float64) if found else None
+    if run.workdir is None:
+        return None
+    found = final_rows(run, data)[run.members[0]].get("kl_by_latent")
+    return None if found is None else np.asarray(found, np.float64)

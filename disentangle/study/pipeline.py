@@ -172,7 +172,7 @@ def run_pipeline(
             write_panels(vae, data, folder / "panels.npz")
         with clock("encode and score"):
             serving = representations.Serving(multitask, networks, vae, groups)
-            representations.write_losses(serving, folder)
+            representations.write_losses(serving, data, folder)
             representations.write_scores(config, serving, data, folder, progress)
     return folder
 

@@ -15,8 +15,8 @@ from disentangle.metrics.score import choose_metrics, score_details
 from disentangle.study.evaluate import check_rows, code_table, sample_index
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.training import ranges
+from disentangle.training.final import final_rows
 from disentangle.training.run import Run
-from disentangle.training.writers import read_metrics
 
 
 class Serving(NamedTuple):
@@ -78,20 +78,22 @@ def check_score(config: Mapping[str, Any]) -> None:
     check_rows(config["num_train"], config["num_test"])
 
 
-def write_losses(serving: Serving, folder: Path) -> None:
-    """losses.json: every task's test loss in the network that serves it."""
-    last: dict[tuple[str, str], list[float]] = {}
-    for run in (serving.multitask, serving.networks):
-        assert run.workdir is not None
-        for row in read_metrics(run.workdir):
-            if row["split"] == "test":
-                last[str(run.workdir), row["member"]] = row["task_losses"]
-    table: dict[str, list[list[float]]] = {}
+def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
+    """losses.json: every task's test loss in the network that serves it.
+
+    From the record of the step each run ended at, never from a log. None where a
+    network diverged.
+    """
+    runs = (serving.multitask, serving.networks)
+    rows = {id(run): final_rows(run, data) for run in runs}
+    table: dict[str, list[list[float | None]]] = {}
     for seed in serving.seeds:
         for name, servers in serving.servers(seed).items():
             losses = [
-                last[str(run.workdir), run.members[member]][serving.tasks.index(task)]
-                for task, (run, member) in servers.items()
+                rows[id(run)][run.members[member]]["task_losses"][position]
+                if run.alive[member]
+                else None
+                for position, (run, member) in enumerate(servers.values())
             ]
             table.setdefault(name, []).append(losses)
     write_json(

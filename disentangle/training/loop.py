@@ -183,7 +183,7 @@ def run_loop(
             if step % config["log_every"] == 0 or last:
                 now = write_window(now, plan, writers, step, bar)
             if config["eval_every"] and (step % config["eval_every"] == 0 or last):
-                batches = _batched(test_index)
+                batches = batched(test_index)
                 logs = jax.device_get(programs.evaluate(now.state, pool, batches))
                 write_rows(writers, plan, step, "test", logs)
                 if last:
@@ -216,7 +216,7 @@ def _until_due(step: int, steps: int, periods: Sequence[int]) -> int:
     return min([steps - step] + [p - step % p for p in periods if p])
 
 
-def _batched(index: np.ndarray) -> jax.Array:
+def batched(index: np.ndarray) -> jax.Array:
     """(n,) -> (n // b, b); what does not fill a batch is left out."""
     size = min(EVAL_BATCH, len(index))
     whole = len(index) // size * size

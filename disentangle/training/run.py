@@ -34,6 +34,7 @@ from disentangle.training.view import (
 )
 from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import (
+    FinalWriter,
     JsonlWriter,
     TensorBoardWriter,
     Writer,
@@ -163,7 +164,7 @@ def fit(
     Args:
       config: see `default_config`.
       data: the data set, already loaded.
-      workdir: folder for config.json, metrics.jsonl, checkpoints/.
+      workdir: folder for config.json, metrics.jsonl, final.json, checkpoints/.
       observers: built from the method; see `Observer`.
       progress: show the bar.
       tensorboard: also write TensorBoard summaries (needs the extra).
@@ -191,6 +192,7 @@ def fit(
 
         def open_writers(step: int) -> list[Writer]:
             writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", step)]
+            writers.append(FinalWriter(folder / "final.json"))
             if tensorboard:
                 writers.append(TensorBoardWriter(folder / "tensorboard"))
             return writers

@@ -91,6 +91,40 @@ class JsonlWriter:
         """Does nothing: every line is in the file."""
 
 
+class FinalWriter:
+    """final.json: `step`, and `rows`, member -> its values on the test images there.
+
+    The results of a run, apart from its log: written whole with every checkpoint, so
+    that at the end of a run it holds the values of the last step.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._held: dict[str, Any] | None = None
+
+    def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
+        """Holds the newest rows of the test images."""
+        if split == "test":
+            self._held = {"step": step, "rows": finite_rows(rows)}
+
+    def flush(self) -> None:
+        """Writes what is held."""
+        if self._held is not None:
+            write_json(self._path, self._held)
+
+    def close(self) -> None:
+        """Writes what is held."""
+        self.flush()
+
+
+def finite_rows(rows: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
+    """Values as strict JSON holds them: None for what is not finite."""
+    return {
+        member: {name: _finite(value) for name, value in values.items()}
+        for member, values in rows.items()
+    }
+
+
 def parameter_table(params: Any) -> str:
     """Name, shape and size of every array of one model, and the total."""
     from clu import parameter_overview

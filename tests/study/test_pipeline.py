@@ -1,6 +1,8 @@
 """The main job on toy pictures: its files agree, and it goes on after a stop."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from disentangle.report.page import write_report
 from disentangle.report.text import result_tables
 from disentangle.study import pipeline
 from disentangle.study.pipeline import default_pipeline, run_pipeline
+from disentangle.study.representations import Serving, write_losses
 from disentangle.training.run import load_run
 
 
@@ -69,6 +72,47 @@ def test_losses_come_from_the_networks_that_serve(done, toy):
                 mask = "+".join("1" if name in group else "0" for name in tasks)
                 expected = rows[f"weights={mask},seed={seed}"][t]
                 assert losses["networks"]["grouped"][seed][t] == expected
+
+
+def test_losses_do_not_come_from_a_log(done, toy, tmp_path):
+    """With logs cut to an earlier step, and without final.json, they stay."""
+    workdir = shutil.copytree(done, tmp_path / "p")
+    held = read(done, "losses.json")
+    for run in ("multitask", "networks"):
+        log = workdir / run / "metrics.jsonl"
+        lines = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if '"step": 12' not in line))
+        assert "test" in log.read_text()
+    serving = Serving(
+        load_run(workdir / "multitask"),
+        load_run(workdir / "networks"),
+        load_run(workdir / "vae"),
+        read(done, "groups.json"),
+    )
+    write_losses(serving, toy, workdir)
+    assert read(workdir, "losses.json") == held
+    (workdir / "networks/final.json").unlink()
+    (workdir / "multitask/final.json").write_text('{"step": 6, "rows": {}}')
+    write_losses(serving, toy, workdir)
+    again = read(workdir, "losses.json")
+    for name, rows in held["networks"].items():
+        np.testing.assert_allclose(again["networks"][name], rows, rtol=1e-5)
+    assert read(workdir, "multitask/final.json")["step"] == 12
+
+
+def test_a_network_that_diverged_has_no_loss(done, toy, tmp_path):
+    networks = load_run(done / "networks")
+    alive = np.arange(len(networks.members)) > 0
+    serving = Serving(
+        load_run(done / "multitask"),
+        dataclasses.replace(networks, alive=alive),
+        load_run(done / "vae"),
+        read(done, "groups.json"),
+    )
+    write_losses(serving, toy, tmp_path)
+    rows = read(tmp_path, "losses.json")["networks"]["single-task"]
+    assert [row[0] is None for row in rows] == [True, False]
+    assert all(loss is not None for row in rows for loss in row[1:])
 
 
 def test_groups_are_those_of_the_measured_matrix(done):

@@ -1,0 +1,79 @@
+"""What the models of a run are on the test images, for the step the run ended at.
+
+Never read from metrics.jsonl: a log may be cut, and its last line is then an earlier
+step's. The record is final.json; where that is missing, damaged or of another step the
+models are evaluated anew.
+"""
+
+import dataclasses
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError
+from disentangle.files import read_json, write_json
+from disentangle.training.loop import batched, compile_programs, start
+from disentangle.training.run import Run, prepare
+from disentangle.training.writers import finite_rows
+
+Rows = dict[str, dict[str, Any]]  # member -> name -> a number, a list of them, or None
+
+
+@dataclasses.dataclass(frozen=True)
+class Final:
+    """What final.json holds."""
+
+    step: int
+    rows: Rows
+
+
+def read_final(workdir: Path) -> Final | None:
+    """final.json; None where there is none, or, with a warning, it is damaged."""
+    path = workdir / "final.json"
+    if not path.exists():
+        return None
+    try:
+        return read_json(path, Final)
+    except UserError as error:
+        warnings.warn(f"{error}; the models are evaluated anew", stacklevel=2)
+        return None
+
+
+def final_rows(run: Run, data: Dataset) -> Rows:
+    """The values of every member on the test images at the run's last step.
+
+    Args:
+      run: from `fit` or `load_run`.
+      data: the data set it was trained on.
+
+    Returns:
+      member -> the names and values of a test row of its log; None for what is not
+      finite.
+    """
+    held = None if run.workdir is None else read_final(run.workdir)
+    if held and held.step == run.step and set(run.members) <= set(held.rows):
+        return held.rows
+    rows = evaluated(run, data)
+    if run.workdir is not None:
+        write_json(run.workdir / "final.json", {"step": run.step, "rows": rows})
+    return rows
+
+
+def evaluated(run: Run, data: Dataset) -> Rows:
+    """The same from the parameters: one pass over the test images."""
+    planned, method, pool, test_index = prepare(run.config, data)
+    state = start(method, planned)
+    steps = jnp.full_like(state.step, run.step)
+    state = state._replace(params=run.params, step=steps)
+    evaluate = compile_programs(planned, method, pool, ()).evaluate
+    logs = jax.device_get(evaluate(state, pool, batched(test_index)))
+    return finite_rows(
+        {
+            member: {name: values[i] for name, values in logs.items()}
+            for i, member in enumerate(run.members)
+        }
+    )
