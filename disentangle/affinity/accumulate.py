@@ -124,5 +124,7 @@ def _finish(
     elif len(count) == 1 and count.min() > 1:
         times = count[0].astype(np.float64)
         error = np.sqrt(squares[0] / (times - 1) / times)
+    if error is not None and not np.isfinite(error).all():
+        error = None  # float32 could not hold the squares: the spread is not known
     samples = int(count.max(axis=(1, 2)).sum())
     return Affinity(matrix, tasks, name, error, samples)

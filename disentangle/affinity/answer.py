@@ -11,6 +11,7 @@ import numpy as np
 
 from disentangle.affinity.partition import lexicographic
 from disentangle.affinity.scores import Scores
+from disentangle.affinity.stability import Stability
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Grouping:
       sense: "max" if the objective is maximised, "min" if it is a loss.
       method: how the answer was found.
       costs: what each group costs.
+      by_budget: the best objective for a budget of 1, 2, ... networks, up to one per
+        task (of many tasks only up to the budget that was asked); () for measured
+        groups.
+      stability: how often the groups come back when the affinity is redrawn within
+        its standard errors; None where that is not known, and `unsure` says why.
+      unsure: why there is no `stability`; "" where there is.
     """
 
     tasks: tuple[str, ...]
@@ -48,6 +55,9 @@ class Grouping:
     sense: str
     method: str
     costs: tuple[float, ...]
+    by_budget: tuple[float, ...] = ()
+    stability: Stability | None = None
+    unsure: str = "it was not asked"
 
     def to_json(self) -> dict[str, Any]:
         """A dict for strict JSON: no NaN, no infinity, None where there is nothing."""
@@ -62,6 +72,9 @@ class Grouping:
             "sense": self.sense,
             "method": self.method,
             "costs": list(self.costs),
+            "by_budget": list(self.by_budget),
+            "stability": None if self.stability is None else self.stability.to_json(),
+            "unsure": self.unsure,
         }
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from disentangle.affinity import tables
 from disentangle.errors import UserError
+from disentangle.files import read_json, reading, write_json
+
+LARGEST = 1e300  # sums over tasks stay finite
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -21,12 +27,13 @@ class Affinity:
         above 0 means that a step on the source helps the target.
       tasks: the N task names, in the order of both axes.
       method: the estimator's name, e.g. "lookahead".
-      standard_error: (N, N) float64 of `matrix`, or None where unknown.
+        The diagonal, a task's effect on itself, may be NaN: not known.
+      standard_error: (N, N) float64 of `matrix`, at least 0, or None where unknown.
       samples: how many sampled training steps were averaged (0: not known).
 
     Raises:
       UserError: no tasks, names that are empty or used twice, an array of another
-        shape, or a value that is not finite.
+        shape, or a value that is not finite or beyond 1e300 (a mean would overflow).
     """
 
     matrix: np.ndarray
@@ -38,15 +45,18 @@ class Affinity:
     def __post_init__(self) -> None:
         tasks = check_tasks(self.tasks)
         matrix = _square("matrix", self.matrix, len(tasks))
-        for source, target in np.argwhere(~np.isfinite(matrix)):
-            raise UserError(
-                f"the affinity of source {tasks[source]!r} on target "
-                f"{tasks[target]!r} is {matrix[source, target]}, not a finite number"
-            )
+        unknown = np.eye(len(tasks), dtype=bool) & np.isnan(matrix)
+        _check_values("affinity", matrix, tasks, allowed=unknown)
         object.__setattr__(self, "tasks", tasks)
         object.__setattr__(self, "matrix", matrix)
         if self.standard_error is not None:
             error = _square("standard_error", self.standard_error, len(tasks))
+            _check_values("standard error", error, tasks, allowed=unknown)
+            for source, target in np.argwhere(error < 0):
+                raise UserError(
+                    f"the standard error of source {tasks[source]!r} on target "
+                    f"{tasks[target]!r} is {error[source, target]:g}, below 0"
+                )
             object.__setattr__(self, "standard_error", error)
 
     @property
@@ -61,8 +71,59 @@ class Affinity:
             f"{self.samples} samples; {self.orientation})"
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """A dict for strict JSON that `from_json` reads bit-equal; NaN is None."""
+        plain = lambda array: [
+            [None if math.isnan(v) else v for v in row] for row in array.tolist()
+        ]
+        error = self.standard_error
+        return {
+            "tasks": list(self.tasks),
+            "matrix": plain(self.matrix),
+            "standard_error": None if error is None else plain(error),
+            "samples": self.samples,
+            "method": self.method,
+            "orientation": self.orientation,
+        }
+
+    @classmethod
+    def from_json(cls, table: Any, method: str = "given") -> Affinity:
+        """The inverse of `to_json`; `method` is used where the table names none.
+
+        Raises:
+          UserError: the table is not what `to_json` gives.
+        """
+        if not isinstance(table, Mapping) or not {"tasks", "matrix"} <= set(table):
+            raise UserError("an affinity must be a JSON object with tasks and matrix")
+        tasks, error = table["tasks"], table.get("standard_error")
+        if not isinstance(tasks, list) or not all(isinstance(t, str) for t in tasks):
+            raise UserError("the tasks of an affinity must be a list of names")
+        matrix = _numbers("matrix", table["matrix"])
+        error = None if error is None else _numbers("standard_error", error)
+        samples, method = table.get("samples", 0), table.get("method", method)
+        if not isinstance(samples, int) or not isinstance(method, str):
+            raise UserError("an affinity's samples is a count, its method a name")
+        return cls(matrix, tuple(tasks), method, error, samples)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes everything, standard errors too, as JSON that `load` reads."""
+        write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Affinity:
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: naming the file, if it is missing or damaged.
+        """
+        with reading(Path(path)):
+            return cls.from_json(read_json(Path(path)))
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes the matrix, one row a source task; `from_csv` reads it bit-equal."""
+        """Writes the matrix, one row a source task; `from_csv` reads it bit-equal.
+
+        A CSV has no standard errors: `save` keeps them.
+        """
         tables.write_matrix(path, self.matrix, self.tasks, corner="source\\target")
 
     @classmethod
@@ -86,6 +147,9 @@ class Affinity:
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     """The task names as a tuple, checked to be there, not empty and unique."""
     names = tuple(str(task) for task in tasks)
+    for name in names:
+        if not name.isprintable():
+            raise UserError(f"the task name {name!r} has characters that do not print")
     if not names:
         raise UserError("there are no tasks: at least one is needed")
     if "" in names:
@@ -96,12 +160,38 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _square(what: str, values: np.ndarray, n: int) -> np.ndarray:
+def _square(what: str, values: Any, n: int) -> np.ndarray:
     """A read-only float64 copy of `values`, checked to have shape (n, n)."""
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"the {what} must hold ({n}, {n}) real numbers") from None
     if array.shape != (n, n):
         raise UserError(
             f"the {what} of {n} tasks must be ({n}, {n}), got {array.shape}"
         )
     array.setflags(write=False)
     return array
+
+
+def _numbers(what: str, rows: Any) -> list[list[float]]:
+    """Lists of numbers from JSON; None is NaN."""
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise UserError(f"the {what} of an affinity must be a list of rows")
+    values = [value for row in rows for value in row if value is not None]
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        raise UserError(f"the {what} of an affinity must hold numbers only")
+    return [[math.nan if value is None else value for value in row] for row in rows]
+
+
+def _check_values(
+    what: str, matrix: np.ndarray, tasks: Sequence[str], allowed: np.ndarray
+) -> None:
+    """Raises UserError for the first value that cannot be calculated with."""
+    for source, target in np.argwhere(~(np.abs(matrix) <= LARGEST) & ~allowed):
+        value = matrix[source, target]
+        wrong = "beyond 1e300" if np.isfinite(value) else "not a finite number"
+        raise UserError(
+            f"the {what} of source {tasks[source]!r} on target {tasks[target]!r} is "
+            f"{value}, {wrong}"
+        )

@@ -10,14 +10,17 @@ Groups may overlap: a task may help in groups that do not serve it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from disentangle.affinity import milp, partition
+from disentangle.affinity import milp, partition, stability
+from disentangle.affinity.accept import scores_of
 from disentangle.affinity.answer import Grouping, answer
-from disentangle.affinity.base import Affinity
+from disentangle.affinity.base import LARGEST, Affinity
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.pair_scores import PairScores
 from disentangle.affinity.runner_up import runner_up
@@ -32,14 +35,18 @@ SINGLETONS = ("forbid", "diagonal", "value", "stl_zero")
 # ties. It is some hundred times the rounding error of a total, and blind to numbers
 # that the best answer avoids (say -1e9, to keep two tasks apart).
 TIE = 2.0**-42
+CURVE = 2e8  # additions up to which all budgets are tried
 
 
 def group_tasks(
-    scores: Affinity | GroupTable,
+    scores: Affinity | GroupTable | Any,
     budget: float,
     *,
+    tasks: Sequence[str] | None = None,
     singletons: str = "forbid",
     singleton_value: float | None = None,
+    redraws: int | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Grouping:
     """The best groups within a budget, exactly, for up to 20 tasks.
@@ -51,21 +58,30 @@ def group_tasks(
     Args:
       scores: an Affinity (the score of t in a group is the mean affinity of the other
         members onto t; every set of tasks is a possible group, at cost 1), or a
-        GroupTable of measured groups.
+        GroupTable of measured groups. What means one of them is taken too: a square
+        array or a pandas table, a row per SOURCE task; the path of a file that the
+        `group` command reads; the dict form of measured groups.
       budget: how many groups, or for a GroupTable how much cost in all.
+      tasks: names for a plain array; "task 1", "task 2", ... without.
       singletons: what a task scores in a group of its own, for an Affinity. "forbid":
         there are no such groups; "diagonal": its affinity with itself; "value":
         `singleton_value`; "stl_zero": 0, the gain of training alone over itself.
       singleton_value: for singletons="value".
+      redraws: how often the affinity is redrawn within its standard errors for
+        `Grouping.stability`; None is 500, fewer for large problems; 0 is not at all.
+      seed: of the redraws.
       progress: called with (done, total) additions, now and then.
 
     Returns:
       The Grouping.
 
     Raises:
-      UserError: more than 20 tasks, a budget that is not a positive number or cannot
-        pay for groups that serve all tasks, an unknown or needless option.
+      UserError: `scores` is or means none of these, more than 20 tasks, a budget that
+        is not a positive number or cannot pay for groups that serve all tasks, an
+        unknown or needless option.
     """
+    scores = scores_of(scores, tasks)
+    _check_redraws(redraws, seed)
     if len(scores.tasks) > MAX_TASKS:
         raise UserError(
             f"{len(scores.tasks)} tasks are too many: the exact grouping takes up to "
@@ -79,35 +95,121 @@ def group_tasks(
             )
         table = TableScores(scores)
         units = _table_budget(scores, table, budget)
-        return _solve(scores.tasks, scores.sense, table, table.unit, units, progress)
-    alone = _alone(scores, singletons, singleton_value)
-    pairs = PairScores(scores.matrix, alone)
+        found = _solve(scores.tasks, scores.sense, table, table.unit, units, progress)
+        return replace(found, unsure="measured groups have no standard errors")
+    alone = check_singletons(singletons, singleton_value, scores.tasks, scores.matrix)
     units = min(_count(budget), len(scores.tasks))
-    return _solve(scores.tasks, "max", pairs, Fraction(1), units, progress)
+    found = _solve(
+        scores.tasks,
+        "max",
+        PairScores(scores.matrix, alone),
+        Fraction(1),
+        units,
+        progress,
+    )
+    curve = _by_budget(PairScores(scores.matrix, alone), units)
+    return _with_stability(
+        replace(found, by_budget=curve), scores, alone, units, redraws, seed
+    )
 
 
-def _alone(
-    affinity: Affinity, singletons: str, value: float | None
+def _with_stability(
+    found: Grouping,
+    affinity: Affinity,
+    alone: np.ndarray | None,
+    budget: int,
+    redraws: int | None,
+    seed: int,
+) -> Grouping:
+    """The grouping with how often it comes back, or with why that is not known."""
+    n = len(affinity.tasks)
+    if affinity.standard_error is None:
+        return replace(found, unsure="the affinity has no standard errors")
+    count = stability.affordable(n, budget) if redraws is None else redraws
+    if redraws is None and count < stability.FEWEST:
+        words = f"{stability.FEWEST} redraws of {n} tasks take long: ask by redraws="
+        return replace(found, unsure=words)
+    if not count:
+        return replace(found, unsure="redraws=0")
+    own = alone is not None and np.array_equal(alone, affinity.matrix.diagonal())
+
+    def solve(matrix: np.ndarray) -> tuple[tuple[str, ...], ...]:
+        """The groups of a redrawn matrix, by the same tie rule."""
+        scores = PairScores(matrix, matrix.diagonal().copy() if own else alone)
+        rows = _tie_rule(scores, budget, TIE * float(np.nanmax(np.abs(matrix))) or TIE)
+        certificate = (-math.inf, -math.inf, 0.0)
+        return answer(
+            affinity.tasks, "max", scores, rows, Fraction(1), certificate
+        ).groups
+
+    done = stability.redraw(affinity, found.groups, solve, count, seed)
+    return replace(found, stability=done, unsure="")
+
+
+def _by_budget(scores: PairScores, budget: int) -> tuple[float, ...]:
+    """The best objective for 1, 2, ... networks; see `Grouping.by_budget`."""
+    n = scores.n
+    most = n if partition.work(n, (1,), n) <= CURVE else budget
+    values = scores.values(Penalty())
+    best = partition.levels(values, most)
+    tops = [partition.optimum(values, best, units) for units in range(1, most + 1)]
+    # Serving sets that are needless in a larger budget: more never is worse.
+    return tuple(float(top) / n for top in np.maximum.accumulate(tops))
+
+
+def _check_redraws(redraws: int | None, seed: int) -> None:
+    if redraws is not None and not _is_count(redraws):
+        raise UserError(f"redraws={redraws!r} must be a whole number, 0 or more")
+    if not _is_count(seed):
+        raise UserError(f"seed={seed!r} must be a whole number, 0 or more")
+
+
+def _is_count(value: object) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and bool(value >= 0)  # type: ignore[operator]
+
+
+def check_singletons(
+    singletons: str,
+    value: float | None,
+    tasks: Sequence[str],
+    matrix: np.ndarray | None = None,
 ) -> np.ndarray | None:
-    """The scores of groups of one task, or None if there are no such groups."""
+    """The scores of groups of one task, or None if there are no such groups.
+
+    Args:
+      singletons, value: see `group_tasks`.
+      tasks: the N names.
+      matrix: (N, N) the affinities; None before they are measured.
+
+    Raises:
+      UserError: an unknown choice, a value missing or needless or not finite, an
+        only task that may not be alone, a diagonal that is asked for and not known.
+    """
     if singletons not in SINGLETONS:
         raise unknown("singletons", singletons, SINGLETONS)
-    n = len(affinity.tasks)
     if (singletons == "value") != (value is not None):
         raise UserError(
             "singleton_value is needed for singletons='value', and only there; got "
             f"singletons={singletons!r} and singleton_value={value!r}"
         )
-    if value is not None and not math.isfinite(value):
+    if value is not None and not (_is_number(value) and abs(value) <= LARGEST):
         raise UserError(f"singleton_value must be a finite number, got {value}")
-    if singletons == "forbid" and n == 1:
+    if singletons == "forbid" and len(tasks) == 1:
         raise UserError(
-            f"the only task, {affinity.tasks[0]!r}, cannot be grouped where groups of "
+            f"the only task, {tasks[0]!r}, cannot be grouped where groups of "
             "one are forbidden; choose singletons='diagonal', 'value' or 'stl_zero'"
+        )
+    n = len(tasks)
+    own = np.zeros(n) if matrix is None else matrix.diagonal().copy()
+    for task in np.flatnonzero(np.isnan(own) & (singletons == "diagonal")):
+        raise UserError(
+            f"singletons='diagonal' needs the affinity of {tasks[task]!r} with itself, "
+            "which is not known"
         )
     choices = {
         "forbid": None,
-        "diagonal": affinity.matrix.diagonal().copy(),
+        "diagonal": own,
         "value": None if value is None else np.full(n, float(value)),
         "stl_zero": np.zeros(n),
     }
@@ -162,7 +264,7 @@ def _solve(
     blocks = partition.trace(values, best, budget, slack=0.0)
     rows = [scores.best_row(block.served, block.cost, Penalty()) for block in blocks]
     scales = [scores.scale(row, b.served) for row, b in zip(rows, blocks, strict=True)]
-    tie = TIE * max(scales)
+    tie = max(TIE * max(scales), 5e-324) if max(scales) else 0.0
     second = runner_up(scores, values, best, budget, rows, enough=top - tie)
     if second >= top - tie:
         rows = _tie_rule(scores, budget, tie or TIE)

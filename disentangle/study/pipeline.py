@@ -56,6 +56,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
             "data": section,
             "budget": 2,  # networks, each costing 1
             "singletons": "forbid",
+            "singleton_value": None,  # a number, for singletons="value"
             "affinity": {
                 "estimators": ("lookahead", "cosine"),
                 "group_by": "lookahead",
@@ -209,27 +210,20 @@ def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -
         progress=progress,
     )
     measured = affinities(run)
-    measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
-    tables = {
-        name: {
-            "tasks": list(aff.tasks),
-            "matrix": aff.matrix.tolist(),
-            "standard_error": None
-            if aff.standard_error is None
-            else aff.standard_error.tolist(),
-            "samples": aff.samples,
-            "orientation": aff.orientation,
-        }
-        for name, aff in measured.items()
-    }
+    tables = {name: found.to_json() for name, found in measured.items()}
     write_json(folder / "affinity.json", tables)
+    measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
     return run
 
 
 def choose_groups(config: dict, folder: Path) -> dict[str, Any]:
     """The exact grouping of the measured affinity; writes groups.json."""
-    affinity = Affinity.from_csv(folder / "affinity.csv")
-    grouping = group_tasks(affinity, config["budget"], singletons=config["singletons"])
+    grouping = group_tasks(
+        measured_affinity(config, folder),
+        config["budget"],
+        singletons=config["singletons"],
+        singleton_value=config["singleton_value"],
+    )
     groups = grouping.to_json() | {
         "budget": config["budget"],
         "affinity": config["affinity"]["group_by"],
@@ -238,11 +232,18 @@ def choose_groups(config: dict, folder: Path) -> dict[str, Any]:
     return groups
 
 
+def measured_affinity(config: dict, folder: Path) -> Affinity:
+    """The affinity that chooses the groups, from affinity.json."""
+    path, name = folder / "affinity.json", config["affinity"]["group_by"]
+    with reading(path):
+        return Affinity.from_json(read_json(path)[name], method=name)
+
+
 def train_networks(
     config: dict, groups: dict, data: Dataset, folder: Path, progress: bool
 ) -> Run:
     """Single-task and grouped networks as one population over task weights."""
-    names = Affinity.from_csv(folder / "affinity.csv").tasks
+    names = measured_affinity(config, folder).tasks
     masks = [[name] for name in names]
     masks += [group for group in groups["groups"] if 1 < len(group) < len(names)]
     weights = [[float(name in mask) for name in names] for mask in masks]

@@ -39,6 +39,9 @@ def test_a_good_table_is_read_in_task_order(tmp_path):
         "sense": "min",
         "method": "partition dynamic programme (exact)",
         "costs": [0.5, 1.0],
+        "by_budget": [],
+        "stability": None,
+        "unsure": "measured groups have no standard errors",
     }
 
 
