@@ -174,14 +174,19 @@ def _square(what: str, values: Any, n: int) -> np.ndarray:
     return array
 
 
-def _numbers(what: str, rows: Any) -> list[list[float]]:
-    """Lists of numbers from JSON; None is NaN."""
+def _numbers(what: str, rows: Any) -> np.ndarray:
+    """An array of JSON's lists of numbers; None is NaN."""
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise UserError(f"the {what} of an affinity must be a list of rows")
     values = [value for row in rows for value in row if value is not None]
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
         raise UserError(f"the {what} of an affinity must hold numbers only")
-    return [[math.nan if value is None else value for value in row] for row in rows]
+    try:
+        return np.array(
+            [[math.nan if v is None else v for v in row] for row in rows], np.float64
+        )
+    except (ValueError, OverflowError):
+        raise UserError(f"the {what} of an affinity is not square") from None
 
 
 def _check_values(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from disentangle.affinity.base import check_tasks
-from disentangle.affinity.tables import read_text
+from disentangle.affinity.base import LARGEST, check_tasks
+from disentangle.affinity.sheets import read_text
 from disentangle.errors import UserError, unknown
 
 SENSES = ("min", "max")
+SMALLEST = 1e-300  # of costs, which are counted in units
 KEYS = ("tasks", "sense", "groups")
 GROUP_KEYS = ("members", "scores", "cost")
 
@@ -74,14 +76,34 @@ class GroupTable:
     def from_json(cls, path: str | os.PathLike[str]) -> GroupTable:
         """Reads a JSON file of the form of `from_dict`; errors name the file."""
         try:
-            return cls.from_dict(json.loads(read_text(path)))
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path} is not JSON: {error}") from None
+            return cls.from_dict(parse_json(path))
         except UserError as error:
             message = str(error)
             raise UserError(
                 message if str(path) in message else f"{path}: {message}"
             ) from None
+
+
+def parse_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds; no key may come twice in an object.
+
+    Raises:
+      UserError: naming the file, if it is missing, no text or no JSON.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for name, times in Counter(name for name, _ in pairs).items():
+            if times > 1:
+                raise UserError(f"the key {name!r} is there {times} times")
+        return dict(pairs)
+
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (ValueError, RecursionError) as error:  # nesting, digits, syntax
+        raise UserError(f"{path} is not JSON: {error}") from None
 
 
 def _measured(where: str, value: Any, tasks: tuple[str, ...]) -> MeasuredGroup:
@@ -107,6 +129,8 @@ def _measured(where: str, value: Any, tasks: tuple[str, ...]) -> MeasuredGroup:
     cost = _number(f"the cost of {where}", value.get("cost", 1.0))
     if cost <= 0:
         raise UserError(f"the cost of {where} must be above 0, got {cost:g}")
+    if cost < SMALLEST:
+        raise UserError(f"the cost of {where} is {cost:g}, below {SMALLEST:g}")
     values = (_number(f"the score of {t!r} in {where}", scores[t]) for t in members)
     return MeasuredGroup(members, tuple(values), cost)
 
@@ -144,6 +168,8 @@ def _names(what: str, value: Any) -> tuple[str, ...]:
 def _number(what: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{what} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{what} is {value}, not a finite number")
+    if abs(value) > LARGEST:
+        raise UserError(f"{what} is beyond 1e300")
     return float(value)

@@ -109,13 +109,20 @@ def group_tasks(
     )
     curve = _by_budget(PairScores(scores.matrix, alone), units)
     return _with_stability(
-        replace(found, by_budget=curve), scores, alone, units, redraws, seed
+        replace(found, by_budget=curve),
+        scores,
+        singletons,
+        alone,
+        units,
+        redraws,
+        seed,
     )
 
 
 def _with_stability(
     found: Grouping,
     affinity: Affinity,
+    singletons: str,
     alone: np.ndarray | None,
     budget: int,
     redraws: int | None,
@@ -131,11 +138,11 @@ def _with_stability(
         return replace(found, unsure=words)
     if not count:
         return replace(found, unsure="redraws=0")
-    own = alone is not None and np.array_equal(alone, affinity.matrix.diagonal())
 
     def solve(matrix: np.ndarray) -> tuple[tuple[str, ...], ...]:
         """The groups of a redrawn matrix, by the same tie rule."""
-        scores = PairScores(matrix, matrix.diagonal().copy() if own else alone)
+        own = matrix.diagonal().copy() if singletons == "diagonal" else alone
+        scores = PairScores(matrix, own)
         rows = _tie_rule(scores, budget, TIE * float(np.nanmax(np.abs(matrix))) or TIE)
         certificate = (-math.inf, -math.inf, 0.0)
         return answer(
@@ -204,8 +211,8 @@ def check_singletons(
     own = np.zeros(n) if matrix is None else matrix.diagonal().copy()
     for task in np.flatnonzero(np.isnan(own) & (singletons == "diagonal")):
         raise UserError(
-            f"singletons='diagonal' needs the affinity of {tasks[task]!r} with itself, "
-            "which is not known"
+            f"singletons='diagonal' needs the affinity of {tasks[int(task)]!r} with "
+            "itself, which is not known"
         )
     choices = {
         "forbid": None,

@@ -5,12 +5,14 @@ a killed job goes on where it stopped: training from its checkpoints, the rest
 from the last finished stage. `report` reads the same files.
 
   config.json                       the whole job
-  multitask/ networks/ vae/         training runs (see training/run.py)
+  multitask/ networks/ vae/         training runs (see training/run.py); networks-2/
+                                    and on for the groups of a later budget
   affinity.csv affinity.json        measured on the way of multitask/
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
   codes/<representation>-<seed>.npz code tables, as `score` reads them
   scores.json importance.npz        DCI, MIG, ...
+  stages.json                       what is done, and from what
   panels.npz                        reconstructions and traversals of vae/
 """
 
@@ -18,20 +20,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from disentangle import progress as bars
 from disentangle.affinity import Affinity, group_tasks
+from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.files import place, write_json
+from disentangle.files import place, read_json, reading, write_json
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.panels import write_panels
+from disentangle.study.stages import Stages, allow_changes, crc
 from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
@@ -41,7 +45,10 @@ from disentangle.training.config import (
     plan,
 )
 from disentangle.training.run import Run, fit, prepare
-from disentangle.training.workdir import check_workdir, owned, settle_config
+from disentangle.training.workdir import check_workdir, owned, refuse_other
+
+# What a finished job may be given anew; what depends on it is done again.
+FREE = ("budget", "singletons", "singleton_value", "affinity.group_by", "score")
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
@@ -56,7 +63,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
             "data": section,
             "budget": 2,  # networks, each costing 1
             "singletons": "forbid",
-            "singleton_value": None,  # a number, for singletons="value"
+            "singleton_value": placeholder(float),  # for singletons="value"
             "affinity": {
                 "estimators": ("lookahead", "cosine"),
                 "group_by": "lookahead",
@@ -78,15 +85,14 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
 
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
-    config = plain(config)
+    config = {"singleton_value": None} | plain(config)
     reference = plain(default_pipeline(""))
     check_fields(config, reference)
     check_sections(config, reference, ("data", "affinity", "score"))
     ranges.check_data(config["data"])
     ranges.whole_number("budget", config["budget"], 1)
     ranges.text("singletons", config["singletons"])
-    two = Affinity(np.eye(2), ("a", "b"))  # what cannot be grouped at all
-    group_tasks(two, 1, singletons=config["singletons"])
+    check_singletons(config["singletons"], config["singleton_value"], ("a", "b"))
     chosen = config["affinity"]
     ranges.names("affinity.estimators", chosen["estimators"])
     if chosen["group_by"] not in chosen["estimators"]:
@@ -128,7 +134,8 @@ def run_pipeline(
 
     Args:
       config: see `default_pipeline`.
-      workdir: created if needed; one process at a time, one config for life.
+      workdir: created if needed; one process at a time. A job that is there goes on;
+        the fields of FREE may change, and only what depends on them is done again.
       data: the data set; None loads what the config names.
       progress: show progress bars.
       say: receives one line a stage and the tables.
@@ -142,7 +149,13 @@ def run_pipeline(
     """
     config = check(config)
     with owned(place(workdir, "workdir")) as folder:
-        check_workdir(folder, config)
+        check_change(folder, config)
+        stages = Stages(folder)
+        if data is None and all(
+            stages.is_done(*item) for item in plan_of(config, folder)
+        ):
+            write_json(folder / "config.json", config)
+            return folder
         clock = Clock(folder, say)
         with clock("load the data"):
             data = load_data(config["data"]) if data is None else data
@@ -154,9 +167,11 @@ def run_pipeline(
         score = config["score"]
         rows = (score["num_train"], score["num_test"])
         check_sample(data, rows, seed=score["seed"])
+        names = [task.name for task in tasks]
+        check_singletons(config["singletons"], config["singleton_value"], names)
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
-        settle_config(folder, config)
+        write_json(folder / "config.json", config)
         with clock("train one network on all tasks, measure affinity"):
             multitask = train_multitask(config, data, folder, progress)
         with clock("choose the groups"):
@@ -170,12 +185,68 @@ def run_pipeline(
                 workdir=folder / "vae",
                 progress=progress,
             )
-            write_panels(vae, data, folder / "panels.npz")
+        serving = representations.Serving(multitask, networks, vae, groups)
+        work = {
+            "panels": lambda: write_panels(vae, data, folder / "panels.npz"),
+            "losses": lambda: representations.write_losses(serving, data, folder),
+            "scores": lambda: representations.write_scores(
+                config, serving, data, folder, progress
+            ),
+        }
         with clock("encode and score"):
-            serving = representations.Serving(multitask, networks, vae, groups)
-            representations.write_losses(serving, data, folder)
-            representations.write_scores(config, serving, data, folder, progress)
+            for stage, source in plan_of(config, folder):
+                if not stages.is_done(stage, source):
+                    work[stage]()
+                    stages.keep(
+                        stage,
+                        dict(plan_of(config, folder))[stage],
+                        written(stage, folder),
+                    )
     return folder
+
+
+def check_change(folder: Path, config: dict[str, Any]) -> None:
+    """Raises UserError where a job of this config cannot go on in the folder."""
+    refuse_other(folder)
+    allow_changes(folder, config, free=FREE, own=("supervised", "unsupervised"))
+    check_workdir(
+        folder / "multitask", plan(training_config(config, "supervised")).config
+    )
+    check_workdir(folder / "vae", plan(training_config(config, "unsupervised")).config)
+
+
+def plan_of(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]:
+    """The stages that only read what was trained: name, and what each depends on."""
+    trained = {
+        path.parent.name: crc(path) for path in sorted(folder.glob("*/final.json"))
+    }
+    path = Path(config["data"]["path"]) if config["data"]["path"] else None
+    stat = path.stat() if path and path.exists() else None
+    data = [config["data"], stat and [stat.st_size, stat.st_mtime_ns]]
+    grouping = ("budget", "singletons", "singleton_value", "affinity")
+    vae = [data, config["unsupervised"], trained.get("vae")]
+    losses = [data, config["supervised"], {name: config[name] for name in grouping}]
+    losses += [crc(folder / "affinity.json"), crc(folder / "groups.json"), trained]
+    return [
+        ("panels", vae),
+        ("losses", losses),
+        ("scores", [losses, vae, config["score"]]),
+    ]
+
+
+def written(stage: str, folder: Path) -> list[str]:
+    """The files of a stage."""
+    codes = sorted((folder / "codes").glob("*.npz"))
+    return {
+        "panels": ["panels.npz", "plane.npz"],
+        "losses": ["losses.json", "groups.json", "affinity.json", "affinity.csv"],
+        "scores": [
+            "scores.json",
+            "importance.npz",
+            "information.npz",
+            *(f"codes/{path.name}" for path in codes),
+        ],
+    }[stage]
 
 
 def measure(
@@ -187,10 +258,10 @@ def measure(
     """
     config = check(config)
     with owned(place(workdir, "workdir")) as folder:
-        check_workdir(folder, config)
+        check_change(folder, config)
         data = load_data(config["data"])
         prepare(training_config(config, "supervised"), data)
-        settle_config(folder, config)
+        write_json(folder / "config.json", config)
         train_multitask(config, data, folder, progress)
     return folder
 
@@ -241,15 +312,27 @@ def measured_affinity(config: dict, folder: Path) -> Affinity:
 
 def train_networks(
     config: dict, groups: dict, data: Dataset, folder: Path, progress: bool
-) -> Run:
-    """Single-task and grouped networks as one population over task weights."""
+) -> tuple[Run, ...]:
+    """Single-task and grouped networks, as populations over task weights.
+
+    Groups that come with a later budget are trained beside those that are there: in
+    networks-2/, networks-3/, ...
+    """
     names = measured_affinity(config, folder).tasks
     masks = [[name] for name in names]
     masks += [group for group in groups["groups"] if 1 < len(group) < len(names)]
-    weights = [[float(name in mask) for name in names] for mask in masks]
-    return fit(
-        training_config(config, "supervised", weights=weights),
-        data,
-        workdir=folder / "networks",
-        progress=progress,
-    )
+    missing = [[float(name in mask) for name in names] for mask in masks]
+    runs: list[Run] = []
+    spot, number = folder / "networks", 1
+    while missing or (spot / "config.json").exists():
+        weights = missing
+        if (spot / "config.json").exists():
+            held = read_json(spot / "config.json", dict[str, Any])
+            weights = held["method"]["weights"]
+        if any(mask in missing for mask in weights):
+            part = training_config(config, "supervised", weights=weights)
+            runs.append(fit(part, data, workdir=spot, progress=progress))
+        missing = [mask for mask in missing if mask not in weights]
+        number += 1
+        spot = folder / f"networks-{number}"
+    return tuple(runs)

@@ -23,7 +23,7 @@ class Serving(NamedTuple):
     """The trained networks of a job, and which of them serves which task."""
 
     multitask: Run  # all tasks; a member a seed
-    networks: Run  # members: task weights, then seeds (seed fastest)
+    networks: tuple[Run, ...]  # members: task weights, then seeds (seed fastest)
     vae: Run  # a member a seed
     groups: Mapping[str, Any]  # groups.json
 
@@ -38,7 +38,11 @@ class Serving(NamedTuple):
         weights = [float(name in group) for name in self.tasks]
         if all(weights):
             return self.multitask, _find(self.multitask, {"seed": seed})
-        return self.networks, _find(self.networks, {"seed": seed, "weights": weights})
+        wanted = {"seed": seed, "weights": weights}
+        for run in self.networks:
+            if any(_matches(row, wanted) for row in run.swept):
+                return run, _find(run, wanted)
+        raise UserError(f"no network was trained with {wanted}")
 
     def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
         """representation -> task -> the network whose head is used for it."""
@@ -61,9 +65,13 @@ class Serving(NamedTuple):
 
 def _find(run: Run, wanted: dict[str, Any]) -> int:
     for member, row in enumerate(run.swept):
-        if {key: row.get(key) for key in wanted} == wanted:
+        if _matches(row, wanted):
             return member
     raise UserError(f"no network with {wanted} in {run.workdir}")
+
+
+def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return {key: row.get(key) for key in wanted} == wanted
 
 
 def check_score(config: Mapping[str, Any]) -> None:
@@ -84,7 +92,7 @@ def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
     From the record of the step each run ended at, never from a log. None where a
     network diverged.
     """
-    runs = (serving.multitask, serving.networks)
+    runs = (serving.multitask, *serving.networks)
     rows = {id(run): final_rows(run, data) for run in runs}
     table: dict[str, list[list[float | None]]] = {}
     for seed in serving.seeds:
@@ -121,7 +129,7 @@ def tables(
     """
     encoded = {
         id(run): code_table(run, data, index)
-        for run in (serving.multitask, serving.networks, serving.vae)
+        for run in (serving.multitask, *serving.networks, serving.vae)
     }
     found = {}
     for seed in serving.seeds:

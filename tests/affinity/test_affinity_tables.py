@@ -32,7 +32,7 @@ WRONG = {
     "": "is empty",
     " \n\n": "is empty",
     "nothing": "not a comma-separated table",
-    "a;b\n1;2\n": "not a comma-separated table",
+    "a;b\n1;2\n": "unknown task '1'",
     ",a,b\n": "'a' of the header has no row",
     ",a,b\na,1,2\n": "'b' of the header has no row",
     ",a,b\na,1,2\nb,3\n": "row 'b' has 1 values, the header 2 tasks",

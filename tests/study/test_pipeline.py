@@ -85,7 +85,7 @@ def test_losses_do_not_come_from_a_log(done, toy, tmp_path):
         assert "test" in log.read_text()
     serving = Serving(
         load_run(workdir / "multitask"),
-        load_run(workdir / "networks"),
+        (load_run(workdir / "networks"),),
         load_run(workdir / "vae"),
         read(done, "groups.json"),
     )
@@ -105,7 +105,7 @@ def test_a_network_that_diverged_has_no_loss(done, toy, tmp_path):
     alive = np.arange(len(networks.members)) > 0
     serving = Serving(
         load_run(done / "multitask"),
-        dataclasses.replace(networks, alive=alive),
+        (dataclasses.replace(networks, alive=alive),),
         load_run(done / "vae"),
         read(done, "groups.json"),
     )
@@ -119,6 +119,7 @@ def test_groups_are_those_of_the_measured_matrix(done):
     affinity = Affinity.from_csv(done / "affinity.csv")
     again = dt.group_tasks(affinity, budget=2).to_json()
     assert read(done, "groups.json")["groups"] == again["groups"]
+    assert read(done, "groups.json")["stability"]["redraws"] == 500
     table = read(done, "affinity.json")["lookahead"]
     assert np.array_equal(affinity.matrix, table["matrix"])
     assert table["samples"] == 2 * 4  # two seeds, steps 0, 3, 6, 9
@@ -174,6 +175,42 @@ def test_the_same_command_again_changes_nothing(done):
         assert (done / name).read_bytes() == held, name
 
 
+def test_a_finished_job_computes_nothing_again(done, monkeypatch):
+    for name in ("fit", "load_data", "write_panels", "choose_groups"):
+        monkeypatch.setattr(pipeline, name, None)
+    for name in ("write_losses", "write_scores"):
+        monkeypatch.setattr(pipeline.representations, name, None)
+    said = []
+    run_pipeline(job(), done, progress=False, say=said.append)
+    assert said == []
+
+
+def test_a_damaged_result_is_made_anew_and_nothing_else(done, tmp_path, monkeypatch):
+    workdir = shutil.copytree(done, tmp_path / "p")
+    (workdir / "losses.json").write_text("{}")
+    monkeypatch.setattr(pipeline.representations, "write_scores", None)
+    run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    assert read(workdir, "losses.json") == read(done, "losses.json")
+
+
+def test_another_budget_trains_only_the_networks_that_are_missing(done, tmp_path):
+    """Single-task and all-together losses stay; every group has a network."""
+    workdir = shutil.copytree(done, tmp_path / "p")
+    before = (workdir / "networks/metrics.jsonl").read_bytes()
+    changed = job(budget=3)
+    run_pipeline(changed, workdir, progress=False, say=lambda line: None)
+    assert read(workdir, "groups.json")["budget"] == 3
+    assert read(workdir, "config.json")["budget"] == 3
+    assert (workdir / "networks/metrics.jsonl").read_bytes() == before
+    old, new = read(done, "losses.json"), read(workdir, "losses.json")
+    for name in ("single-task", "all-together"):
+        assert new["networks"][name] == old["networks"][name]
+    with pytest.raises(UserError, match=r"affinity.every: 3 -> 4.*take another"):
+        other = job()
+        other["affinity"]["every"] = 4
+        run_pipeline(other, workdir, progress=False)
+
+
 def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
     """Stopped after the groups; the second call ends with the same files."""
 
@@ -207,6 +244,9 @@ def test_the_report_and_the_tables_show_the_job(done):
         ({"budget": 9}, "9 networks for 4 tasks"),
         ({"bugdet": 1}, "Did you mean 'budget'"),
         ({"singletons": "never"}, "unknown singletons 'never'"),
+        ({"singletons": "value"}, "singleton_value is needed"),
+        ({"singleton_value": 1.0}, "singleton_value is needed"),
+        ({"budget": True}, "budget=True"),
     ],
 )
 def test_wrong_jobs_are_refused_and_leave_nothing(tmp_path, changes, message):

@@ -1,0 +1,99 @@
+"""What is done in a workdir, and from what: a finished stage is not done again."""
+
+import hashlib
+import json
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from disentangle.errors import UserError
+from disentangle.files import read_json, write_json
+from disentangle.training.workdir import difference
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished stage.
+
+    Attributes:
+      source: a digest of all that it was computed from.
+      files: the CRC-32 of every file that it wrote.
+    """
+
+    source: str
+    files: dict[str, int]
+
+
+class Stages:
+    """stages.json of a workdir: name of a stage -> its Record."""
+
+    def __init__(self, folder: Path):
+        self._folder, self._path = folder, folder / "stages.json"
+        self._held: dict[str, Record] = {}
+        if self._path.exists():
+            try:
+                self._held = read_json(self._path, dict[str, Record])
+            except UserError as error:
+                warnings.warn(f"{error}; its stages are done again", stacklevel=2)
+
+    def is_done(self, stage: str, source: Any) -> bool:
+        """Whether the stage was finished from this source and its files are whole."""
+        held = self._held.get(stage)
+        if held is None or held.source != digest(source):
+            return False
+        return all(crc(self._folder / name) == sum for name, sum in held.files.items())
+
+    def keep(self, stage: str, source: Any, files: Sequence[str]) -> None:
+        """Records a finished stage and the files it wrote (those that exist)."""
+        sums = {name: crc(self._folder / name) for name in files}
+        written = {name: sum for name, sum in sums.items() if sum is not None}
+        self._held[stage] = Record(digest(source), written)
+        write_json(
+            self._path, {name: asdict(held) for name, held in self._held.items()}
+        )
+
+
+def digest(source: Any) -> str:
+    """SHA-256 of plain data."""
+    return hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
+
+
+def crc(path: Path) -> int | None:
+    """CRC-32 of a file, None without one."""
+    try:
+        return zlib.crc32(path.read_bytes())
+    except OSError:
+        return None
+
+
+def allow_changes(
+    folder: Path, config: dict[str, Any], free: Sequence[str], own: Sequence[str]
+) -> None:
+    """Raises UserError for a config that cannot go on in a workdir.
+
+    Args:
+      folder: the workdir; without a config.json everything goes.
+      config: the config that is wanted.
+      free: prefixes of the fields that may change: what depends on them is done again.
+      own: prefixes of the fields that the training runs inside check themselves.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        return
+    fresh = {name: config[name] for name in ("singleton_value",) if name in config}
+    held = {name: None for name in fresh} | read_json(path, dict[str, Any])
+    fixed = [
+        (name, old, new)
+        for name, old, new in difference(held, config)
+        if not any(f"{name}.".startswith(f"{prefix}.") for prefix in (*free, *own))
+    ]
+    if fixed:
+        lines = ", ".join(f"{k}: {old!r} -> {new!r}" for k, old, new in fixed)
+        raise UserError(
+            f"workdir {folder} holds a run of another config ({lines}): its networks "
+            "were trained and measured with that; take another --workdir, or change "
+            f"only {', '.join(free)}"
+        )
