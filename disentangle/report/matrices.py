@@ -25,6 +25,8 @@ from disentangle.report.style import (
 
 CELL = 0.62  # inches: the least a cell with a number needs
 SQUARE = 0.26  # inches: a cell of a Hinton diagram
+CLEAR = 2.0  # standard errors from 0 below which a cell is faded
+FADE = 0.7  # of the way to white
 DARK, LIGHT = "#111111", "#fefefe"  # numbers on a coloured cell, in either mode
 FADED = "#767676"  # numbers that are none, on a cell that is nearly white
 
@@ -79,21 +81,27 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
 
     The colours are centred at 0 and span the entries between different tasks; the
     diagonal (a task's effect on itself) is printed and left uncoloured. Under each
-    value is its standard error, where there is one.
+    value is its standard error, where there is one; values below two standard errors
+    are faded.
 
     Args:
       affinity: an `Affinity`, or anything with its `matrix`, `tasks` and
         `standard_error`.
     """
     matrix = np.asarray(affinity.matrix, np.float64)
-    errors, n = affinity.standard_error, len(matrix)
+    given, n = affinity.standard_error, len(matrix)
+    errors = None if given is None else np.asarray(given, np.float64)
     limit = float(np.max(np.abs(off_diagonal(matrix)))) or 1.0
     scale, decimals = display_scale(off_diagonal(matrix))
-    whole_digits = len(f"{scale * np.abs(matrix).max():.0f}")
+    whole_digits = len(f"{scale * np.nanmax(np.abs(matrix)):.0f}")
     decimals = max(0, min(decimals, 5 - whole_digits))  # what a cell has room for
     units = scale_words(scale)
     norm = matplotlib.colors.Normalize(-limit, limit)
-    colours = matplotlib.colormaps[DIVERGING](norm(np.clip(matrix, -limit, limit)))
+    shown = np.clip(np.nan_to_num(matrix), -limit, limit)
+    colours = matplotlib.colormaps[DIVERGING](norm(shown))
+    if errors is not None:
+        is_noise = np.abs(matrix) < CLEAR * errors
+        colours[is_noise, :3] += FADE * (1 - colours[is_noise, :3])
     with plotting():
         figure = new_figure(
             height=1.5 + n * (0.5 if errors is not None else 0.42),
@@ -112,6 +120,32 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
         _label_axes(axes, affinity.tasks, affinity.tasks)
         axes.set_ylabel("takes the step (source)")
         axes.set_xlabel("its loss moves (target)" + (units and f", {units}"))
+    return figure
+
+
+def budget_figure(objectives: Sequence[float], budget: float) -> Figure:
+    """The best objective over the budget of networks; a ring at the job's own.
+
+    Args:
+      objectives: for 1, 2, ... networks.
+      budget: the job's.
+    """
+    values = np.asarray(objectives, np.float64)
+    scale, _ = display_scale(values)
+    steps = np.arange(1, len(values) + 1)
+    with plotting():
+        figure = new_figure(height=2.4)
+        axes = figure.subplots()
+        axes.plot(steps, scale * values, marker="o", color=PALETTE[0])
+        chosen = steps == budget
+        style = {"marker": "o", "markersize": 13, "markerfacecolor": "none"}
+        axes.plot(
+            steps[chosen], scale * values[chosen], linestyle="none", color=INK, **style
+        )
+        axes.set_xticks(steps)
+        axes.set_xlabel("budget (networks)")
+        units = scale_words(scale)
+        axes.set_ylabel("objective" + (units and f", {units}"))
     return figure
 
 
@@ -247,6 +281,8 @@ def _write(axes: Any, x: int, y: int, lines: Sequence[str], ink: str) -> None:
 
 def _signed(value: float, decimals: int) -> str:
     """ "+0.12", "−0.12"; what rounds to zero has no sign."""
+    if np.isnan(value):
+        return "–"
     text = f"{value:+.{decimals}f}"
     return text.replace("-", "−") if float(text) else text[1:]
 

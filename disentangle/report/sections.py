@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle.affinity import Affinity
+from disentangle.errors import UserError
 from disentangle.report import files
 from disentangle.report.blocks import (
     Block,
@@ -20,12 +21,14 @@ from disentangle.report.blocks import (
     Text,
     common_decimals,
     listed,
+    number,
     over_seeds,
     plural,
 )
 from disentangle.report.losses import task_losses_figure, with_mean
 from disentangle.report.matrices import (
     affinity_figure,
+    budget_figure,
     display_scale,
     importance_figure,
     information_figure,
@@ -78,7 +81,10 @@ def _heat_map(name: str, found: Affinity) -> Drawing:
     if found.samples:
         words.append(f"Mean of {plural(found.samples, 'sampled step')}.")
     if found.standard_error is not None:
-        words.append("±: standard error of the mean.")
+        words.append(
+            "±: standard error of the mean; faded: less than two of them from 0, not "
+            "told from noise."
+        )
     alt = (
         f"Heat map of the {name} affinity of {len(found.tasks)} tasks. {ORIENTATION} "
         "The same numbers are in the table that follows."
@@ -126,14 +132,60 @@ def groups(workdir: Path) -> list[Block]:
     ]
     budget = found.numbers.get("budget")
     allowed = "" if budget is None else f" The budget allows {budget:g}."
+    sure, table = _how_sure(workdir)
     return [
+        *([Text(sure)] if sure else []),
         Text(
             f"{plural(len(found.groups), 'network')}.{allowed} Every task is served by "
             "one network (●); in others it may only help to train the shared part (○)."
         ),
         Table("Rows: networks. Columns: tasks.", ["", *tasks], rows),
-        Table("How good the grouping is, and how sure.", ["", "value", ""], proof),
+        *table,
+        Table("How good the grouping is on this matrix.", ["", "value", ""], proof),
+        *_by_budget(workdir, budget),
     ]
+
+
+def _how_sure(workdir: Path) -> tuple[str, list[Block]]:
+    """A sentence on the redraws of groups.json, and how often pairs are together."""
+    value = files.json_or_nothing(workdir / "groups.json")
+    found = value.get("stability")
+    if not isinstance(found, dict):
+        why = value.get("unsure")
+        return (f"How sure the groups are is not known: {why}." if why else "", [])
+    with files.reading(workdir / "groups.json"):
+        share, redraws = float(found["share"]), int(found["redraws"])
+        tasks = list(value["serves"])
+        pairs = np.asarray(found["together"], np.float64)
+        if pairs.shape != (len(tasks), len(tasks)):
+            raise UserError(f"together has shape {pairs.shape}")
+        words = (
+            "How sure: when every affinity is redrawn within its standard error, these "
+            f"groups come back in {share:.0%} of {redraws:,} redraws, among "
+            f"{plural(int(found['answers']), 'different answer')}; "
+            f"{int(found['clear'])} of {int(found['cells'])} affinities between tasks "
+            "are two standard errors or more from 0."
+        )
+        rows: list[list[Cell]] = [
+            [task, *(Number(v, decimals=2) for v in row)]
+            for task, row in zip(tasks, pairs.tolist(), strict=True)
+        ]
+    caption = "In which share of the redraws a network learns both tasks."
+    return words, [Table(caption, ["", *tasks], rows, folded="Pairs in the redraws")]
+
+
+def _by_budget(workdir: Path, budget: float | None) -> list[Block]:
+    """The objective over the budget, where groups.json has more than one."""
+    value = files.json_or_nothing(workdir / "groups.json").get("by_budget")
+    if not isinstance(value, list) or len(value) < 2:
+        return []
+    with files.reading(workdir / "groups.json"):
+        values = [float(v) for v in value]
+        figure = budget_figure(values, budget or 0)
+    said = ", ".join(f"{i}: {number(v)}" for i, v in enumerate(values, 1))
+    alt = f"The best objective for a budget of networks. {said}."
+    caption = "The best objective for every budget of networks; ring: this job's."
+    return [Row([Drawing.of(figure, "by-budget", alt, caption)])]
 
 
 def task_losses(workdir: Path) -> list[Block]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.files import DAMAGE
-from disentangle.report import files, ranking, runs
+from disentangle.report import files, ranking, runs, verdict
 from disentangle.report.blocks import listed, number, over_seeds, plural
 from disentangle.report.scores import SCORE_DECIMALS
 
@@ -54,6 +54,8 @@ def result(workdir: Path) -> str:
     sentences = []
     for say in (
         _rotation_sentence,
+        verdict.sentences,
+        _next_sentence,
         _losses_sentence,
         _scores_sentence,
         _run_sentence,
@@ -87,6 +89,11 @@ def _losses_sentence(workdir: Path) -> str:
         for name in _ordered(found.networks)
     ]
     return f"Mean test loss: {', '.join(parts)}; 1 is the trivial predictor."
+
+
+def _next_sentence(workdir: Path) -> str:
+    command = verdict.next_run(workdir)
+    return f"What to run next: {command}." if command else ""
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

@@ -50,12 +50,25 @@ def grouping_text(groups: Mapping[str, Any]) -> str:
         f"  objective {groups['objective']:.6g} (mean over tasks), bound "
         f"{groups['bound']:.6g}, gap {groups['gap']:.2g}, runner-up {second}"
     )
+    rows.append(f"  how sure: {stability_words(groups)}")
     return "\n".join(rows)
+
+
+def stability_words(groups: Mapping[str, Any]) -> str:
+    """How often the groups come back when the affinity is redrawn, in a sentence."""
+    found = groups.get("stability")
+    if found is None:
+        return f"not known, {groups.get('unsure') or 'it was not computed'}"
+    return (
+        f"these groups in {found['share']:.0%} of {found['redraws']} redraws within "
+        f"standard errors, {found['answers']} different answers; {found['clear']} of "
+        f"{found['cells']} affinities beyond two standard errors"
+    )
 
 
 def _losses(workdir: Path) -> str:
     table = read_json(workdir / "losses.json")
-    means = {k: np.asarray(v).mean(0) for k, v in table["networks"].items()}
+    means = {k: np.asarray(v, float).mean(0) for k, v in table["networks"].items()}
     frame = pd.DataFrame(means, index=table["tasks"])
     frame.loc["mean"] = frame.mean()
     title = "\ntest loss, mean over seeds (1 is the trivial predictor)\n"

@@ -1,0 +1,169 @@
+"""Whether grouping helped, in the first sentence of the page: per task, and how sure.
+
+The mean relative gain is that of Maninis et al. 2019 and Vandenhende et al. 2021: the
+mean over tasks of the relative decrease of the loss against a network per task,
+
+    Delta_m = 1/T sum_t (L_single,t - L_t) / L_single,t.
+"""
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangle.report import files
+from disentangle.report.blocks import listed, plural
+from disentangle.report.files import TaskLosses
+
+TRIVIAL = 0.9  # a loss from here on: hardly better than a constant
+# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+SINGLE = "single-task"
+
+
+def relative_gain(losses: np.ndarray, single: np.ndarray) -> np.ndarray:
+    """(seeds, T) losses and those of single-task networks -> (seeds,) Delta_m."""
+    return ((single - losses) / single).mean(axis=1)
+
+
+def interval(values: np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of a few seeds (Student), None for one."""
+    n = len(values)
+    if n < 2:
+        return None
+    t = STUDENT[n - 2] if n - 2 < len(STUDENT) else 1.96 + 2.4 / (n - 1)
+    half = t * float(values.std(ddof=1)) / math.sqrt(n)
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def sentences(workdir: Path) -> str:
+    """The verdict of a job: "" without single-task and grouped losses."""
+    found = files.task_losses(workdir)
+    if found is None or not {SINGLE, "grouped"} <= set(found.networks):
+        return ""
+    single, grouped = found.networks[SINGLE], found.networks["grouped"]
+    if len(single) != len(grouped):
+        return ""
+    config = files.json_or_nothing(workdir / "config.json")
+    gain = relative_gain(grouped, single)
+    return " ".join(
+        filter(
+            None,
+            [
+                _helped(interval(gain)),
+                _tasks(found, single, grouped, _networks(workdir, found)),
+                _gain("Mean relative gain over tasks (Δm)", gain) + _trivial(found),
+                _together(found, single),
+                _size(config, len(single)),
+            ],
+        )
+    )
+
+
+def _helped(range_: tuple[float, float] | None) -> str:
+    if range_ is None:
+        return "Whether grouping helps is not known yet: one seed has no interval."
+    if range_[0] > 0:
+        return "Grouping helped on average, beyond the noise of the seeds."
+    if range_[1] < 0:
+        return "Grouping hurt on average, beyond the noise of the seeds."
+    return "No effect of grouping beyond the noise of the seeds."
+
+
+def _tasks(
+    found: TaskLosses, single: np.ndarray, grouped: np.ndarray, networks: int
+) -> str:
+    """Which tasks do better in groups, which alone; beyond noise where seeds allow."""
+    better, worse, open_ = [], [], []
+    for i, task in enumerate(found.tasks):
+        change = single[:, i] - grouped[:, i]
+        low, high = interval(change) or (change.mean(), change.mean())
+        names = better if low > 0 else worse if high < 0 else open_
+        names.append(task)
+    parts = [
+        f"{words} on {listed(names)}"
+        for words, names in (
+            ("lower", better),
+            ("higher", worse),
+            ("no different beyond noise" if len(single) > 1 else "the same", open_),
+        )
+        if names
+    ]
+    count = len(found.tasks)
+    return (
+        f"In grouped training ({plural(networks, 'network')}) the test loss is "
+        f"{', '.join(parts)}, beside a network per task ({count})."
+    )
+
+
+def _networks(workdir: Path, found: TaskLosses) -> int:
+    chosen = files.groups(workdir)
+    return 0 if chosen is None else len(chosen.groups)
+
+
+def _gain(words: str, gain: np.ndarray) -> str:
+    """ "Δm +3.1 %, 95 % interval −1.0 to +7.2 %"."""
+    text = f"{words}: {percent(float(gain.mean()))}"
+    found = interval(gain)
+    if found:
+        text += f", 95 % interval {percent(found[0])} to {percent(found[1])}"
+    return f"{text}."
+
+
+def percent(value: float) -> str:
+    """ "+3.1 %", "−12.0 %"."""
+    return f"{100 * value:+.1f} %".replace("-", "−")
+
+
+def _trivial(found: TaskLosses) -> str:
+    """Which tasks a network has not begun to learn, and the gain without them."""
+    single, grouped = found.networks[SINGLE], found.networks["grouped"]
+    still = {
+        name: [t for i, t in enumerate(found.tasks) if rows.mean(0)[i] >= TRIVIAL]
+        for name, rows in found.networks.items()
+    }
+    parts = [f"{name} on {listed(tasks)}" for name, tasks in still.items() if tasks]
+    if not parts:
+        return ""
+    text = f" Not yet better than a constant (loss of {TRIVIAL} or more): "
+    text += f"{'; '.join(parts)}."
+    begun = [i for i, t in enumerate(found.tasks) if t not in still[SINGLE]]
+    if still[SINGLE] and begun:
+        rest = relative_gain(grouped[:, begun], single[:, begun])
+        text += f" Without {listed(still[SINGLE])} Δm is {percent(float(rest.mean()))}."
+    return text
+
+
+def _together(found: TaskLosses, single: np.ndarray) -> str:
+    rows = found.networks.get("all-together")
+    if rows is None or len(rows) != len(single):
+        return ""
+    return _gain("One network on all tasks: Δm", relative_gain(rows, single))
+
+
+def _size(config: dict[str, Any], seeds: int) -> str:
+    section = config.get("supervised")
+    steps = section.get("steps") if isinstance(section, dict) else None
+    ran = plural(seeds, "seed")
+    return f"{ran}, {plural(steps, 'step')} each." if isinstance(steps, int) else ran
+
+
+def next_run(workdir: Path) -> str:
+    """The command whose result would say more, or "" for a job of no grouping."""
+    config = files.json_or_nothing(workdir / "config.json")
+    found, section = files.task_losses(workdir), config.get("supervised")
+    if found is None or not isinstance(section, dict):
+        return ""
+    seeds = max(int(section.get("seeds", 1)), 1)
+    steps = int(section.get("steps", 1000))
+    fields = {"supervised.seeds": max(3, seeds)}
+    if any(rows.mean(0).max() >= TRIVIAL for rows in found.networks.values()):
+        fields["supervised.steps"] = 4 * steps
+    elif seeds >= 3:
+        fields["supervised.seeds"] = 2 * seeds
+    words = [f"--config={workdir / 'config.json'}"]
+    words += [f"--config.{name}={value}" for name, value in fields.items()]
+    words.append(f"--workdir={workdir}-next")
+    return "python -m disentangle pipeline " + " ".join(map(shlex.quote, words))
