@@ -327,8 +327,9 @@ def train_networks(
     while missing or (spot / "config.json").exists():
         weights = missing
         if (spot / "config.json").exists():
-            held = read_json(spot / "config.json", dict[str, Any])
-            weights = held["method"]["weights"]
+            with reading(spot / "config.json"):
+                held = read_json(spot / "config.json", dict[str, Any])
+                weights = list(held["method"]["weights"])
         if any(mask in missing for mask in weights):
             part = training_config(config, "supervised", weights=weights)
             runs.append(fit(part, data, workdir=spot, progress=progress))
