@@ -138,7 +138,11 @@ def budget_figure(objectives: Sequence[float], budget: float) -> Figure:
         axes = figure.subplots()
         axes.plot(steps, scale * values, marker="o", color=PALETTE[0])
         chosen = steps == budget
-        style = {"marker": "o", "markersize": 13, "markerfacecolor": "none"}
+        style: dict[str, Any] = {
+            "marker": "o",
+            "markersize": 13,
+            "markerfacecolor": "none",
+        }
         axes.plot(
             steps[chosen], scale * values[chosen], linestyle="none", color=INK, **style
         )

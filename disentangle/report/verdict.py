@@ -76,7 +76,9 @@ def _tasks(
     found: TaskLosses, single: np.ndarray, grouped: np.ndarray, networks: int
 ) -> str:
     """Which tasks do better in groups, which alone; beyond noise where seeds allow."""
-    better, worse, open_ = [], [], []
+    better: list[str] = []
+    worse: list[str] = []
+    open_: list[str] = []
     for i, task in enumerate(found.tasks):
         change = single[:, i] - grouped[:, i]
         low, high = interval(change) or (change.mean(), change.mean())
