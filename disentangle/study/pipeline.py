@@ -44,6 +44,7 @@ from disentangle.training.config import (
     plain,
     plan,
 )
+from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import check_workdir, owned, refuse_other
 
@@ -209,10 +210,9 @@ def check_change(folder: Path, config: dict[str, Any]) -> None:
     """Raises UserError where a job of this config cannot go on in the folder."""
     refuse_other(folder)
     allow_changes(folder, config, free=FREE, own=("supervised", "unsupervised"))
-    check_workdir(
-        folder / "multitask", plan(training_config(config, "supervised")).config
-    )
-    check_workdir(folder / "vae", plan(training_config(config, "unsupervised")).config)
+    for name, part in (("multitask", "supervised"), ("vae", "unsupervised")):
+        planned = plan(training_config(config, part)).config
+        check_workdir(folder / name, planned, policy(planned))
 
 
 def plan_of(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]:
