@@ -187,23 +187,31 @@ def run_pipeline(
                 progress=progress,
             )
         serving = representations.Serving(multitask, networks, vae, groups)
-        work = {
-            "panels": lambda: write_panels(vae, data, folder / "panels.npz"),
-            "losses": lambda: representations.write_losses(serving, data, folder),
-            "scores": lambda: representations.write_scores(
-                config, serving, data, folder, progress
-            ),
-        }
         with clock("encode and score"):
-            for stage, source in plan_of(config, folder):
-                if not stages.is_done(stage, source):
-                    work[stage]()
-                    stages.keep(
-                        stage,
-                        dict(plan_of(config, folder))[stage],
-                        written(stage, folder),
-                    )
+            finish(config, serving, data, folder, stages, progress)
     return folder
+
+
+def finish(
+    config: dict[str, Any],
+    serving: representations.Serving,
+    data: Dataset,
+    folder: Path,
+    stages: Stages,
+    progress: bool,
+) -> None:
+    """Pictures, losses and scores, each unless it is done from the same."""
+    write_scores = representations.write_scores
+    work = {
+        "panels": lambda: write_panels(serving.vae, data, folder / "panels.npz"),
+        "losses": lambda: representations.write_losses(serving, data, folder),
+        "scores": lambda: write_scores(config, serving, data, folder, progress),
+    }
+    for stage, source in plan_of(config, folder):
+        if not stages.is_done(stage, source):
+            work[stage]()  # it may have written final.json of an older run
+            source = dict(plan_of(config, folder))[stage]
+            stages.keep(stage, source, written(stage, folder))
 
 
 def check_change(folder: Path, config: dict[str, Any]) -> None:
