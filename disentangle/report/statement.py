@@ -93,7 +93,9 @@ def _losses_sentence(workdir: Path) -> str:
 
 def _next_sentence(workdir: Path) -> str:
     command = verdict.next_run(workdir)
-    return f"What to run next: {command}." if command else ""
+    return (
+        f"What to run next, in the folder of this page: {command}." if command else ""
+    )
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

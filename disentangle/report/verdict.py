@@ -165,7 +165,7 @@ def next_run(workdir: Path) -> str:
         fields["supervised.steps"] = 4 * steps
     elif seeds >= 3:
         fields["supervised.seeds"] = 2 * seeds
-    words = [f"--config={workdir / 'config.json'}"]
+    words = ["--config=config.json"]  # the page is the same wherever its folder is
     words += [f"--config.{name}={value}" for name, value in fields.items()]
-    words.append(f"--workdir={workdir}-next")
+    words.append("--workdir=../next")
     return "python -m disentangle pipeline " + " ".join(map(shlex.quote, words))
