@@ -57,12 +57,20 @@ def details(codes, factors, name, settings, factor_names=None):
     )[name]
 
 
+# Those that fit many estimators: the quick run asks them for one result only.
+COSTLY = ("downstream", "fairness", "compositional", "snc_nk", "dci_es", "dci_forest")
+QUICK = [
+    pytest.param(name, marks=pytest.mark.slow if name in COSTLY else ())
+    for name in METRICS
+]
+
+
 def test_every_metric_has_its_row():
     assert set(PROPERTIES) == set(METRICS)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_top_on_the_factors_and_floor_on_noise(name, protocol, factors):
     row = PROPERTIES[name]
     noise = np.random.default_rng(2).normal(size=(len(factors), 4))
@@ -79,7 +87,7 @@ def test_top_on_the_factors_and_floor_on_noise(name, protocol, factors):
         assert low[part] <= bound, part
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_order_of_codes_and_of_factors_does_not_matter(name, codes, factors):
     drawn = PROPERTIES[name].sampling
     plain = fast(codes, factors, name)
@@ -97,7 +105,7 @@ def test_order_of_codes_and_of_factors_does_not_matter(name, codes, factors):
         np.testing.assert_allclose(moved.per_code[part], expected, atol=atol)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_positive_scale_and_shift_of_a_code_do_not_matter(name, codes, factors):
     if not PROPERTIES[name].scale:
         pytest.skip("this metric depends on the scale of codes: see its docstring")
@@ -109,7 +117,7 @@ def test_positive_scale_and_shift_of_a_code_do_not_matter(name, codes, factors):
     assert shifted == pytest.approx(plain, abs=2e-2)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_names_of_factor_values_do_not_matter(name, codes, factors):
     if not PROPERTIES[name].names:
         pytest.skip("this metric bins the factors' values: see its docstring")
@@ -120,7 +128,7 @@ def test_names_of_factor_values_do_not_matter(name, codes, factors):
 
 
 @pytest.mark.parametrize("backend", ["reference", "fast"])
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_constant_codes_have_a_finite_score(name, backend, codes, factors):
     dead = np.zeros_like(codes)
     one_alive = np.where(np.arange(4) == 1, codes, 2.5)
@@ -149,7 +157,7 @@ def test_result_is_complete_and_says_what_ran(name, codes, factors):
     assert {"numpy", "scikit-learn", "python"} <= set(ran["versions"])
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_input_is_left_alone(name, codes, factors):
     before = codes.copy(), factors.copy()
     fast(codes, factors, name)
@@ -181,7 +189,7 @@ def test_bootstrap_intervals_hold_the_score_and_shrink_with_rows(name):
     assert flat[f"{name}/score/low"] < flat[f"{name}/score/high"]
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", QUICK)
 def test_every_part_has_a_finite_interval_and_the_score_stays(name, codes, factors):
     rows = slice(0, 150)
     plain = fast(codes[rows], factors[rows], name, seed=3)
