@@ -10,6 +10,7 @@ Groups may overlap: a task may help in groups that do not serve it.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -198,10 +199,12 @@ def check_singletons(
     if (singletons == "value") != (value is not None):
         raise UserError(
             "singleton_value is needed for singletons='value', and only there; got "
-            f"singletons={singletons!r} and singleton_value={value!r}"
+            f"singletons={singletons!r} and singleton_value={reprlib.repr(value)}"
         )
     if value is not None and not (_is_number(value) and abs(value) <= LARGEST):
-        raise UserError(f"singleton_value must be a finite number, got {value}")
+        raise UserError(
+            f"singleton_value must be a finite number, got {reprlib.repr(value)}"
+        )
     if singletons == "forbid" and len(tasks) == 1:
         raise UserError(
             f"the only task, {tasks[0]!r}, cannot be grouped where groups of "

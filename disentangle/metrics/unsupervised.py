@@ -40,7 +40,7 @@ def unsupervised(table: CodeTable, settings: Settings) -> Result:
     alive &= np.diag(covariance) > 0
     moving = covariance[np.ix_(alive, alive)]
     total = np.trace(moving)
-    distance = _wasserstein(moving)
+    distance = _wasserstein(table.codes[:, alive])
     bins = table.binned(settings.bins)
     information = mutual_information(bins, bins)
     codes = len(information)
@@ -80,13 +80,15 @@ def _total_correlation(covariance: np.ndarray) -> float:
     return float(-0.5 * np.sum(np.log(np.maximum(values, least))))
 
 
-def _wasserstein(covariance: np.ndarray) -> float:
-    """2 tr S - 2 tr (V S)^(1/2), V the diagonal of S (D, D).
+def _wasserstein(codes: np.ndarray) -> float:
+    """2 tr S - 2 tr (V S)^(1/2), S the covariance of codes (N, D), V its diagonal.
 
-    V S has the eigenvalues of the symmetric V^(1/2) S V^(1/2), which unlike its
-    matrix root are real and stable where S is singular.
+    V S has the eigenvalues of V^(1/2) S V^(1/2), and their roots are the singular
+    values of X V^(1/2) / (N - 1)^(1/2), X the centred codes. So no eigenvalue is lost
+    in the rounding of a much larger one, and S may be singular.
     """
-    root = np.sqrt(np.diag(covariance))
-    values = np.linalg.eigvalsh(covariance * root * root[:, None])
-    roots = np.sqrt(np.maximum(values, 0.0))
-    return float(max(0.0, 2 * np.trace(covariance) - 2 * np.sum(roots)))
+    centred = np.float64(codes) - np.mean(codes, axis=0, dtype=np.float64)
+    scaled = centred / np.sqrt(len(codes) - 1)
+    deviation = np.linalg.norm(scaled, axis=0)
+    roots = np.linalg.svd(scaled * deviation, compute_uv=False)
+    return float(max(0.0, 2 * np.sum(deviation**2) - 2 * np.sum(roots)))

@@ -106,10 +106,11 @@ def _sections(folder: Path) -> list[Section]:
 def _again(folder: Path, config: dict[str, Any]) -> Section:
     """How to run it again: the command, the whole config, the time it took."""
     blocks: list[Block] = [
-        Code(statement.command(config, folder)),
+        Code(statement.command(config)),
         Text(
-            "This does the same job anew: config.json beside this page holds the "
-            "config below. Add --config.<field>=<value> to change a field of it."
+            "Run in the folder of this page, this does the same job anew: config.json "
+            "there holds the config below. Add --config.<field>=<value> to change a "
+            "field of it."
         ),
         Code(json.dumps(config, indent=2), folded="The whole config"),
     ]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from disentangle.errors import UserError
 from disentangle.files import read_json
 from disentangle.methods.base import SUPERVISION
 from disentangle.report import files
@@ -126,7 +127,10 @@ def _mean(run: Standing, key: str) -> float:
 
 def ranking(workdir: Path) -> list[Block]:
     """A table a group, and what differs from the papers."""
-    runs = standings(workdir)
+    try:
+        runs = standings(workdir)
+    except UserError:  # the section of the scores says what is wrong with them
+        return []
     key = key_of(runs)
     if not key:
         return []

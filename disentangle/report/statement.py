@@ -211,9 +211,12 @@ def _get(tree: Any, *path: str, missing: Any) -> Any:
     return tree
 
 
-def command(config: Mapping[str, Any], folder: Path) -> str:
-    """The command that does the job of `folder` anew, with its very config."""
-    program = ".venv/bin/python -m disentangle"
+def command(config: Mapping[str, Any]) -> str:
+    """The command that does a job anew with its very config, beside its page.
+
+    It names no folder of this machine, so that the page stays what it is elsewhere.
+    """
+    program = "python -m disentangle"
     if "weights" in config:
         weights = shlex.quote(str(config["weights"]))
         return f"{program} report {weights} --out=runs/again"
@@ -223,5 +226,4 @@ def command(config: Mapping[str, Any], folder: Path) -> str:
         "compare": is_comparison,
     }
     job = next((name for name, fits in jobs.items() if fits(config)), "train")
-    file = shlex.quote(f"--config={folder / 'config.json'}")
-    return f"{program} {job} {file} --workdir=runs/again"
+    return f"{program} {job} --config=config.json --workdir=again"

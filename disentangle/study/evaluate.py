@@ -186,7 +186,7 @@ def evaluate(
     with shown(run, metrics, progress) as tell:
         told = replace(settings, progress=tell)
         results = score_run(run, data, metrics, told, rows)
-    for note in run_notes(results):
+    for note in run_notes(results) if run.alive.any() else ():
         warnings.warn(note, stacklevel=2)
     return table(run, results, settings, rows)
 
@@ -237,7 +237,8 @@ def score_run(
     single, together, why = chosen(run, metrics)
     check_sample(data, rows, seed=settings.seed)
     if not run.alive.any():
-        return [{} for _ in run.members]
+        dead = Result({}, why_not="every model of the run diverged")
+        return [dict.fromkeys((*single, *together), dead) for _ in run.members]
     index = sample_index(data, sum(rows), seed=settings.seed)
     codes, logvars = posterior_table(run, data, index, settings.progress)
     factors = data.space.factors(index)
