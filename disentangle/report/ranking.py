@@ -40,6 +40,7 @@ TOLD = {  # the words of SUPERVISION within a sentence
     "given": "with factors given",
     "all": "with all labels",
 }
+ALONE = "alone"
 SHOWN = ("dci/disentanglement", "mig/score")  # ranked by the first that is there
 
 
@@ -135,7 +136,7 @@ def ranking(workdir: Path) -> list[Block]:
     if not key:
         return []
     shown = [k for k in SHOWN if any(k in run.scores for run in runs)] or [key]
-    header = ["", "run", *(PARTS[k][0] if k in PARTS else k for k in shown)]
+    header = ["run", "place", *(PARTS[k][0] if k in PARTS else k for k in shown)]
     header += ["seeds", "active latents", "images seen", "learning rate"]
     tables = [
         Table(
@@ -160,9 +161,11 @@ def ranking(workdir: Path) -> list[Block]:
 
 
 def _placed(runs: Sequence[Standing], key: str) -> list[tuple[str, Standing]]:
-    """Each run with its place, "–" for one that is not ranked."""
+    """Each run with its place; "–": not ranked, "alone": nothing to rank it among."""
     able = [run for run in runs if run.ranked and math.isfinite(_mean(run, key))]
     places = {run.name: f"{place + 1}" for place, run in enumerate(able)}
+    if len(able) == 1:
+        places = {able[0].name: ALONE}
     return [(places.get(run.name, "–"), run) for run in runs]
 
 
@@ -179,8 +182,8 @@ def _row(place: str, run: Standing, shown: Sequence[str]) -> list[Cell]:
     else:
         words = ", ".join(f"{player} {rate}" for player, rate in rates.items())
     return [
-        place,
         run.name + (f" ({state})" if (state := _states(facts)) else ""),
+        place,
         *cells,
         Number(float(len({member.seed for member in facts.members})), decimals=0),
         f"{active} of {facts.latents}",
@@ -245,11 +248,9 @@ def sentence(workdir: Path) -> str:
         return ""
     parts = []
     for group, members in grouped(runs, key).items():
-        first = next(
-            (run for place, run in _placed(members, key) if place == "1"), None
-        )
-        if first is not None:
-            parts.append(_best(group, first, len(members), key))
+        placed = [run for place, run in _placed(members, key) if place != "–"]
+        if placed:
+            parts.append(_best(group, placed[0], len(placed), key))
     lost = [run.name for run in runs if not run.ranked]
     words = f" Not ranked, collapsed or diverged: {listed(lost)}." if lost else ""
     if not parts:
@@ -261,10 +262,10 @@ def sentence(workdir: Path) -> str:
 
 
 def _best(group: Group, first: Standing, runs: int, key: str) -> str:
-    """ "beta_vae 0.21 ± 0.03 (3 seeds) of 14 told nothing, 1,000 steps"."""
+    """ "with pairs, gvae 0.21 ± 0.03 (3 seeds; 1,000 steps; first of 4)"."""
     told = TOLD[group.supervision].format(labels=group.labels)
     seeds = plural(len(first.scores[key]), "seed")
     value = over_seeds(first.scores[key], SCORE_DECIMALS).text
     steps = number(float(group.steps))
-    among = f" of {runs}" if runs > 1 else ""
-    return f"{told}, {first.name} {value} ({seeds}; {steps} steps; first{among})"
+    among = f"first of {runs}" if runs > 1 else ALONE
+    return f"{told}, {first.name} {value} ({seeds}; {steps} steps; {among})"

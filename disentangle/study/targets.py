@@ -38,7 +38,8 @@ WEAK = "Locatello et al. 2020, weakly supervised (not checked against the paper)
 WEAK_PROTOCOL = "300k steps, median over seeds and strengths; disentanglement_lib"
 RF = "Relevance Factor VAE (Kim et al. 2019), the authors' project page"
 RF_PROTOCOL = (
-    "oval dSprites (4 factors), 300k steps, 800 votes, score on the same votes"
+    "oval dSprites (4 factors), gamma 35, 300k steps, 800 votes, "
+    "score on the same votes"
 )
 
 

@@ -78,9 +78,11 @@ def test_runs_meet_only_their_like(study):
 def test_what_collapsed_or_diverged_is_shown_and_has_no_place(study):
     tables = [block for block in ranking(study) if block.kind == "table"]
     (table,) = [t for t in tables if len(t.rows) == 4]
-    assert [row[0] for row in table.rows] == ["1", "2", "–", "–"]
-    names = [row[1] for row in table.rows]
+    assert [row[1] for row in table.rows] == ["1", "2", "–", "–"]
+    names = [row[0] for row in table.rows]
     assert names[2:] == ["dead (collapsed)", "lost (1 of 3 diverged)"]
+    alone = [t.rows[0][1] for t in tables if len(t.rows) == 1]
+    assert alone == ["alone"] * 5
     cells = dict(zip(table.header, table.rows[0], strict=True))
     assert cells["D"].value == pytest.approx(0.45)
     assert cells["D"].spread == pytest.approx(np.std([0.4, 0.5], ddof=1))
@@ -93,6 +95,8 @@ def test_the_first_sentence_names_one_of_each_group_and_the_dead(study):
     words = sentence(study)
     for first in ("strong 0.450", "longer 0.600", "pairs 0.550", "few 0.700", "many"):
         assert first in words
+    assert "strong 0.450 ± 0.071 (2 seeds; 1,000 steps; first of 2)" in words
+    assert "longer 0.600 ± 0.000 (2 seeds; 2,500 steps; alone)" in words
     assert "with 1,000 labels, many" in words and "weak" not in words
     assert "Not ranked, collapsed or diverged: dead and lost." in words
     page = write_report(study).read_text()
