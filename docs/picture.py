@@ -7,11 +7,9 @@ the affinity of `make quickstart`, and the latents of a beta-VAE on Shapes3D tha
 told all factors of 1,000 images, trained by
 
     python -m disentangle train --config=experiments/vae.py:shapes3d,s2_beta_vae \
-        --config.steps=9000 --config.batch_size=16 \
+        --config.steps=11500 --config.batch_size=16 \
         --config.optimizer.learning_rate=5e-4 --config.checkpoint_every=500 \
         --config.eval_every=2000 --workdir=runs/picture
-
-(about 15 minutes on two idle cores).
 """
 
 import io

@@ -172,7 +172,7 @@ def test_ci_lints_and_tests():
     subprocess.run(["bash", "-n", str(path)], check=True)
     text = path.read_text()
     assert "set -euo pipefail" in text
-    parts = [text.index(part) for part in (" lint\n", " test\n", "-m slow\n")]
+    parts = [text.index(part) for part in (" lint\n", " test\n")]
     assert parts == sorted(parts)
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -67,6 +69,7 @@ def ran(folder: Path, x64: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_double_precision_elsewhere_changes_nothing_here(tmp_path):
     usual, wide = ran(tmp_path / "usual", "0"), ran(tmp_path / "wide", "1")
     assert (usual.pop("x64"), wide.pop("x64")) == (False, True)

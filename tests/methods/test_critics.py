@@ -138,6 +138,7 @@ def flops(function, *arguments):
     return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
 
 
+@pytest.mark.slow
 def test_a_step_computes_no_gradient_that_nobody_uses(toy):
     """The products of a step by hand; 5 % is left for what is no product."""
     rows, width = 64, 512

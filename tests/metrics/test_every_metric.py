@@ -117,6 +117,7 @@ def test_positive_scale_and_shift_of_a_code_do_not_matter(name, codes, factors):
     assert shifted == pytest.approx(plain, abs=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_names_of_factor_values_do_not_matter(name, codes, factors):
     if not PROPERTIES[name].names:

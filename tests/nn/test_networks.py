@@ -99,6 +99,7 @@ def test_kernels_start_glorot_uniform_and_biases_zero():
     assert not np.any(params["Conv_1"]["bias"])
 
 
+@pytest.mark.slow
 def test_population_equals_its_members():
     shape = (32, 32, 3)
     enc, dec = encoder("locatello", shape, 20), decoder("locatello", shape, 10)

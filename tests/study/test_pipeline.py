@@ -193,6 +193,7 @@ def test_a_damaged_result_is_made_anew_and_nothing_else(done, tmp_path, monkeypa
     assert read(workdir, "losses.json") == read(done, "losses.json")
 
 
+@pytest.mark.slow
 def test_another_budget_trains_only_the_networks_that_are_missing(done, tmp_path):
     """Single-task and all-together losses stay; every group has a network."""
     workdir = shutil.copytree(done, tmp_path / "p")
@@ -211,6 +212,7 @@ def test_another_budget_trains_only_the_networks_that_are_missing(done, tmp_path
         run_pipeline(other, workdir, progress=False)
 
 
+@pytest.mark.slow
 def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
     """Stopped after the groups; the second call ends with the same files."""
 

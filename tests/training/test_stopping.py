@@ -188,6 +188,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CODES, ids=["SIGTERM", "SIGINT"])
 def test_a_program_that_trains_saves_as_well(tmp_path, number):
     workdir, log = tmp_path / "w", tmp_path / "said"
