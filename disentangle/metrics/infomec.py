@@ -4,10 +4,13 @@ import warnings
 
 import numpy as np
 
+from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.parallel import in_threads
+
+MANY_CLASSES = "The number of unique classes"  # scikit-learn's guess of a regression
 
 
 def infomec(
@@ -52,6 +55,12 @@ def infomec(
       codes too).
       Arrays `normalised_information` (D, M), `active`, `active_iqr` (D,).
     """
+    for name, column in zip(table.factor_names, table.factors.T, strict=True):
+        if len(np.unique(column)) == len(column):
+            raise UserError(
+                f"infomec needs rows that share values, but each of the {len(column):,}"
+                f" training rows has its own value of {name!r}"
+            )
     table = table.by_latent()
     discrete = _are_discrete(table.codes, levels)
     for (column,) in table.categorical:
@@ -155,11 +164,10 @@ def _normalised_information(
 
     smooth = np.flatnonzero(~discrete).tolist()
     pairs = [(i, j) for i in smooth for j in range(labels.shape[1])]
-    for pair, value in zip(
-        pairs,
-        in_threads(neighbour_information, pairs, settings, "infomec"),
-        strict=True,
-    ):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MANY_CLASSES, UserWarning)
+        values = in_threads(neighbour_information, pairs, settings, "infomec")
+    for pair, value in zip(pairs, values, strict=True):
         information[pair] = value
     return information / entropy(labels)
 
@@ -193,6 +201,6 @@ def _explicitness(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        warnings.filterwarnings("ignore", MANY_CLASSES, UserWarning)
         factors = range(table.factors.shape[1])
         return np.array(in_threads(explained, factors, settings, "infomec"))

@@ -150,6 +150,10 @@ def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
         result = metric(table, settings)
     except UserError as error:
         return Result({}, why_not=str(error))
+    except (ArithmeticError, LookupError, ValueError) as error:
+        # A library's own refusal of these rows: it costs this metric only.
+        reason = f"{name} cannot be computed from these rows: {error}"
+        return Result({}, why_not=reason)
     if not settings.bootstrap:
         return result
     try:

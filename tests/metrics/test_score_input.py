@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disentangle import metrics
 from disentangle.errors import UserError
 from disentangle.metrics import (
     METRICS,
@@ -156,6 +157,24 @@ def test_one_metric_that_cannot_be_had_costs_only_itself():
     assert "needs test rows" in details["sap"].why_not and not details["mig"].why_not
     with pytest.raises(UserError, match=r"sap needs test rows.*dci needs test rows"):
         score(CODES, FACTORS, "sap,dci", num_train=90)
+
+
+def test_a_factor_with_a_value_per_row_costs_infomec_only():
+    own = np.column_stack([np.arange(len(FACTORS)), FACTORS])
+    with pytest.warns(UserWarning, match="each of the .* rows has its own value of"):
+        found = score(CODES, own, "infomec,mig,modularity")
+    assert set(found) == {"mig/score", "modularity/score"}
+    with pytest.raises(UserError, match="infomec needs rows that share values"):
+        score(CODES, own, "infomec")
+
+
+def test_what_a_library_refuses_costs_its_metric_only(monkeypatch):
+    def refused(table, settings):
+        raise ValueError("Found array with 0 sample(s)")
+
+    monkeypatch.setitem(metrics.METRICS, "sap", refused)
+    with pytest.warns(UserWarning, match="sap cannot be computed from these rows: F"):
+        assert set(score(CODES, FACTORS, "sap,mig")) == {"mig/score"}
 
 
 def test_categorical_columns_are_checked_and_read_from_the_file(tmp_path):
