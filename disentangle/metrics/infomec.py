@@ -166,8 +166,8 @@ def _normalised_information(
     pairs = [(i, j) for i in smooth for j in range(labels.shape[1])]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", MANY_CLASSES, UserWarning)
-        values = in_threads(neighbour_information, pairs, settings, "infomec")
-    for pair, value in zip(pairs, values, strict=True):
+        found = in_threads(neighbour_information, pairs, settings, "infomec")
+    for pair, value in zip(pairs, found, strict=True):
         information[pair] = value
     return information / entropy(labels)
 
