@@ -28,7 +28,7 @@ def table(betas, seeds):
 def test_models_stand_by_rising_values():
     text = member_table(table([16.0, 1.0, 4.0], [0]))
     head, *rows = text.splitlines()
-    assert head.split() == ["member", *(f"beta={b},seed=0" for b in (1, 4, 16))]
+    assert head.split() == [f"beta={b},seed=0" for b in (1, 4, 16)]
     cells = {row.split()[0]: row.split()[1:] for row in rows if row.split()[1:]}
     assert cells["mig/score"] == ["1.0000", "4.0000", "16.0000"]
     assert list(cells) == ["mig/score", "dci/disentanglement"]
@@ -45,7 +45,7 @@ def test_seeds_have_their_mean_and_deviation():
         f"8.0000±{spread:.4f}",
         f"20.0000±{spread:.4f}",
     ]
-    assert models.splitlines()[1].split()[1:4] == [
+    assert models.splitlines()[1].split()[:3] == [
         f"beta=4,seed={s}" for s in (0, 2, 10)
     ]
 
