@@ -112,6 +112,7 @@ ADA_GVAE = Recipe(
     "Ada-GVAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},
+    published="Locatello et al. 2020: beta 1 to 16",
 )
 ADA_ML_VAE = Recipe(
     build,
@@ -120,4 +121,5 @@ ADA_ML_VAE = Recipe(
     "Ada-ML-VAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},
+    published="Locatello et al. 2020: beta 1 to 16",
 )

@@ -60,4 +60,5 @@ RECIPE = Recipe(
     "AnnealedVAE, capacity (Burgess et al. 2018)",
     schedules=("threshold",),
     protocol={"steps": 300_000},
+    published="Locatello et al. 2019: c_max 5, 10, 25, 50, 75, 100",
 )

@@ -116,6 +116,8 @@ class Recipe(NamedTuple):
         the protocol of Locatello et al. 2019): dotted config field -> value, as
         {"optimizer.learning_rate": 5e-4}. {}: nothing differs. None: the paper's
         settings are not known to us, or cannot be had here.
+      published: whose settings these are, and what of them no field here can say, in
+        words; where `protocol` is None what is known of them all the same, or "".
     """
 
     build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
@@ -126,6 +128,7 @@ class Recipe(NamedTuple):
     schedules: tuple[str, ...] = ()
     limits: Mapping[str, Limits] = MappingProxyType({})
     protocol: Mapping[str, Any] | None = None
+    published: str = ""
 
 
 def whole(name: str, value: int, least: int, most: int = 10_000) -> None:

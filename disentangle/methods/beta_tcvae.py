@@ -114,4 +114,5 @@ RECIPE = Recipe(
         "optimizer.learning_rate": 1e-3,
         "steps": 18_000,  # 50 epochs of 737,280 images
     },
+    published="the authors' code for dSprites",
 )

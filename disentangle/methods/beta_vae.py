@@ -33,4 +33,11 @@ def build(
     return gaussian_vae(settings, shape, objective)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "beta-VAE (Higgins et al. 2017)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "beta-VAE (Higgins et al. 2017)",
+    protocol={"steps": 300_000},
+    published="Locatello et al. 2019: beta 1, 2, 4, 6, 8, 16",
+)

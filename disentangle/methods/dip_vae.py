@@ -79,5 +79,19 @@ def build_ii(
     return gaussian_vae(settings, shape, loss)
 
 
-RECIPE_I = Recipe(build_i, Settings, HyperI, "DIP-VAE-I (Kumar et al. 2018)")
-RECIPE_II = Recipe(build_ii, Settings, HyperII, "DIP-VAE-II (Kumar et al. 2018)")
+RECIPE_I = Recipe(
+    build_i,
+    Settings,
+    HyperI,
+    "DIP-VAE-I (Kumar et al. 2018)",
+    protocol={"steps": 300_000},
+    published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",
+)
+RECIPE_II = Recipe(
+    build_ii,
+    Settings,
+    HyperII,
+    "DIP-VAE-II (Kumar et al. 2018)",
+    protocol={"steps": 300_000},
+    published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",
+)

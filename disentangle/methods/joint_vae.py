@@ -212,4 +212,5 @@ RECIPE = Recipe(
     schedules=("capacity_steps",),
     limits={"temperature": ABOVE_ZERO},
     protocol={"optimizer.learning_rate": 5e-4, "steps": 300_000},
+    published="the author's trained dSprites model",
 )

@@ -136,4 +136,5 @@ RECIPE = Recipe(
         "batch_size": 128,
         "steps": 200_000,
     },
+    published="the authors' Shapes3D runs; they have none of dSprites",
 )

@@ -104,4 +104,5 @@ RECIPE = Recipe(
     schedules=("relevance_start",),
     limits=rf_vae_0.LIMITS | {"relevance_start": Limits()},
     protocol=rf_vae_0.PROTOCOL,
+    published=rf_vae_0.PUBLISHED,
 )

@@ -146,6 +146,7 @@ def ordered(hyper: Any) -> None:
 LIMITS = {"discriminator_learning_rate": ABOVE_ZERO}
 # Of the authors' runs on dSprites' ovals (`oval_dsprites`), the one they test.
 PROTOCOL = {"method.gamma": 35.0, "steps": 300_000}
+PUBLISHED = "the authors' test script for oval dSprites"
 
 RECIPE = Recipe(
     build,
@@ -155,4 +156,5 @@ RECIPE = Recipe(
     supervision="relevance",
     limits=LIMITS,
     protocol=PROTOCOL,
+    published=f"{PUBLISHED}, of RF-VAE",
 )

@@ -116,6 +116,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
         schedules=unsupervised.schedules,
         limits=unsupervised.limits,
         protocol={"steps": 300_000},
+        published="Locatello et al. 2020",
     )
 
 

@@ -29,4 +29,11 @@ def build(
     return gaussian_vae(settings, shape, objective)
 
 
-RECIPE = Recipe(build, Settings, Hyper, "VAE (Kingma & Welling 2014)")
+RECIPE = Recipe(
+    build,
+    Settings,
+    Hyper,
+    "VAE (Kingma & Welling 2014)",
+    protocol={"steps": 300_000},
+    published="Locatello et al. 2019, as beta-VAE at beta 1",
+)

@@ -29,7 +29,7 @@ from disentangle.report.blocks import (
     plural,
 )
 from disentangle.report.scores import PARTS, SCORE_DECIMALS
-from disentangle.study.facts import LEARNED, Facts, Unlike
+from disentangle.study.facts import LEARNED, Facts
 
 TOLD = {  # the words of SUPERVISION within a sentence
     "none": "on images alone",
@@ -211,7 +211,7 @@ def _unlike(runs: Sequence[Standing]) -> list[Block]:
     """A term a run: what differs from its paper; runs that differ alike together."""
     alike: dict[str, list[str]] = {}
     for run in runs:
-        alike.setdefault(_sentence(run.facts.unlike), []).append(run.name)
+        alike.setdefault(_sentence(run.facts), []).append(run.name)
     terms = [(listed(names), words) for words, names in alike.items()]
     return [
         Text("What is not as in the paper, ours first:"),
@@ -219,13 +219,16 @@ def _unlike(runs: Sequence[Standing]) -> list[Block]:
     ]
 
 
-def _sentence(unlike: Sequence[Unlike] | None) -> str:
-    if unlike is None:
-        return "The paper's settings are not known here."
-    if not unlike:
-        return "Nothing that is known of."
-    parts = [f"{u.field} {_value(u.ours)} ({_value(u.paper)})" for u in unlike]
-    return "; ".join(parts) + "."
+def _sentence(facts: Facts) -> str:
+    """What differs, and from what: "steps 1,000 (300,000). Settings: ..."."""
+    if facts.unlike is None:
+        known = facts.published or "the paper's settings are not known here"
+        return f"{known[0].upper()}{known[1:]}."
+    source = f" Settings: {facts.published}." if facts.published else ""
+    if not facts.unlike:
+        return f"Nothing that is known of.{source}"
+    parts = [f"{u.field} {_value(u.ours)} ({_value(u.paper)})" for u in facts.unlike]
+    return f"{'; '.join(parts)}.{source}"
 
 
 def _value(value: object) -> str:

@@ -71,6 +71,7 @@ class Facts:
       latents: D.
       members: every model of the run.
       unlike: what differs from the paper's protocol; None where that is not known.
+      published: whose settings that protocol is, `Recipe.published`.
     """
 
     method: str
@@ -84,6 +85,7 @@ class Facts:
     latents: int
     members: list[Member]
     unlike: list[Unlike] | None
+    published: str = ""
 
 
 def describe(run: Run, data: Dataset) -> Facts:
@@ -112,6 +114,7 @@ def describe(run: Run, data: Dataset) -> Facts:
         latents=codes.shape[2],
         members=members,
         unlike=differences(config),
+        published=METHODS[method["name"]].published,
     )
 
 

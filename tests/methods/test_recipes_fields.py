@@ -94,11 +94,13 @@ def test_every_field_that_a_recipe_names_exists(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_papers_settings_are_fields_and_differ_from_the_defaults(name):
-    protocol = METHODS[name].protocol
+    protocol, published = METHODS[name].protocol, METHODS[name].published
+    assert published.rstrip(".") == published
     if protocol is None:
         with pytest.raises(UserError, match=f"{name!r} in its paper are not known"):
             paper_config("toy", name)
         return
+    assert published  # whose settings these are
     config = paper_config("toy", name)
     plan(config)
     default = default_config("toy", name).to_dict()
@@ -115,6 +117,20 @@ def test_papers_that_say_what_they_run_are_heard():
     assert paper_config("toy", "qlae").batch_size == 128
     assert paper_config("toy", "rf_vae").method.gamma == 35.0
     assert paper_config("toy", "beta_tcvae").batch_size == 2048
+    assert paper_config("toy", "tripod").steps == 250_000
+    assert "not built here" in METHODS["tripod"].published
+    # The study of Locatello et al. 2019: the same for all but the strengths.
+    for name in ("beta_vae", "annealed_vae", "factor_vae", "dip_vae_i", "dip_vae_ii"):
+        assert METHODS[name].protocol == {"steps": 300_000}
+        assert "Locatello et al. 2019" in METHODS[name].published
+
+
+def test_methods_without_known_settings_are_these():
+    unknown = {name for name, recipe in METHODS.items() if recipe.protocol is None}
+    assert unknown == {
+        *("autoencoder", "info_vae", "hfs_vae", "supervised"),
+        *("ml_vae", "gvae", "conditional_vae"),
+    }
 
 
 NUMBERS = [

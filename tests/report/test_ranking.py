@@ -22,6 +22,7 @@ PLAIN = Facts(
     latents=10,
     members=[Member("seed=0", 0, 7, "learned"), Member("seed=1", 1, 5, "learned")],
     unlike=[Unlike("steps", 1000, 300_000)],
+    published="Nobody et al. 2019",
 )
 
 
@@ -39,7 +40,7 @@ STUDY = {
         [0.8, 0.8],
     ),
     "longer": (told(steps=2500, images_seen=160_000, unlike=[]), [0.6, 0.6]),
-    "smaller": (told(batch_size=32, unlike=None), [0.05, 0.05]),
+    "smaller": (told(batch_size=32, unlike=None, published=""), [0.05, 0.05]),
     "few": (told(supervision="labels", labels=100), [0.7, 0.7]),
     "many": (told(supervision="labels", labels=1000), [0.75, 0.75]),
     "pairs": (told(supervision="pairs", images_seen=128_000), [0.55, 0.55]),
@@ -101,7 +102,7 @@ def test_the_first_sentence_names_one_of_each_group_and_the_dead(study):
     assert "Not ranked, collapsed or diverged: dead and lost." in words
     page = write_report(study).read_text()
     assert "best 3 of" not in page and "strong 0.450" in page
-    assert "steps 1,000 (300,000)" in page
+    assert "steps 1,000 (300,000). Settings: Nobody et al. 2019." in page
     assert "The paper&#39;s settings are not known here." in page
 
 
