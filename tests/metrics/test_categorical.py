@@ -5,6 +5,8 @@ import pytest
 
 from disentangle.metrics import METRICS, CodeTable, Settings
 from disentangle.metrics.mcc import correlation_ratio
+from disentangle.metrics.mig import gap
+from disentangle.metrics.mutual_information import mutual_information
 
 GAPS = ("mig", "mig_sup", "jemmig", "dcimig", "infomec", "modularity", "sap", "mcc")
 SIZES = (3, 6, 8)
@@ -44,29 +46,90 @@ def test_probabilities_score_as_their_most_probable_value(name):
     assert max(abs(other[part] - one.parts[part]) for part in other) > 1e-3
 
 
-def test_a_perfect_dsprites_code_is_not_capped():
-    """As an outside test has it: one column .879 and .229, three at most .70, .10."""
+DSPRITES = np.array([3, 6, 40, 32, 32])
+SHAPE = ((4, 5, 6),)
+
+
+def perfect(factors):
+    """Codes that are the factors, the shape as three columns of 0 and 1."""
+    return np.hstack([factors[:, 1:], np.eye(3)[factors[:, 0]]])
+
+
+def limits(bins=20):
+    """MIG of many rows of it by counting, the shape as one latent and as three.
+
+    A code of K values is cut into bins of equal width, from its least to its largest
+    value: value k of 0 .. K - 1 is in bin floor(bins k / (K - 1)), the last one in the
+    bin before. Its information is the entropy of the bins, no other code has any, and
+    of three columns of a categorical each knows as much as the next.
+    """
+    shares = []
+    for size in DSPRITES:
+        bin_of = np.minimum(bins * np.arange(size) // (size - 1), bins - 1)
+        p = np.bincount(bin_of) / size
+        p = p[p > 0]
+        shares.append(-(p * np.log(p)).sum() / np.log(size))
+    return np.mean(shares), np.mean([0.0, *shares[1:]])
+
+
+def bias(rows, bins=20):
+    """What few rows take from either: the best other code seems to know something.
+
+    2 N I of independent columns is chi-squared of (bins - 1)(values - 1) degrees
+    (Wilks 1938); the second of a column is the largest of four such.
+    """
     rng = np.random.default_rng(0)
-    factors = np.stack([rng.integers(0, k, 15_000) for k in (3, 6, 40, 32, 32)], axis=1)
-    scaled = factors[:, 1:] / np.array([5, 39, 31, 31]) * 2 - 1
-    noise = rng.normal(size=(15_000, 2))  # JointVAE has six Gaussian latents
-    codes = np.hstack([scaled, np.eye(3)[factors[:, 0]], noise])
+    taken = []
+    for j, size in enumerate(DSPRITES):
+        others = np.minimum(np.delete(DSPRITES, j), bins)
+        draws = rng.chisquare((others - 1) * (size - 1), (4000, 4))
+        taken.append(draws.max(axis=1).mean() / (2 * rows) / np.log(size))
+    return np.mean(taken), np.mean([0.0, *taken[1:]])
+
+
+def test_mig_of_a_perfect_dsprites_code_is_what_can_be_counted():
+    """All 737,280 images: no bias is left, so both numbers are exact."""
+    grid = np.stack([axis.ravel() for axis in np.indices(DSPRITES)], axis=1)
+    one, three = limits()
+    # By hand: 40 values are two a bin; of 32, 24 are two a bin and 8 one.
+    x = (0.75 * np.log(16) + 0.25 * np.log(32)) / np.log(32)
+    assert one == pytest.approx((2 + np.log(20) / np.log(40) + 2 * x) / 5)
+    codes = perfect(grid)
+    for categorical, expected in ((SHAPE, one), ((), three)):
+        table = CodeTable(
+            codes, grid, codes[:0], grid[:0], tuple("abcde"), categorical=categorical
+        )
+        information = mutual_information(table.binned(20), grid)
+        score = np.mean(gap(information) / np.log(DSPRITES))
+        assert score == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("rows", [3000, 10_000])
+def test_a_perfect_dsprites_code_is_not_capped(rows):
+    """At 3,000 rows .879 and SAP .229; by three columns .683 and .098, as capped."""
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(0, k, 2 * rows) for k in DSPRITES], axis=1)
+    codes = perfect(factors)
 
     def parts(name, categorical):
         table = CodeTable(
-            codes[:10_000],
-            factors[:10_000],
-            codes[10_000:],
-            factors[10_000:],
+            codes[:rows],
+            factors[:rows],
+            codes[rows:],
+            factors[rows:],
             tuple("abcde"),
             categorical=categorical,
         )
         return METRICS[name](table, Settings()).parts["score"]
 
-    assert parts("mig", ()) < 0.7
-    assert parts("mig", ((4, 5, 6),)) == pytest.approx(0.89, abs=0.015)
-    assert parts("sap", ()) < 0.12
-    assert parts("sap", ((4, 5, 6),)) == pytest.approx(0.229, abs=0.02)
+    one, three = np.subtract(limits(), bias(rows))
+    assert parts("mig", SHAPE) == pytest.approx(one, abs=0.003)
+    assert parts("mig", ()) == pytest.approx(three, abs=0.003)
+    if rows == 3000:
+        assert parts("mig", SHAPE) == pytest.approx(0.879, abs=0.004)
+        assert parts("mig", ()) == pytest.approx(0.683, abs=0.004)
+        assert parts("sap", SHAPE) == pytest.approx(0.229, abs=0.01)
+        assert parts("sap", ()) == pytest.approx(0.098, abs=0.01)
 
 
 def test_more_categories_than_bins_keep_apart():
