@@ -11,6 +11,7 @@ from disentangle.metrics import METRICS, Population, Settings
 from disentangle.metrics.mig import mig
 from disentangle.metrics.udr import gaussian_kl, udr
 from disentangle.study.evaluate import evaluate, posterior_table, sample_index
+from disentangle.study.peers import population_results
 
 
 @pytest.fixture
@@ -70,6 +71,34 @@ def test_udr_compares_members_of_equal_hyperparameters(toy):
     assert last["value"].isna().tolist() == [False, True]
     none = replace(sweep, alive=np.zeros(6, bool))
     assert evaluate(none, "mig", **rows)["value"].isna().all()
+
+
+def test_three_good_seeds_are_not_judged_by_six_of_other_settings(run):
+    """.90 among themselves, .50 beside the six; by hand, of three standardised codes.
+
+    The good ones are alike up to order and sign: the Lasso takes its penalty 0.1 off a
+    coefficient of 1. The others have two codes turned by 45 degrees, each with another
+    pair: two coefficients of 1/sqrt(2) - 0.1 =: r for a code, of which the largest has
+    the share r^2 / (2 r).
+    """
+    grid = np.stack([axis.ravel() for axis in np.indices((10, 10, 10))], axis=1) - 4.5
+    good = [grid, -grid[:, [2, 0, 1]], grid[:, [1, 0, 2]]]
+    turn = np.array([[1.0, 1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2)]])
+    turn = turn / np.sqrt(2)
+    orders = ([0, 1, 2], [1, 2, 0], [2, 0, 1])
+    turned = [grid[:, order] @ turn.T for order in orders]
+    codes = np.stack([*good, *turned, *(-z for z in turned)])
+    swept = [{"beta": b, "seed": s} for b in (4.0, 8.0, 16.0) for s in range(3)]
+    names = [f"beta={s['beta']:g},seed={s['seed']}" for s in swept]
+    nine = replace(run, members=names, swept=swept, alive=np.ones(9, bool))
+    shape = codes.shape
+    found = population_results(nine, ["udr"], codes, np.full(shape, -4.0), Settings())
+    scores = [result["udr"].parts["score"] for result in found]
+    assert scores[:3] == pytest.approx([0.9] * 3)
+    together = udr(Population(codes, np.ones((9, 3))), Settings()).parts["score"]
+    half = (np.sqrt(0.5) - 0.1) / 2
+    assert together[:3] == pytest.approx([(0.9 + 2 * half) / 3] * 3)
+    assert together[:3] == pytest.approx([0.51] * 3, abs=0.01)
 
 
 def test_a_member_whose_codes_are_broken_costs_only_itself(run, toy, monkeypatch):
