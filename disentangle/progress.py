@@ -181,6 +181,7 @@ def _write(text: str, stream: TextIO) -> None:
     if _LINES.get():
         with contextlib.suppress(BrokenPipeError):  # no work stops for want of a reader
             tqdm.tqdm.write(printable(text), file=stream)
+            stream.flush()  # a log says where the work is, also if it is killed
 
 
 @contextlib.contextmanager

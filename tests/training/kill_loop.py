@@ -4,7 +4,8 @@
 
 kill -9 at random moments, in a step, in a save, while scoring, in the middle of a
 start; now and then SIGTERM or Ctrl-C. Every next start has to go on. Runs for at least
-so many seconds, in a new workdir each time the command came to its end.
+so many seconds, in a new workdir each time the command came to its end, and prints how
+many kills fell into each stage of the job.
 """
 
 import argparse
@@ -12,15 +13,18 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from toy_program import pipeline_words, train_words
+from toy_program import BEGUN, pipeline_words, train_words
 
 from disentangle.files import read_arrays
 from disentangle.training.checkpoint import Checkpoints
@@ -44,9 +48,16 @@ JOBS = {
 }
 
 
+class Kill(NamedTuple):
+    """When a start is killed: `after` seconds from the moment `stage` is announced."""
+
+    stage: str  # "" is the start of the process
+    after: float
+
+
 def start(words: list[str], log: Path) -> subprocess.Popen:
-    """The command in a process of its own; what it says is added to `log`."""
-    with open(log, "a") as said:
+    """The command in a process of its own, which says all in a new `log`."""
+    with open(log, "w") as said:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", str(PROGRAM), *words, "--noprogress"],
             env=os.environ | QUICK,
@@ -55,21 +66,55 @@ def start(words: list[str], log: Path) -> subprocess.Popen:
         )
 
 
-def kill_once(words: list[str], log: Path, moments: random.Random, most: float) -> bool:
-    """One start, killed within `most` seconds; whether it came to its end before.
+def announced(log: Path) -> list[str]:
+    """The stages that a start has come to so far, "" for its imports."""
+    lines = log.read_text(errors="replace").splitlines()
+    begun = ["begin"] if BEGUN in lines else []
+    return ["", *begun, *(line[3:] for line in lines if line.startswith("== "))]
+
+
+def wait_for(process: subprocess.Popen, kill: Kill, log: Path) -> None:
+    """Returns at the moment of the kill, or when the process has ended."""
+    while kill.stage not in announced(log) and process.poll() is None:
+        time.sleep(0.01)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(kill.after)
+
+
+def kill_once(
+    words: list[str], log: Path, kill: Kill | None, number: int
+) -> str | None:
+    """One start, killed by the signal; the stage it was in, None where it ended well.
 
     Raises:
       AssertionError: it ended by itself in another way than well.
     """
-    process, sent = start(words, log), None
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(moments.uniform(0, most))
-    if process.poll() is None:
-        sent = moments.choice(SIGNALS)
-        process.send_signal(sent)
-    code = process.wait(timeout=120)
-    assert code == 0 or (sent and code in CODES[sent]), f"{sent}, {code}: {tail(log)}"
-    return code == 0
+    process, sent = start(words, log), False
+    if kill:
+        wait_for(process, kill, log)
+    if kill and process.poll() is None:
+        process.send_signal(number)
+        sent = True
+    code = process.wait(timeout=3600)
+    assert code == 0 or (sent and code in CODES[number]), (
+        f"{number}, {code}: {tail(log)}"
+    )
+    stage = announced(log)[-1]
+    assert stage == "" or "Traceback" not in log.read_text(errors="replace"), tail(log)
+    return stage if code else None
+
+
+def warm_stages(words: list[str], log: Path) -> list[Kill]:
+    """Every stage of one unbroken start, and the seconds it took."""
+    process, seen = start(words, log), [("", time.monotonic())]
+    while process.poll() is None:
+        for name in announced(log):
+            if name not in dict(seen):
+                seen.append((name, time.monotonic()))
+        time.sleep(0.01)
+    assert process.returncode == 0, tail(log)
+    ends = [*(moment for _, moment in seen[1:]), time.monotonic()]
+    return [Kill(n, end - at) for (n, at), end in zip(seen, ends, strict=True)]
 
 
 def tail(log: Path) -> str:
@@ -109,35 +154,50 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in names if any(word in name for word in words)]
 
 
-def loop(job: str, seconds: float, seed: int, folder: Path, most: float) -> int:
-    """Kills until `seconds` are over and the job has ended; returns the kills.
+def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
+    """Kills until `seconds` are over and the job has ended; the kills per stage.
+
+    A first unbroken run compiles and gives the bits that are expected, a second one
+    says how long each stage takes. A kill then falls into a stage drawn at random.
 
     Raises:
       AssertionError: a start did not go on, or the end has other bits.
     """
-    unbroken, moments, kills, began = folder / "unbroken", random.Random(seed), 0, 0.0
-    words = JOBS[job](unbroken)
-    began = time.monotonic()
-    assert start(words, folder / "unbroken.log").wait() == 0, tail(
-        folder / "unbroken.log"
-    )
-    longest = max(most, 1.3 * (time.monotonic() - began)) if most <= 0 else most
-    expected, began, number = results(unbroken), time.monotonic(), 0
+    moments, kills, log = random.Random(seed), Counter[str](), folder / "log"
+    assert kill_once(JOBS[job](folder / "unbroken"), log, None, 0) is None
+    expected = results(folder / "unbroken")
+    stages = warm_stages(JOBS[job](folder / "warm"), log)
+    compare(expected, folder / "warm", log)
+    began, number = time.monotonic(), 0
     while number == 0 or time.monotonic() - began < seconds:
         number += 1
-        place, log = folder / f"killed-{number}", folder / f"killed-{number}.log"
-        while not kill_once(JOBS[job](place), log, moments, longest):
-            kills += 1
-            if time.monotonic() - began > seconds:
-                longest = 3600.0  # time is over: let it come to its end
-        found = results(place)
-        differing = [
-            k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k)
-        ]
-        assert not differing, f"{differing} after {kills} kills: {tail(log)}"
-        assert not leftovers(place), leftovers(place)
-        print(f"{job} {number}: {kills} kills, the same bits", flush=True)
+        place = folder / f"killed-{number}"
+        while True:
+            stage = moments.choice(stages)
+            kill = stage._replace(after=moments.uniform(0, 1.2 * stage.after))
+            is_over = time.monotonic() - began > seconds and kills
+            found = kill_once(
+                JOBS[job](place),
+                log,
+                None if is_over else kill,
+                moments.choice(SIGNALS),
+            )
+            if found is None:
+                break
+            kills[found] += 1
+        compare(expected, place, log)
+        shutil.rmtree(place)
+        print(f"{job} {number}: {kills.total()} kills, the same bits", flush=True)
     return kills
+
+
+def compare(expected: dict[str, bytes], place: Path, log: Path) -> None:
+    """Raises AssertionError where a workdir does not hold what is expected."""
+    found = results(place)
+    names = expected.keys() | found.keys()
+    differing = [name for name in names if expected.get(name) != found.get(name)]
+    assert not differing, f"{differing}: {tail(log)}"
+    assert not leftovers(place), leftovers(place)
 
 
 if __name__ == "__main__":
@@ -148,4 +208,6 @@ if __name__ == "__main__":
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}")
     with tempfile.TemporaryDirectory() as place:
-        loop(chosen.job, chosen.seconds, chosen.seed, Path(place), 0.0)
+        counted = loop(chosen.job, chosen.seconds, chosen.seed, Path(place))
+    for stage, number in counted.items():
+        print(f"{number:6} kills in {stage or 'imports'}")
