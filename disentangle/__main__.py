@@ -10,23 +10,21 @@ import importlib.metadata
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-import jax
-from absl import flags
-from ml_collections import ConfigDict, config_flags
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from disentangle.commands import COMMANDS
-from disentangle.commands.config import fields, load_config, split_words
 from disentangle.commands.flags import Flag
-from disentangle.data import cache
 from disentangle.errors import UserError, printable, unknown
 from disentangle.progress import silent
-from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.stopping import INTERRUPTED, Stopped, leave, watched
+from disentangle.training.stopping import Stopped, exit_code, leave, watched
+
+if TYPE_CHECKING:  # libraries are read under `watched`: a signal then ends the program
+    from absl.flags import FlagValues
+    from ml_collections import ConfigDict
 
 PROGRAM = "python -m disentangle"
 NO_ROOM = (
@@ -39,12 +37,6 @@ NO_ROOM = (
 )
 SHOWN = {"string": "TEXT", "integer": "N", "number": "NUMBER", "config": "FILE"}
 TRAINS = ("train", "pipeline", "compare", "affinity")  # in --workdir
-DEFINE: dict[str, Callable[..., Any]] = {
-    "string": flags.DEFINE_string,
-    "integer": flags.DEFINE_integer,
-    "number": flags.DEFINE_float,
-    "switch": flags.DEFINE_bool,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return refuse(f"cannot write {error.filename or ''}: {error.strerror}")
     except (KeyboardInterrupt, Stopped) as stop:
         print(f"\nstopped{what_remains(words[0], values)}", file=sys.stderr)
-        return int(stop.code or 0) if isinstance(stop, Stopped) else INTERRUPTED
+        return (
+            int(stop.code or 0)
+            if isinstance(stop, Stopped)
+            else exit_code(signal.SIGINT)
+        )
     except Exception as error:  # a full disk, reported from deep inside a library
         if os.strerror(errno.ENOSPC) not in str(error):
             raise
@@ -87,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def what_remains(command: str, values: Mapping[str, Any]) -> str:
     """Whether the same command goes on from a checkpoint in its workdir."""
     if command in TRAINS and values.get("workdir"):
+        from disentangle.training.checkpoint import Checkpoints
+
         folder = Path(values["workdir"])
         for place in (folder, *folder.glob("*"), *folder.glob("runs/*")):
             if Checkpoints(place / "checkpoints").steps():
@@ -96,6 +94,10 @@ def what_remains(command: str, values: Mapping[str, Any]) -> str:
 
 def keep_compiled() -> None:
     """Programs compiled by one command are loaded by the next (JAX's own cache)."""
+    import jax
+
+    from disentangle.data import cache
+
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "compiled"))
 
@@ -106,12 +108,21 @@ def refuse(reason: object) -> int:
     return 2
 
 
-def define(name: str, config: ConfigDict | None, words: list[str]) -> flags.FlagValues:
+def define(name: str, config: "ConfigDict | None", words: list[str]) -> "FlagValues":
     """The flags of a command, with a table of their own."""
+    from absl import flags
+    from ml_collections import config_flags
+
+    kinds: dict[str, Callable[..., Any]] = {
+        "string": flags.DEFINE_string,
+        "integer": flags.DEFINE_integer,
+        "number": flags.DEFINE_float,
+        "switch": flags.DEFINE_bool,
+    }
     values = flags.FlagValues()
     for flag in COMMANDS[name].all_flags:
         if flag.kind != "config":
-            DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+            kinds[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
         elif config is not None:
             config_flags.DEFINE_config_dict(
                 flag.name, config, flag.help, flag_values=values, sys_argv=words
@@ -147,11 +158,13 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
     return values, rest
 
 
-def config_in(words: list[str]) -> tuple[list[str], ConfigDict | None]:
+def config_in(words: list[str]) -> "tuple[list[str], ConfigDict | None]":
     """The words but for --config, and the config it names.
 
     Without it, --config.field=value changes the config of the workdir.
     """
+    from disentangle.commands.config import load_config, split_words
+
     named, words = split_words(words)
     if named is not None:
         return words, load_config(named)
@@ -189,6 +202,8 @@ def usage(name: str, words: list[str]) -> str:
 
     With --config=FILE among the words, every field of that config as well.
     """
+    from disentangle.commands.config import fields
+
     command = COMMANDS[name]
     takes = " ".join([name, *command.words])
     lines = [f"usage: {PROGRAM} {takes} [flags]", "", command.summary, "", "example:"]
@@ -223,6 +238,11 @@ def program() -> NoReturn:
         except BrokenPipeError:  # `... list | head`: who read has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
+        except Exception:
+            if not watch.number:
+                raise
+            print("\nstopped", file=sys.stderr)  # a library turned the signal into it
+            code = exit_code(watch.number)
     if watch.number:
         leave(code)  # threads may still compute
     sys.exit(code)

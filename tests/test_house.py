@@ -35,7 +35,8 @@ BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
-BELOW["__init__"] = BELOW["report"]  # the notebook API draws nothing
+BELOW["api"] = BELOW["report"]  # the notebook API draws nothing
+BELOW["__init__"] = ("api",)
 
 # Library -> where it may be imported: a room, or one module of it.
 HOMES = {

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
 from disentangle.files import read_json
+from disentangle.training.stopping import Stopped
 
 NAMED = re.compile(r"(?P<path>.*?\.(?:py|json))(?::(?P<argument>.*))?", re.S)
 
@@ -84,7 +85,7 @@ def _execute(path: Path, argument: str | None) -> Any:
     """What get_config(argument) of the file returns."""
     try:
         module = runpy.run_path(str(path), run_name=f"config_{path.stem}")
-    except UserError:
+    except (UserError, Stopped):
         raise
     except SyntaxError as error:
         where = f"{path}, line {error.lineno}" if error.lineno else path
@@ -96,7 +97,7 @@ def _execute(path: Path, argument: str | None) -> Any:
         raise UserError(f"config file {path} has no function get_config")
     try:
         return get_config() if argument is None else get_config(argument)
-    except UserError:
+    except (UserError, Stopped):
         raise
     except (Exception, SystemExit) as error:
         raise UserError(f"get_config of {path} fails: {_said(error)}") from None

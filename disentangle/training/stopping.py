@@ -30,11 +30,16 @@ class Stopped(SystemExit):
     """A signal other than Ctrl-C ended the work; the exit code is 128 + its number."""
 
 
+def exit_code(number: int) -> int:
+    """The exit code of a program that a signal ended."""
+    return INTERRUPTED if number == signal.SIGINT else 128 + number
+
+
 def stop(number: int) -> NoReturn:
     """Raises KeyboardInterrupt for Ctrl-C, and Stopped for the others."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise Stopped(128 + number)
+    raise Stopped(exit_code(number))
 
 
 class Deferred:
@@ -83,7 +88,7 @@ class Watch:
                 last = now
             if now - last > GRACE:
                 os.write(2, b"\nstopped\n")
-                leave(INTERRUPTED if number == signal.SIGINT else 128 + number)
+                leave(exit_code(number))
 
     def close(self) -> None:
         """Calls the thread off."""

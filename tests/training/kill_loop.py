@@ -174,7 +174,7 @@ def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
         place = folder / f"killed-{number}"
         while True:
             stage = moments.choice(stages)
-            kill = stage._replace(after=moments.uniform(0, 1.2 * stage.after))
+            kill = stage._replace(after=moments.uniform(0, stage.after))
             is_over = time.monotonic() - began > seconds and kills
             found = kill_once(
                 JOBS[job](place),
