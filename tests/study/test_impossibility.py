@@ -59,7 +59,7 @@ def test_the_page_shows_the_numbers(done):
     for row in rows(done):
         assert f">{row['dci/disentanglement']:.3f}</data>" in page
         assert f">{row['marginals/ks']:.4f}</data>" in page
-    assert "impossibility --config=experiments/impossibility.py:toy" in page
+    assert "impossibility --config=config.json" in page
 
 
 def test_a_stopped_job_goes_on_with_the_missing_angle(done, tmp_path, monkeypatch):
