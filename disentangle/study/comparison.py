@@ -8,6 +8,7 @@ it is done. A killed study goes on where it stopped, in training as in scoring.
   runs/<name>/scores.json     its scores, see study/scores.py
   runs/<name>/facts.json      what it was told and spent, see study/facts.py
   scores.json                 the scores and the facts of all runs that are done
+  stages.json                 what is done, and from what
   summary.json                seconds a run, versions
 """
 
@@ -23,12 +24,17 @@ from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.files import place, read_json, write_json
 from disentangle.metrics.base import Settings
-from disentangle.metrics.score import choose_metrics
 from disentangle.study.clock import Clock
 from disentangle.study.evaluate import load_data, score_run
-from disentangle.study.facts import Facts, describe
+from disentangle.study.facts import describe
 from disentangle.study.representations import check_score
-from disentangle.study.scores import held_scores, keep_scores, scored_members
+from disentangle.study.scores import (
+    MATRICES,
+    held_scores,
+    keep_scores,
+    scored_members,
+)
+from disentangle.study.stages import Stages, allow_changes, data_source, run_source
 from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
@@ -37,10 +43,13 @@ from disentangle.training.config import (
     plain,
     plan,
 )
+from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
-from disentangle.training.workdir import difference, owned
+from disentangle.training.workdir import check_workdir, owned
 
 Say = Callable[[str], None]
+WRITTEN = ("scores.json", "facts.json", *MATRICES)  # beside a run that is scored
+INTERVALS = ("log_every", "eval_every", "checkpoint_every")  # scores do not see them
 
 
 def default_comparison(
@@ -121,7 +130,7 @@ def run_comparison(
     Args:
       config: see `default_comparison`.
       workdir: created if needed; one process at a time. A later call may bring more
-        runs; what is there may not change.
+        runs, more steps of a run, or another `score`; what is there is not done again.
       only: names of the runs to do now; () is all. The others can follow later.
       data: the data set; None loads what the config names.
       progress: show progress bars.
@@ -139,62 +148,89 @@ def run_comparison(
             raise unknown("run of the study", name, config["runs"])
     with owned(place(workdir, "workdir")) as folder:
         whole_study = with_held_runs(folder, config)
-        clock = Clock(folder, say)
-        with clock("load the data"):
-            data = load_data(config["data"]) if data is None else data
+        stages = Stages(folder)
         names = list(only) or list(config["runs"])
-        for name in names:
-            prepare(training_config(config, name), data)
-        write_json(folder / "config.json", whole_study)
-        for name in names:
-            home = folder / "runs" / name
-            with clock(f"train {name}"):
-                run = fit(
-                    training_config(config, name),
-                    data,
-                    workdir=home,
-                    progress=progress,
-                )
-            with clock(f"score {name}"):
-                score_missing(run, data, config["score"], name, progress=progress)
-                keep_facts(run, data)
-            gather(folder)
+        if data is None:
+            names = [name for name in names if not is_scored(stages, config, name)]
+        if names:
+            clock = Clock(folder, say)
+            with clock("load the data"):
+                data = load_data(config["data"]) if data is None else data
+            for name in names:
+                prepare(training_config(config, name), data)
+            write_json(folder / "config.json", whole_study)
+            for name in names:
+                do_run(config, name, data, stages, clock, progress)
+                gather(whole_study, stages)
+        else:
+            write_json(folder / "config.json", whole_study)
+            gather(whole_study, stages)
     return folder
+
+
+def do_run(
+    config: dict[str, Any],
+    name: str,
+    data: Dataset,
+    stages: Stages,
+    clock: Clock,
+    progress: bool,
+) -> None:
+    """Trains a run and scores it, each unless it is done from the same."""
+    home = stages.folder / "runs" / name
+    with clock(f"train {name}"):
+        section = training_config(config, name)
+        run = fit(section, data, workdir=home, progress=progress)
+    if is_scored(stages, config, name):
+        return
+    with clock(f"score {name}"):
+        score(run, data, config["score"], name, progress=progress)
+        write_json(home / "facts.json", dataclasses.asdict(describe(run, data)))
+        files = [f"runs/{name}/{file}" for file in WRITTEN]
+        stages.keep(f"score {name}", source_of(stages, config, name), files)
+
+
+def source_of(stages: Stages, config: dict[str, Any], name: str) -> list[Any]:
+    """What the scores of a run depend on."""
+    trained = run_source(stages.folder / "runs" / name)
+    section = {k: v for k, v in config["runs"][name].items() if k not in INTERVALS}
+    return [data_source(config["data"]), section, config["score"], trained]
+
+
+def is_scored(stages: Stages, config: dict[str, Any], name: str) -> bool:
+    """Whether a run is trained and its scores and facts are there."""
+    return stages.is_done(f"score {name}", source_of(stages, config, name))
 
 
 def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The study's config with the runs that the workdir already holds.
 
     Raises:
-      UserError: naming every field in which data, score or a run differ from before.
+      UserError: naming every field in which the data or a run differ from before and
+        may not.
     """
     path = folder / "config.json"
-    if path.exists():
-        held = read_json(path, dict[str, Any])
-        if not isinstance(held.get("runs"), dict):
-            raise UserError(f"{path} is not the config of a study")
-        both = {n: r for n, r in config["runs"].items() if n in held["runs"]}
-        old = held | {"runs": {name: held["runs"][name] for name in both}}
-        changes = difference(old, config | {"runs": both})
-        if changes:
-            lines = ", ".join(f"{k}: {was!r} -> {new!r}" for k, was, new in changes)
-            raise UserError(f"workdir {folder} holds another study ({lines})")
-        return held | {"runs": held["runs"] | config["runs"]}
-    return config
+    if not path.exists():
+        return config
+    held = read_json(path, dict[str, Any])
+    if not isinstance(held.get("runs"), dict):
+        raise UserError(f"{path} is not the config of a study")
+    allow_changes(folder, config, free=("score",), own=("runs",))
+    for name in config["runs"]:
+        planned = plan(training_config(config, name)).config
+        check_workdir(folder / "runs" / name, planned, policy(planned))
+    return config | {"runs": held["runs"] | config["runs"]}
 
 
 def _settings(section: Mapping[str, Any]) -> Settings:
     return Settings(section["seed"], section["backend"], protocol=section["protocol"])
 
 
-def score_missing(
+def score(
     run: Run, data: Dataset, section: Mapping[str, Any], name: str, *, progress: bool
 ) -> None:
-    """Scores the run's living members, unless its scores.json holds every metric."""
+    """Scores the run's living members and keeps them in its folder."""
     assert run.workdir is not None
-    held = held_scores(run.workdir)
-    if held and set(choose_metrics(section["metrics"])) <= set(held.ran):
-        return
     rows = (section["num_train"], section["num_test"])
     with bars.Progress(f"score {name}", unit="fit", shown=progress) as bar:
 
@@ -208,25 +244,17 @@ def score_missing(
     keep_scores(run.workdir, scored, data.space.names)
 
 
-def keep_facts(run: Run, data: Dataset) -> None:
-    """Writes facts.json of a run, unless it is there for as many steps."""
-    assert run.workdir is not None
-    path = run.workdir / "facts.json"
-    if not path.exists() or read_json(path, Facts).steps != run.config["steps"]:
-        write_json(path, dataclasses.asdict(describe(run, data)))
-
-
-def gather(folder: Path) -> None:
+def gather(config: dict[str, Any], stages: Stages) -> None:
     """scores.json of the study, from the files of its runs that are done."""
     rows: list[dict[str, Any]] = []
     facts: dict[str, Any] = {}
     ran: dict[str, Any] = {}
-    for name in read_json(folder / "config.json")["runs"]:
-        found = held_scores(folder / "runs" / name)
+    for name in config["runs"]:
+        home = stages.folder / "runs" / name
+        found = held_scores(home) if is_scored(stages, config, name) else None
         if found:
             rows += found.rows
             ran |= found.ran
-            path = folder / "runs" / name / "facts.json"
-            if path.exists():
-                facts[name] = read_json(path)
-    write_json(folder / "scores.json", {"rows": rows, "ran": ran, "facts": facts})
+            facts[name] = read_json(home / "facts.json")
+    scores = {"rows": rows, "ran": ran, "facts": facts}
+    write_json(stages.folder / "scores.json", scores)

@@ -7,6 +7,7 @@ goes on with the first that is missing. `report` reads the same files.
   config.json         the whole job
   impossibility.json  rows (a code and an angle each), and how scores were computed
   impossibility.csv   the rows
+  stages.json         what is done, and from what
   impossibility.npz   `angles` (A,), `clouds` (A, n, 2): the first two latents of the
                       Gaussian code; `values` (n,) and `factor`: the first's factor
 """
@@ -27,7 +28,7 @@ from disentangle.errors import UserError
 from disentangle.files import place, read_json, whole, write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
-from disentangle.study.evaluate import load_data, sample_index
+from disentangle.study.evaluate import check_sample, load_data, sample_index
 from disentangle.study.representations import check_score
 from disentangle.study.rotation import (
     gaussian_code,
@@ -37,13 +38,16 @@ from disentangle.study.rotation import (
     rotated_elbo,
     trained,
 )
+from disentangle.study.stages import Stages, allow_changes, data_source, run_source
 from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import check_workdir, owned, settle_config
+from disentangle.training.workdir import owned
 
 GAUSSIAN = "perfect Gaussian code"
 CLOUD = 1500  # points drawn of a code
+FREE = ("angles", "score")  # what a job that is there may be given anew
+WRITTEN = ("impossibility.json", "impossibility.csv", "impossibility.npz")
 Row = dict[str, Any]
 # angle -> what is measured at it, and how scores were computed
 Measure = Callable[[float], tuple[Row, dict[str, Any]]]
@@ -103,7 +107,8 @@ def run_impossibility(
 
     Args:
       config: see `default_impossibility`.
-      workdir: created if needed; one process at a time, one config for life.
+      workdir: created if needed; one process at a time. The fields of FREE may
+        change, and only what depends on them is done again.
       data: the data set; None loads what the config names.
       progress: show the bar, a step an angle.
 
@@ -114,33 +119,57 @@ def run_impossibility(
       UserError: on anything wrong in the config, in its `run`, or the workdir.
     """
     config = check(config)
-    run = load_run(config["run"]) if config["run"] else None
     with owned(place(workdir, "workdir")) as folder:
-        check_workdir(folder, config)
+        allow_changes(folder, config, free=FREE, own=())
+        stages, source = Stages(folder), source_of(config)
+        if data is None and stages.is_done("rotate", [source, config["angles"]]):
+            write_json(folder / "config.json", config)
+            return folder
+        run = load_run(config["run"]) if config["run"] else None
         data = load_data(config["data"]) if data is None else data
-        settle_config(folder, config)
         score = config["score"]
-        index = sample_index(
-            data, score["num_train"] + score["num_test"], seed=score["seed"]
-        )
+        rows = (score["num_train"], score["num_test"])
+        check_sample(data, rows, seed=score["seed"])
+        index = sample_index(data, sum(rows), seed=score["seed"])
         measures = {GAUSSIAN: _perfect(data, index, config, folder)}
         if run is not None:
             name = f"{run.config['method']['name']} in {Path(config['run']).name}"
             measures[name] = _vae(run, data, index, config)
-        path = folder / "impossibility.json"
-        table = _held(path)
-        done = {(row["code"], row["angle"]) for row in table["rows"]}
-        todo = [(name, angle) for name in measures for angle in config["angles"]]
-        todo = [pair for pair in todo if pair not in done]
-        for name, angle in bars.over(
-            todo, "rotate and score", unit="angle", shown=progress
-        ):
-            row, table["ran"] = measures[name](angle)
-            table["rows"].append({"code": name, "angle": angle} | row)
-            write_json(path, table)
-        with whole(folder / "impossibility.csv") as beside:
-            pd.DataFrame(table["rows"]).to_csv(beside, index=False)
+        write_json(folder / "config.json", config)
+        if not stages.is_done("begin", source):  # other rows would be of another code
+            (folder / "impossibility.json").unlink(missing_ok=True)
+            stages.keep("begin", source, [])
+        measure_angles(folder, measures, config["angles"], progress)
+        stages.keep("rotate", [source, config["angles"]], WRITTEN)
     return folder
+
+
+def measure_angles(
+    folder: Path, measures: dict[str, Measure], angles: list[float], progress: bool
+) -> None:
+    """impossibility.json and .csv: a row for each code and angle, in this order."""
+    path = folder / "impossibility.json"
+    table = _held(path)
+    held = {(row["code"], row["angle"]): row for row in table["rows"]}
+    pairs = [(name, angle) for name in measures for angle in angles]
+    table["rows"] = [held[pair] for pair in pairs if pair in held]
+    todo = [pair for pair in pairs if pair not in held]
+    for name, angle in bars.over(
+        todo, "rotate and score", unit="angle", shown=progress
+    ):
+        row, table["ran"] = measures[name](angle)
+        held[name, angle] = {"code": name, "angle": angle} | row
+        table["rows"] = [held[pair] for pair in pairs if pair in held]
+        write_json(path, table)
+    write_json(path, table)  # of fewer angles than before
+    with whole(folder / "impossibility.csv") as beside:
+        pd.DataFrame(table["rows"]).to_csv(beside, index=False)
+
+
+def source_of(config: dict[str, Any]) -> list[Any]:
+    """What every row depends on, but for its angle."""
+    run = config["run"] and run_source(place(config["run"], "path of a run"))
+    return [data_source(config["data"]), config["run"], run, config["score"]]
 
 
 def _held(path: Path) -> dict[str, Any]:

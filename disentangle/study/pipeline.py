@@ -35,7 +35,7 @@ from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.panels import write_panels
-from disentangle.study.stages import Stages, allow_changes, crc
+from disentangle.study.stages import Stages, allow_changes, crc, data_source
 from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
@@ -228,9 +228,7 @@ def plan_of(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]:
     trained = {
         path.parent.name: crc(path) for path in sorted(folder.glob("*/final.json"))
     }
-    path = Path(config["data"]["path"]) if config["data"]["path"] else None
-    stat = path.stat() if path and path.exists() else None
-    data = [config["data"], stat and [stat.st_size, stat.st_mtime_ns]]
+    data = data_source(config["data"])
     grouping = ("budget", "singletons", "singleton_value", "affinity")
     vae = [data, config["unsupervised"], trained.get("vae")]
     losses = [data, config["supervised"], {name: config[name] for name in grouping}]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Stages:
     """stages.json of a workdir: name of a stage -> its Record."""
 
     def __init__(self, folder: Path):
-        self._folder, self._path = folder, folder / "stages.json"
+        self.folder, self._path = folder, folder / "stages.json"
         self._held: dict[str, Record] = {}
         if self._path.exists():
             try:
@@ -44,11 +44,11 @@ class Stages:
         held = self._held.get(stage)
         if held is None or held.source != digest(source):
             return False
-        return all(crc(self._folder / name) == sum for name, sum in held.files.items())
+        return all(crc(self.folder / name) == sum for name, sum in held.files.items())
 
     def keep(self, stage: str, source: Any, files: Sequence[str]) -> None:
         """Records a finished stage and the files it wrote (those that exist)."""
-        sums = {name: crc(self._folder / name) for name in files}
+        sums = {name: crc(self.folder / name) for name in files}
         written = {name: sum for name, sum in sums.items() if sum is not None}
         self._held[stage] = Record(digest(source), written)
         write_json(
@@ -67,6 +67,21 @@ def crc(path: Path) -> int | None:
         return zlib.crc32(path.read_bytes())
     except OSError:
         return None
+
+
+def data_source(config: Mapping[str, Any]) -> list[Any]:
+    """What the images of a job's `data` section come from: the section, its file."""
+    path = Path(config["path"]).expanduser() if config["path"] else None
+    stat = path.stat() if path and path.exists() else None
+    return [dict(config), stat and [stat.st_size, stat.st_mtime_ns]]
+
+
+def run_source(path: Path) -> list[Any]:
+    """What a trained run is: a peer's file, or its results and last step."""
+    if not path.is_dir():
+        return [crc(path)]
+    steps = [int(p.name) for p in path.glob("checkpoints/*") if p.name.isdigit()]
+    return [crc(path / "final.json"), max(steps, default=None)]
 
 
 def allow_changes(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from disentangle.data import DATASETS
+from disentangle.data.dataset import Recipe
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.report import write_report
+from disentangle.study import comparison
 from disentangle.study.comparison import default_comparison, run_comparison
 from disentangle.study.facts import differences, images_per_step, informed
 from disentangle.study.targets import TARGETS, targets_of
@@ -55,6 +57,41 @@ def test_every_run_is_trained_and_scored_once(config, toy, tmp_path):
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
 
 
+def test_a_finished_study_computes_nothing_again(config, toy, tmp_path, monkeypatch):
+    """Without a data set; an interval changes no score, a further run is done alone."""
+    monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
+    whole, _ = go(config, None, tmp_path)
+    config["runs"]["vae"]["log_every"] = 3
+    with monkeypatch.context() as patch:
+        for name in ("fit", "load_data", "score_run", "describe"):
+            patch.setattr(comparison, name, None)
+        assert go(config, None, tmp_path) == (whole, [])
+    config["runs"]["more"] = config["runs"]["vae"] | {"seed": 7}
+    again, said = go(config, None, tmp_path)
+    assert said == ["== load the data", "== train more", "== score more"]
+    assert again["rows"][:4] == whole["rows"] and len(again["rows"]) == 6
+
+
+@pytest.mark.slow
+def test_more_steps_and_other_scores_do_what_is_missing(config, toy, tmp_path):
+    whole, _ = go(config, toy, tmp_path)
+    config["runs"]["vae"]["steps"] = 6
+    config["runs"]["strong"]["seeds"] = 1
+    with pytest.raises(UserError, match=r"seeds: 2 -> 1, it cannot shrink"):
+        go(config, toy, tmp_path)
+    config["runs"]["strong"]["seeds"] = 2
+    more, _ = go(config, toy, tmp_path)
+    assert [m["name"] for m in more["facts"]["vae"]["members"]] == ["seed=0", "seed=1"]
+    assert more["facts"]["vae"]["steps"] == 6
+    assert more["rows"][2:] != whole["rows"][2:]
+    config["score"]["metrics"] = ["mig", "sap"]
+    both, said = go(config, toy, tmp_path, only=["strong"])
+    assert "== score strong" in said
+    assert {row["representation"] for row in both["rows"]} == {"strong"}  # so scored
+    assert all("sap/score" in row for row in both["rows"])
+    assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
+
+
 def test_scores_that_lack_a_metric_are_made_anew(config, toy, tmp_path):
     whole, _ = go(config, toy, tmp_path, only=["vae"])
     path = tmp_path / "runs" / "vae" / "scores.json"
@@ -67,7 +104,7 @@ def test_runs_may_be_added_but_not_changed(config, toy, tmp_path):
     go(first, toy, tmp_path)
     assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
     config["runs"]["strong"]["method"]["beta"] = 2.0
-    with pytest.raises(UserError, match=r"runs.strong.method.beta: 8.0 -> 2.0"):
+    with pytest.raises(UserError, match=r"runs.strong .*method.beta: 8.0 -> 2.0"):
         go(config, toy, tmp_path)
 
 

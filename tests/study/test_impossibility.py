@@ -1,6 +1,7 @@
 """The impossibility experiment: its rows, its page, and going on after a stop."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,23 @@ def test_a_stopped_job_goes_on_with_the_missing_angle(done, tmp_path, monkeypatc
     assert len(rows(tmp_path / "r")) == 1
     run_impossibility(job(), tmp_path / "r", progress=False)
     assert rows(tmp_path / "r") == rows(done)
+
+
+def test_a_finished_experiment_computes_nothing_again(done, tmp_path, monkeypatch):
+    workdir = shutil.copytree(done, tmp_path / "r")
+    held = rows(workdir)
+    with monkeypatch.context() as patch:
+        for name in ("load_data", "score_details", "load_run", "_perfect"):
+            patch.setattr(impossibility, name, None)
+        run_impossibility(job(), workdir, progress=False)
+    assert rows(workdir) == held
+    run_impossibility(job(angles=(45.0, 10.0, 0.0)), workdir, progress=False)
+    assert [row["angle"] for row in rows(workdir)] == [45.0, 10.0, 0.0]
+    assert rows(workdir)[0] == held[1] and rows(workdir)[2] == held[0]
+    other = job()
+    other["score"]["metrics"] = ("mig",)
+    run_impossibility(other, workdir, progress=False)
+    assert all("dci/disentanglement" not in row for row in rows(workdir))
 
 
 @pytest.mark.filterwarnings("ignore:the load_module")
