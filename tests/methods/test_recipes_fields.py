@@ -57,7 +57,7 @@ def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
 @pytest.mark.parametrize("name", sorted(SCHEDULED))
 def test_every_schedule_is_a_share_of_the_run(toy, name):
     """At the same share of a run of any length the loss and its gradient are the
-    same; at another share they are not."""
+    same; at another share they are not; every schedule is over when the run is."""
     fields = {"relevance_start": 0.4} if name == "rf_vae" else {}
     short, long = (planned_hyper(config_of(name, n, **fields)) for n in (1000, 50_000))
     loss = jax.jit(learner(name, toy))
@@ -65,6 +65,9 @@ def test_every_schedule_is_a_share_of_the_run(toy, name):
     same = lambda a, b: np.allclose(a, b, rtol=1e-4, atol=1e-4)
     assert jax.tree.all(jax.tree.map(same, early, also_early))
     assert not jax.tree.all(jax.tree.map(same, early, loss(short, 999)))
+    # The run's last step has what a step long after the end has, to one in a thousand.
+    last, never = loss(short, 999)[0], loss(short, 10**6)[0]
+    assert abs(last - never) <= 2e-3 * abs(loss(short, 0)[0] - never) + 1e-3
 
 
 def test_a_schedule_up_to_1_is_a_share_and_above_1_is_steps():
