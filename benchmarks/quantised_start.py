@@ -16,6 +16,7 @@ weighted penalty. Arguments: --steps, --batch_size, --learning_rate.
 """
 
 import argparse
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -80,13 +81,14 @@ def pulls(
     names = PENALTIES[config["method"]["name"]]
     batch = take(data, rows_of(data, config["batch_size"], seed=1))
 
-    @jax.jit
-    def gradient(hyper):
+    @jax.jit  # no constants, which XLA would fold
+    def gradient_of(params, hyper, batch):
         loss = lambda own: player.loss(
             params | {"encoder": own}, hyper, batch, key=jax.random.key(2), step=0
         )[0]
         return jax.grad(loss)(params["encoder"])
 
+    gradient = lambda hyper: gradient_of(params, hyper, batch)
     none = {name: jnp.float32(0.0) for name in names}
     alone = gradient(hyper._replace(**none))
     found = {"reconstruction": float(optax.tree.norm(alone))}
@@ -100,23 +102,25 @@ def state(method: Method, params: Any, hyper: Any, data: Dataset) -> str:
     """Spread, codes in use and reconstruction, in words."""
 
     @jax.jit
-    def encode(rows):
-        images = take(data, rows).images
+    def encode(params, images):
         outputs = method.nets["encoder"].apply(params["encoder"], images)
         return outputs, method.represent(params, images)
 
     rows = rows_of(data, IMAGES, seed=0).reshape(-1, ENCODED)
-    outputs, codes = (np.concatenate(x) for x in zip(*map(encode, rows), strict=True))
+    encoded = [encode(params, take(data, some).images) for some in rows]
+    outputs, codes = (np.concatenate(x) for x in zip(*encoded, strict=True))
     values = np.mean([len(np.unique(column)) for column in codes.T])
     (player,) = method.players.values()
-    judge = jax.jit(
-        lambda batch: player.loss(params, hyper, batch, key=jax.random.key(3), step=0)
-    )
-    logs = judge(take(data, rows_of(data, JUDGED, seed=2)))[1]
+    judge = jax.jit(partial(player.loss, key=jax.random.key(3), step=0))
+    parts = [
+        judge(params, hyper, take(data, some))
+        for some in rows_of(data, JUDGED, seed=2).reshape(-1, 64)
+    ]
+    found = np.mean([logs["reconstruction"] for _, logs in parts])
     return (
         f"std {outputs.std(0).mean():.4f}, "
         f"{len(np.unique(codes, axis=0)):,} codes, {values:.1f} values a latent, "
-        f"reconstruction {float(logs['reconstruction']):.1f}"
+        f"reconstruction {found:.1f}"
     )
 
 

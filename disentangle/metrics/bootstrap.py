@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Metric, Settings
 
 LEVEL = 0.95
@@ -57,7 +58,7 @@ def intervals(
     for done in range(settings.bootstrap):
         some = resampled(table, rng)
         again = replace(quiet, seed=int(rng.integers(2**32)))
-        for part, value in metric(some, again).parts.items():
+        for part, value in _parts(metric, some, again).items():
             drawn.setdefault(part, []).append(value)
         if settings.progress is not None:
             settings.progress("bootstrap", done + 1, settings.bootstrap)
@@ -66,6 +67,14 @@ def intervals(
         for part, score in parts.items()
         if len(drawn[part]) > 1
     }
+
+
+def _parts(metric: Metric, table: CodeTable, settings: Settings) -> dict[str, float]:
+    """The scores of a resample; none where it has too few different rows for them."""
+    try:
+        return metric(table, settings).parts
+    except UserError:
+        return {}
 
 
 def _around(score: float, values: np.ndarray) -> tuple[float, float]:

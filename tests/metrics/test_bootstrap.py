@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.bootstrap import intervals, resampled
 
@@ -115,3 +116,20 @@ def test_what_an_estimator_draws_is_in_the_interval():
 
     low, high = of(drawn, table_of(np.arange(20.0)), Settings(bootstrap=400))["score"]
     assert (high - low) / 2 == pytest.approx(1.96, rel=0.1)
+
+
+def test_a_resample_without_a_score_costs_only_itself():
+    """A metric that needs many different rows refuses some resamples of its table."""
+    refused = []
+
+    def choosy(table, settings):
+        different = len(np.unique(table.codes))
+        refused.append(different < 13)
+        if different < 13:
+            raise UserError("too few different rows")
+        return Result({"score": float(table.codes.mean())})
+
+    table, chosen = table_of(np.arange(20.0)), Settings(bootstrap=50)
+    low, high = intervals(choosy, table, chosen, {"score": 9.5})["score"]
+    assert low < 9.5 < high
+    assert 0 < sum(refused) < 49

@@ -192,7 +192,8 @@ def test_bootstrap_intervals_hold_the_score_and_shrink_with_rows(name):
 
 @pytest.mark.parametrize("name", QUICK)
 def test_every_part_has_a_finite_interval_and_the_score_stays(name, codes, factors):
-    rows = slice(0, 150)
+    # It takes groups of all values of a factor, of which 100 rows have too few.
+    rows = slice(0, 1500 if name == "z_max_variance" else 150)
     plain = fast(codes[rows], factors[rows], name, seed=3)
     result = fast(codes[rows], factors[rows], name, seed=3, bootstrap=2)
     assert result.parts == plain.parts

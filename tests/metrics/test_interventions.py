@@ -193,12 +193,31 @@ def test_z_max_draws_the_images_that_its_votes_need():
 def test_z_max_refuses_a_table_of_pairs():
     factors = np.random.default_rng(0).integers(0, GRID, (4000, 5))
     table = code_table(grid_codes(factors), factors)
-    with pytest.raises(UserError, match=r"have 1 of its 3 values \(median\), and 2 is"):
+    with pytest.raises(UserError, match=r"have 1 of its 3 values \(median\), and 3 is"):
         z_max_variance(table, Settings())
     line = np.arange(40)
     factors = np.stack([line, line[::-1]], axis=1)
     with pytest.raises(UserError, match=r"have 1 of its 40 values .*, and 10 is the"):
         z_max_variance(code_table(factors * 1.0, factors, num_train=40), Settings())
+
+
+def test_z_max_refuses_a_table_by_its_median_group():
+    """Ten values of many, or all of few; half of few biased the score by .09."""
+    grid = np.stack([axis.ravel() for axis in np.indices((4, 30))], axis=1)
+
+    def scored(factors):
+        table = code_table(1.0 * factors, factors, num_train=len(factors))
+        return z_max_variance(table, Settings()).parts["score"]
+
+    assert scored(grid[grid[:, 1] % 3 == 0]) == 1.0  # 10 of 30, 4 of 4
+    held = (grid[:, 1] + grid[:, 0]) % 4 < 2  # 15 of 30, but 2 of 4
+    with pytest.raises(UserError, match=r"have 2 of its 4 values \(median\), and 4 is"):
+        scored(grid[held])
+    rare = grid[(grid[:, 1] % 4 == 0) | (grid[:, 0] == 3)]
+    assert scored(rare) == 1.0  # 22 rows are alone, but the median row is not
+    rare = grid[(grid[:, 1] % 6 == 0) | (grid[:, 0] == 3)]
+    with pytest.raises(UserError, match=r"have 1 of its 4 values"):
+        scored(rare)
 
 
 def test_factor_vae_of_a_table_is_not_lower_than_of_new_images():
