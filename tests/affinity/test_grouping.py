@@ -228,6 +228,7 @@ def test_planted_clusters_are_found(noise):
         assert result.objective == 1.0
 
 
+@pytest.mark.slow
 def test_twenty_tasks():
     done = []
     matrix = planted((6, 4, 5, 5), noise=0.3)

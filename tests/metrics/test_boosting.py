@@ -190,6 +190,7 @@ def test_rows_end_where_two_pointers_leave_them(rows):
         np.testing.assert_array_equal(ties.partitioned(left), items)
 
 
+@pytest.mark.slow
 def test_more_classes_than_trees_at_once(monkeypatch):
     rng = np.random.default_rng(5)
     classes = np.arange(400) % 9

@@ -39,7 +39,15 @@ def test_every_metric_has_its_line_and_every_line_its_metric():
         assert known.why or known.has == BOTH, name
 
 
-@pytest.mark.parametrize("name", METRICS)
+# What fits many estimators by either protocol is left to the slow run.
+FITTED = ("downstream", "fairness", "dci", "dci_es")
+QUICK = [
+    pytest.param(name, marks=pytest.mark.slow if name in FITTED else ())
+    for name in METRICS
+]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_protocols_differ_or_are_said_not_to(name, posteriors):
     found = {asked: result(name, asked, posteriors) for asked in PROTOCOLS}
     known = PROTOCOLS_OF[name]

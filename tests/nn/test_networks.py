@@ -43,11 +43,11 @@ def test_chen_is_4096_1200_1200_20_and_10_1200_1200_1200_4096():
         (encoder("chen", shape, 20), shape, (4096, 1200, 1200, 20), "relu"),
         (decoder("chen", shape, 10), (10,), (10, 1200, 1200, 1200, 4096), "tanh"),
     ):
-        params = net.init(jax.random.key(0))
+        params = jax.jit(net.init)(jax.random.key(0))
         sizes = [params[f"Dense_{i}"]["kernel"].shape for i in range(len(params))]
         assert sizes == list(itertools.pairwise(widths))
         x = rng.random((3, *given))
-        ours = net.apply(params, jnp.float32(x))
+        ours = jax.jit(net.apply)(params, jnp.float32(x))
         y = x.reshape(3, -1)
         for i in range(len(params)):
             y = y @ np.float64(params[f"Dense_{i}"]["kernel"])
@@ -62,32 +62,47 @@ def test_output_width_is_found_without_a_run(name):
     assert output_width(net, (64, 64, 1)) == (1200 if name == "chen" else 256)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder(name, channels):
-    shape = (64, 64, channels)
-    images = jax.random.uniform(jax.random.key(1), (2, *shape))
-    net = encoder(name, shape, 20)
-    params = net.init(jax.random.key(0))
-    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
-    y = jax.jit(net.apply)(params, images)
-    assert y.shape == (2, 20) and y.dtype == jnp.float32
-    features = encoder(name, shape, None)
-    h = jax.jit(features.apply)(features.init(jax.random.key(0)), images)
-    assert h.shape == (2, output_width(features, shape))
+def test_every_encoder(name):
+    """In numbers for three channels, in shapes and types for one."""
+
+    def outputs(images, key):
+        shape = images.shape[1:]
+        net, features = encoder(name, shape, 20), encoder(name, shape, None)
+        params = net.init(key)
+        h = features.apply(features.init(key), images)
+        assert h.shape == (2, output_width(features, shape))
+        return params, net.apply(params, images), h
+
+    key, images = (
+        jax.random.key(0),
+        jax.random.uniform(jax.random.key(1), (2, 64, 64, 3)),
+    )
+    for found in (
+        jax.eval_shape(outputs, images[..., :1], key),
+        jax.jit(outputs)(images, key),
+    ):
+        params, y, h = found
+        assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+        assert y.shape == (2, 20) and y.dtype == jnp.float32
     least = -0.171 if name == "normalised" else 0.0  # the minimum of GELU, of ReLU
     assert jnp.all(h >= least) and jnp.any(h > 0)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", DECODERS)
-def test_every_decoder(name, channels):
-    shape = (64, 64, channels)
-    net = decoder(name, shape, 10)
-    params = net.init(jax.random.key(0))
+def test_every_decoder(name):
+    """In numbers for three channels, in shapes and types for one."""
     z = jax.random.normal(jax.random.key(1), (2, 10))
-    logits = jax.jit(net.apply)(params, z)
-    assert logits.shape == (2, *shape) and logits.dtype == jnp.float32
+
+    def outputs(key, channels):
+        net = decoder(name, (64, 64, channels), 10)
+        return net.apply(net.init(key), z)
+
+    run = jax.jit(outputs, static_argnums=1)
+    one = jax.eval_shape(lambda key: run(key, 1), jax.random.key(0))
+    assert one.shape == (2, 64, 64, 1) and one.dtype == jnp.float32
+    logits = run(jax.random.key(0), 3)
+    assert logits.shape == (2, 64, 64, 3) and logits.dtype == jnp.float32
     assert jnp.any(logits < 0) and jnp.any(logits > 0)
 
 

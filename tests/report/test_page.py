@@ -394,7 +394,8 @@ def test_information_is_a_share_of_the_entropy(pristine):
         assert f">{value:.2f}</text>" in source
 
 
-def test_the_shuffled_floor_stands_below_the_information(folder):
+def test_the_shuffled_floor_stands_below_the_information(alone):
+    folder = alone("information.npz")
     arrays = dict(np.load(folder / "information.npz"))
     source = write_report(folder).read_text()
     assert ">shuffled</text>" not in source
@@ -407,9 +408,10 @@ def test_the_shuffled_floor_stands_below_the_information(folder):
         assert f">{value:.2f}</text>" in source
 
 
-def test_dead_latents_have_no_names(folder):
+def test_dead_latents_have_no_names(alone):
     """Panels as they were written before the floor: 4 of 10 KLs are below 0.1 nat."""
-    section = Page(folder / "report.html").sections["traversals"]
+    folder = alone("panels.npz")
+    section = Page(write_report(folder)).sections["traversals"]
     assert section.count(": shape") == 3 and "No name" not in section
     arrays = dict(np.load(folder / "panels.npz"))
     arrays |= {

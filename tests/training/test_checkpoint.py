@@ -232,6 +232,7 @@ for step in range(1, 25):
 """
 
 
+@pytest.mark.slow
 def test_a_reader_during_saves_is_told_nothing(tmp_path):
     """Many saves of another process, and a reader that never hears of damage."""
     Checkpoints(tmp_path).save(0, TREE)

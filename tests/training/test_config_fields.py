@@ -194,6 +194,7 @@ def test_names_are_unique_whatever_the_numbers():
             members({"weights": again}, 0, 1)
 
 
+@pytest.mark.slow
 def test_every_row_of_a_close_sweep_is_in_the_log(toy, tmp_path):
     import json
 

@@ -14,7 +14,10 @@ from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.training import encode
 
-DENSE = {"encoder": "dense", "decoder": "dense", "progress": False, "batch_size": 8}
+DENSE = {
+    **{"encoder": "dense", "decoder": "dense", "progress": False},
+    **{"batch_size": 8, "eval_every": 0},
+}
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +270,9 @@ def test_a_constant_factor_is_named_before_compute():
         dt.measure_affinity(data, steps=1, progress=False)
 
 
-@pytest.mark.parametrize("method", ["vae", "ada_gvae"])
+@pytest.mark.parametrize(
+    "method", ["vae", pytest.param("ada_gvae", marks=pytest.mark.slow)]
+)
 def test_a_constant_factor_does_not_stop_methods_without_labels(method):
     run = dt.train(method, with_constant(), steps=3, **DENSE)
     assert run.alive.all()

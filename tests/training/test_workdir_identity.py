@@ -98,6 +98,7 @@ def test_an_older_workdir_without_a_hash_is_taken_with_a_warning(workdir, toy):
     train(workdir, toy)  # and says it once
 
 
+@pytest.mark.slow
 def test_more_steps_go_on_with_the_bits_of_a_run_that_had_them_at_once(
     workdir, toy, tmp_path
 ):
@@ -167,15 +168,23 @@ def test_a_config_of_a_newer_version_is_one_sentence(workdir, toy):
         train(workdir, toy)
 
 
-def test_a_share_of_the_steps_keeps_them(tmp_path, toy):
+def annealed(threshold):
     tree = config()
     tree["method"] = default_config("toy", "annealed_vae").to_dict()["method"]
-    tree["method"] |= {"encoder": "dense", "decoder": "dense", "threshold": 0.5}
+    tree["method"] |= {"encoder": "dense", "decoder": "dense", "threshold": threshold}
+    return tree
+
+
+def test_a_share_of_the_steps_keeps_them(tmp_path, toy):
+    tree = annealed(threshold=0.5)
     fit(tree, toy, workdir=tmp_path / "r", progress=False)
     with pytest.raises(UserError, match=r"threshold is a share of them"):
         fit(tree | {"steps": 6}, toy, workdir=tmp_path / "r", progress=False)
-    tree["method"]["threshold"] = 100.0
+
+
+@pytest.mark.slow
+def test_a_threshold_in_steps_takes_more_steps(tmp_path, toy):
+    tree = annealed(threshold=100.0)
     fit(tree, toy, workdir=tmp_path / "s", progress=False)
-    assert (
-        fit(tree | {"steps": 6}, toy, workdir=tmp_path / "s", progress=False).step == 6
-    )
+    longer = fit(tree | {"steps": 6}, toy, workdir=tmp_path / "s", progress=False)
+    assert longer.step == 6
