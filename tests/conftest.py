@@ -29,11 +29,12 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def compiled(tmp_path_factory):
     """A program is compiled once a session, also for the processes tests start."""
-    held = os.environ.get("JAX_COMPILATION_CACHE_DIR")
-    folder = held or str(tmp_path_factory.mktemp("compiled"))
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(shared / "jax"))
+    least = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.02")
     jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", float(least))
 
 
 @pytest.fixture(scope="session", autouse=True)

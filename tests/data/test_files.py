@@ -89,6 +89,7 @@ def test_dsprites_hdf5_is_the_rendered_data_set(
     assert same(read_dsprites(tmp_path / HDF5, small_dsprites), small_dsprites)
 
 
+@pytest.mark.slow
 def test_shapes3d_file_is_a_table_of_the_same_pictures(write_shapes3d, small_shapes3d):
     stream = files.read(write_shapes3d(), shapes3d.LAYOUT, small_shapes3d.space)
     assert same(shapes3d.table(stream, small_shapes3d.space), small_shapes3d)

@@ -54,6 +54,7 @@ def test_permuting_keeps_every_marginal_and_no_dependence():
         assert np.abs(correlation).max() < 4 / np.sqrt(len(z))
 
 
+@pytest.mark.slow
 def test_the_critic_finds_the_total_correlation_of_a_gaussian():
     """-log(1 - rho^2) / 2 (two dimensions), from the player's own loss alone."""
     rho, rows = 0.8, 1000

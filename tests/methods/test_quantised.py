@@ -34,7 +34,10 @@ def test_straight_through_is_exact_forward_and_the_identity_backward():
     np.testing.assert_array_equal(gradient, np.ones_like(z))
 
 
-@pytest.mark.parametrize(("name", "values"), [("qlae", 10), ("tripod", 12)])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("qlae", 10), pytest.param("tripod", 12, marks=pytest.mark.slow)],
+)
 def test_codes_take_few_values_and_twice_as_many_latents_as_factors(toy, name, values):
     config = default_config("toy", name).to_dict()
     config["method"] |= {"encoder": "dense", "decoder": "smooth"}

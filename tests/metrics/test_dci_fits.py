@@ -90,6 +90,7 @@ def test_threads_and_repeats_change_nothing(backend):
     assert runs[0].parts == runs[1].parts
 
 
+@pytest.mark.slow
 def test_a_rotated_code_collapses_though_a_linear_probe_does_not_notice():
     rng = np.random.default_rng(6)
     latent = rng.normal(size=(900, 4))
