@@ -1,6 +1,7 @@
 """A study trains and scores each of its runs once, also across stops and additions."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,7 @@ from disentangle.study.targets import TARGETS, targets_of
 from disentangle.training.config import default_config, plan
 
 
-@pytest.fixture
-def config():
+def small_study():
     tree = default_comparison(
         "toy",
         {
@@ -36,6 +36,26 @@ def config():
     for run in tree["runs"].values():
         run |= {"steps": 4, "batch_size": 8, "log_every": 2, "seeds": 2}
     return tree
+
+
+@pytest.fixture
+def config():
+    return small_study()
+
+
+@pytest.fixture(scope="module")
+def finished(toy, tmp_path_factory):
+    """A study that came to its end, only to be copied."""
+    folder = tmp_path_factory.mktemp("study") / "whole"
+    go(small_study(), toy, folder)
+    return folder
+
+
+@pytest.fixture
+def study(finished, tmp_path):
+    """(its folder, what its scores.json holds)"""
+    folder = shutil.copytree(finished, tmp_path / "study")
+    return folder, json.loads((folder / "scores.json").read_text())
 
 
 def go(config, toy, workdir, **chosen):
@@ -57,17 +77,17 @@ def test_every_run_is_trained_and_scored_once(config, toy, tmp_path):
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
 
 
-def test_a_finished_study_computes_nothing_again(config, toy, tmp_path, monkeypatch):
+def test_a_finished_study_computes_nothing_again(config, toy, study, monkeypatch):
     """Without a data set; an interval changes no score, a further run is done alone."""
     monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
-    whole, _ = go(config, None, tmp_path)
+    folder, whole = study
     config["runs"]["vae"]["log_every"] = 3
     with monkeypatch.context() as patch:
         for name in ("fit", "load_data", "score_run", "describe"):
             patch.setattr(comparison, name, None)
-        assert go(config, None, tmp_path) == (whole, [])
+        assert go(config, None, folder) == (whole, [])
     config["runs"]["more"] = config["runs"]["vae"] | {"seed": 7}
-    again, said = go(config, None, tmp_path)
+    again, said = go(config, None, folder)
     assert said == ["== load the data", "== train more", "== score more"]
     assert again["rows"][:4] == whole["rows"] and len(again["rows"]) == 6
 
@@ -92,20 +112,17 @@ def test_more_steps_and_other_scores_do_what_is_missing(config, toy, tmp_path):
     assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
 
 
-def test_scores_that_lack_a_metric_are_made_anew(config, toy, tmp_path):
-    whole, _ = go(config, toy, tmp_path, only=["vae"])
-    path = tmp_path / "runs" / "vae" / "scores.json"
+def test_scores_that_lack_a_metric_are_made_anew(config, toy, study):
+    folder, whole = study
+    path = folder / "runs" / "vae" / "scores.json"
     path.write_text(json.dumps({"rows": [], "ran": {}}))
-    assert go(config, toy, tmp_path, only=["vae"])[0] == whole
+    assert go(config, toy, folder)[0] == whole
 
 
-def test_runs_may_be_added_but_not_changed(config, toy, tmp_path):
-    first = config | {"runs": {"vae": config["runs"]["vae"]}}
-    go(first, toy, tmp_path)
-    assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
+def test_runs_may_not_be_changed(config, toy, study):
     config["runs"]["strong"]["method"]["beta"] = 2.0
     with pytest.raises(UserError, match=r"runs.strong .*method.beta: 8.0 -> 2.0"):
-        go(config, toy, tmp_path)
+        go(config, toy, study[0])
 
 
 def test_every_run_has_its_facts(config, toy, tmp_path):
@@ -187,14 +204,15 @@ def test_targets_name_what_exists():
     assert {t.method for t in targets_of("shapes3d")} >= {"beta_vae"}
 
 
-def test_the_page_shows_ours_beside_the_published(config, toy, tmp_path):
-    go(config, toy, tmp_path)
-    tree = json.loads((tmp_path / "config.json").read_text())
+def test_the_page_shows_ours_beside_the_published(study):
+    folder, found = study
+    tree = json.loads((folder / "config.json").read_text())
     tree["data"]["name"] = "dsprites"  # whose targets exist
-    (tmp_path / "config.json").write_text(json.dumps(tree))
-    page = write_report(tmp_path).read_text()
-    scores = json.loads((tmp_path / "scores.json").read_text())["rows"]
-    ours = np.mean([r["mig/score"] for r in scores if r["representation"] == "strong"])
+    (folder / "config.json").write_text(json.dumps(tree))
+    page = write_report(folder).read_text()
+    ours = np.mean(
+        [r["mig/score"] for r in found["rows"] if r["representation"] == "strong"]
+    )
     assert "Beside published scores" in page
     assert f"{ours:.3f}" in page
     assert "0.132 ± 0.045" in page  # CFASL's beta-VAE

@@ -37,7 +37,7 @@ def job(**changes):
         config[part]["method"]["encoder"] = "dense"
         config[part]["optimizer"]["learning_rate"] = 1e-3
     config["unsupervised"]["method"]["decoder"] = "dense"
-    config["score"] |= {"num_train": 120, "num_test": 60}
+    config["score"] |= {"metrics": ("mig", "sap"), "num_train": 120, "num_test": 60}
     return config | changes
 
 
@@ -133,16 +133,30 @@ def test_scores_are_those_of_the_stored_codes(done, toy):
         for seed in (0, 1)
     }
     for row in rows[:4]:
-        stored = np.load(done / f"codes/{row['representation']}-{row['seed']}.npz")
-        scores = dt.score(
-            stored["codes"],
-            stored["factors"],
-            num_train=120,
-            num_test=60,
-            backend="fast",
-        )
-        for name, value in scores.items():
-            assert row[name] == pytest.approx(value, abs=1e-9)
+        check_scores(done, row, ["mig", "sap"])
+
+
+def check_scores(folder, row, metrics):
+    """A row of scores.json against the scores of the code table beside it."""
+    stored = np.load(folder / f"codes/{row['representation']}-{row['seed']}.npz")
+    table = (stored["codes"], stored["factors"])
+    scores = dt.score(*table, metrics, num_train=120, num_test=60, backend="fast")
+    assert {name for name in row if "/" in name} == set(scores)
+    for name, value in scores.items():
+        assert row[name] == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_other_scores_are_made_of_the_codes_that_are_there(done, tmp_path):
+    workdir = shutil.copytree(done, tmp_path / "p")
+    changed = job()
+    changed["score"]["metrics"] = ("dci", "mig")
+    run_pipeline(changed, workdir, progress=False, say=lambda line: None)
+    rows = read(workdir, "scores.json")["rows"]
+    assert len(rows) == len(read(done, "scores.json")["rows"])
+    check_scores(workdir, rows[0], ["dci", "mig"])
+    names = {row["representation"] for row in rows}
+    assert names <= set(np.load(workdir / "importance.npz"))
 
 
 def test_a_code_is_made_of_the_serving_networks_subspaces(done, toy):

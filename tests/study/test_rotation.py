@@ -74,6 +74,7 @@ def test_a_rotation_leaves_density_and_probe():
     assert noise < 0.45  # chance: (1/3 + 1/4 + 1/8) / 3 = 0.24
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_turned_vae_is_the_same(run, toy):
     vae = trained(run, toy, np.arange(60))
     rows = [rotated_elbo(vae, givens(10, angle), seed=0) for angle in (0, 7, 45)]
