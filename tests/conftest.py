@@ -45,10 +45,10 @@ def dense_networks():
     """
 
     def encoder(shape, outputs):
-        return from_module(Encoder((), (32,), outputs), shape)
+        return from_module(Encoder((), (256,), outputs), shape)
 
     def decoder(shape, latents):
-        flat = from_module(Encoder((), (32,), int(np.prod(shape))), (latents,))
+        flat = from_module(Encoder((), (64,), int(np.prod(shape))), (latents,))
         return Net(flat.init, lambda p, z: flat.apply(p, z).reshape(-1, *shape))
 
     def smooth(shape, latents):

@@ -64,6 +64,7 @@ def test_notebook_is_clean(path):
     assert not any(cell.outputs or cell.execution_count for cell in cells)
 
 
+@pytest.mark.slow
 def test_quickstart_notebook_runs():
     notebook = nbformat.read(ROOT / "colab" / "quickstart.ipynb", as_version=4)
     first, *cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -80,6 +81,7 @@ def test_quickstart_notebook_runs():
     assert len(names["groups"].groups) <= 2
 
 
+@pytest.mark.slow
 def test_readme_example_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     (example,) = [block for block in blocks if "import disentangle as dt" in block]

@@ -106,6 +106,7 @@ def test_codes_that_are_one_or_a_few_are_not_awake():
     check_codes(0.5 * noise, np.full(3, 0.5))
 
 
+@pytest.mark.slow
 def test_a_run_says_that_its_latents_carry_nothing_and_is_a_fact(toy, tmp_path, capsys):
     """beta 4 learns, beta 10,000 collapses: one training through the public door."""
     data = sparse(toy, 4)

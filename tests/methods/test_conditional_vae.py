@@ -40,6 +40,7 @@ def test_the_one_hot_condition(toy):
     np.testing.assert_array_equal(vae.uniform, [0.25] * 4 + [0.5] * 2)
 
 
+@pytest.mark.slow
 def test_a_trained_decoder_moves_the_bar_where_the_condition_says(toy):
     """Planted truth: x is given, so the picture with another c has another x.
 

@@ -57,6 +57,7 @@ def test_sizes_beyond_the_rows_are_left_out_and_said():
     }
 
 
+@pytest.mark.slow
 def test_efficiency_is_the_ratio_of_the_means():
     table = table_of(12_000, sizes=(3, 2), num_train=10_000, num_test=2000)
     parts = downstream(table, FAST, sizes=(100, 10_000)).parts
@@ -75,6 +76,7 @@ def test_labels_of_one_value_predict_it():
     assert found.per_factor["trees_10"] == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_threads_change_nothing():
     table = table_of(300)
     one, three = (

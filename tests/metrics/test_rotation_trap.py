@@ -68,6 +68,7 @@ def test_rotation_keeps_the_density():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["disentanglement", "completeness"])
 def test_dci_collapses(scores, part):
     values = [scores[degrees][part] for degrees in DEGREES]
@@ -76,6 +77,7 @@ def test_dci_collapses(scores, part):
     assert np.all(np.diff(values) < 0)
 
 
+@pytest.mark.slow
 def test_tree_based_informativeness_falls_with_it(scores):
     values = [scores[degrees]["informativeness_test"] for degrees in DEGREES]
     assert values[0] > 0.99
@@ -83,6 +85,7 @@ def test_tree_based_informativeness_falls_with_it(scores):
     assert np.all(np.diff(values) < -0.05)
 
 
+@pytest.mark.slow
 def test_a_linear_probe_notices_nothing(scores):
     for degrees in DEGREES:
         assert scores[degrees]["explicitness"] > 0.99

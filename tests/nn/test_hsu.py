@@ -97,6 +97,7 @@ def test_costs_are_as_documented():
     assert costs["locatello"] == pytest.approx(17e6, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_decoder_listens_to_its_input_and_every_parameter_has_a_gradient():
     net = decoder("hsu", (64, 64, 1), 4)
     params = net.init(jax.random.key(0))

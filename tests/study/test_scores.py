@@ -68,6 +68,7 @@ def test_evaluate_keeps_its_scores_beside_the_run(tmp_path, toy, monkeypatch, ca
     assert "mig/score" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the load_module")
 def test_planes_of_two_runs_are_drawn_together(tmp_path, toy, monkeypatch, capsys):
     monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))

@@ -14,10 +14,7 @@ from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.training import encode
 
-DENSE = {
-    **{"encoder": "dense", "decoder": "dense", "progress": False},
-    **{"batch_size": 8, "eval_every": 0},
-}
+DENSE = {"encoder": "dense", "decoder": "dense", "progress": False, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")

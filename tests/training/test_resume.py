@@ -49,6 +49,7 @@ def unbroken(tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_killed_runs_end_with_the_same_bits(unbroken, tmp_path):
     """kill -9 at three random moments after training began, then to the end."""
     workdir, moments = tmp_path / "run", random.Random(4)

@@ -17,7 +17,7 @@ from disentangle.training.run import fit, prepare
 
 def quick(toy, method="vae", **arguments):
     defaults = {"steps": 6, "batch_size": 8, "learning_rate": 1e-3, "progress": False}
-    defaults |= {"encoder": "dense", "decoder": "dense", "eval_every": 0}
+    defaults |= {"encoder": "dense", "decoder": "dense"}
     return dt.train(method, toy, **(defaults | arguments))
 
 
@@ -77,20 +77,19 @@ def test_a_run_cut_into_other_chunks_has_the_same_bits(toy, tmp_path):
 
 
 def test_metrics_file_has_a_line_a_member_and_the_window_means(toy, tmp_path):
-    fields = {"steps": 20, "log_every": 10, "eval_every": 20, "batch_size": 1}
-    quick(toy, "vae", seeds=2, workdir=tmp_path / "r", **fields)
+    quick(toy, "vae", seeds=2, steps=200, batch_size=1, workdir=tmp_path / "r")
     rows = [
         json.loads(s)
         for s in (tmp_path / "r/metrics.jsonl").read_text().split("\n")[:-1]
     ]
     train = [r for r in rows if r["split"] == "train"]
     assert [(r["step"], r["member"]) for r in train] == [
-        (10, "seed=0"),
-        (10, "seed=1"),
-        (20, "seed=0"),
-        (20, "seed=1"),
+        (100, "seed=0"),
+        (100, "seed=1"),
+        (200, "seed=0"),
+        (200, "seed=1"),
     ]
-    assert {r["step"] for r in rows if r["split"] == "test"} == {20}
+    assert {r["step"] for r in rows if r["split"] == "test"} == {200}
     assert all(np.isfinite(r["loss"]) for r in rows)
     assert train[2]["loss"] < train[0]["loss"]
 
