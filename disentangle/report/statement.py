@@ -1,9 +1,9 @@
 """The words at the top of the page: what was run, and what came out of it."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from disentangle.report import files, ranking, runs, verdict
 from disentangle.report.blocks import listed, number, over_seeds, plural
 from disentangle.report.scores import SCORE_DECIMALS
 
+T = TypeVar("T")
 # Of more representations than MOST, the result sentence names the BEST.
 MOST, BEST = 6, 3
 # What the result sentence says of each way of sharing.
@@ -49,22 +50,45 @@ def title(config: Mapping[str, Any]) -> str:
     return f"{_get(config, 'method', 'name', missing='A run')} on {data}"
 
 
-def result(workdir: Path) -> str:
-    """What came out, in one or two sentences computed from the files, or ""."""
-    sentences = []
-    for say in (
-        _rotation_sentence,
-        verdict.sentences,
-        _next_sentence,
-        _losses_sentence,
-        _scores_sentence,
-        _run_sentence,
-    ):
-        try:
-            sentences.append(say(workdir))
-        except DAMAGE:  # UserError among them
-            continue  # the section of that file says what is wrong with it
-    return " ".join(filter(None, sentences))
+class Result(NamedTuple):
+    """What came out, computed from the files; each part may be empty.
+
+    Attributes:
+      answer: a sentence or two, to be read in ten seconds.
+      parts: what it rests on, each under its name.
+      command: what would say more, run in the folder of the page.
+    """
+
+    answer: str
+    parts: list[tuple[str, str]]
+    command: str
+
+
+def result(workdir: Path) -> Result:
+    """What came out of a job, for the top of its page."""
+    said = {
+        say: _unless_damaged(say, workdir) or ""
+        for say in (_rotation_sentence, _losses_sentence, _scores_sentence)
+    }
+    found = _unless_damaged(verdict.verdict, workdir)
+    if not found:
+        run = _unless_damaged(_run_sentence, workdir)
+        return Result(" ".join(filter(None, [*said.values(), run])), [], "")
+    parts = [
+        *found.parts,
+        ("Test losses", said[_losses_sentence]),
+        ("Scores", said[_scores_sentence]),
+    ]
+    command = _unless_damaged(verdict.next_run, workdir) or ""
+    return Result(found.answer, [part for part in parts if part[1]], command)
+
+
+def _unless_damaged(say: Callable[[Path], T], workdir: Path) -> T | None:
+    """None where a file is damaged: its own section says what is wrong with it."""
+    try:
+        return say(workdir)
+    except DAMAGE:  # UserError among them
+        return None
 
 
 def _rotation_sentence(workdir: Path) -> str:
@@ -89,13 +113,6 @@ def _losses_sentence(workdir: Path) -> str:
         for name in _ordered(found.networks)
     ]
     return f"Mean test loss: {', '.join(parts)}; 1 is the trivial predictor."
-
-
-def _next_sentence(workdir: Path) -> str:
-    command = verdict.next_run(workdir)
-    return (
-        f"What to run next, in the folder of this page: {command}." if command else ""
-    )
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

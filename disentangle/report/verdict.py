@@ -1,4 +1,4 @@
-"""Whether grouping helped, in the first sentence of the page: per task, and how sure.
+"""Whether grouping helped, at the top of the page: per task, on average, how sure.
 
 The mean relative gain is that of Maninis et al. 2019 and Vandenhende et al. 2021: the
 mean over tasks of the relative decrease of the loss against a network per task,
@@ -9,13 +9,14 @@ mean over tasks of the relative decrease of the loss against a network per task,
 import math
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from disentangle.report import files
 from disentangle.report.blocks import listed, plural
 from disentangle.report.files import TaskLosses
+from disentangle.report.text import stability_words
 
 TRIVIAL = 0.9  # a loss from here on: hardly better than a constant
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
@@ -38,27 +39,32 @@ def interval(values: np.ndarray) -> tuple[float, float] | None:
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def sentences(workdir: Path) -> str:
-    """The verdict of a job: "" without single-task and grouped losses."""
+class Verdict(NamedTuple):
+    """What a job says of grouping: the answer, and its parts by name."""
+
+    answer: str
+    parts: list[tuple[str, str]]
+
+
+def verdict(workdir: Path) -> Verdict | None:
+    """The verdict of a job; None without single-task and grouped losses."""
     found = files.task_losses(workdir)
     if found is None or not {SINGLE, "grouped"} <= set(found.networks):
-        return ""
+        return None
     single, grouped = found.networks[SINGLE], found.networks["grouped"]
     if len(single) != len(grouped):
-        return ""
-    config = files.json_or_nothing(workdir / "config.json")
+        return None
     gain = relative_gain(grouped, single)
-    return " ".join(
-        filter(
-            None,
-            [
-                _helped(interval(gain)),
-                _tasks(found, single, grouped, _networks(workdir, found)),
-                _gain("Mean relative gain over tasks (Δm)", gain) + _trivial(found),
-                _together(found, single),
-                _size(config, len(single)),
-            ],
-        )
+    average = [_gain("Mean relative gain over tasks (Δm)", gain), _trivial(found)]
+    average.append(_together(found, single))
+    sure = [_size(workdir, len(single)), _stability(workdir)]
+    return Verdict(
+        _helped(interval(gain)),
+        [
+            ("Per task", _tasks(found, single, grouped, _networks(workdir, found))),
+            ("On average", " ".join(filter(None, average))),
+            ("How sure", " ".join(filter(None, sure))),
+        ],
     )
 
 
@@ -129,7 +135,7 @@ def _trivial(found: TaskLosses) -> str:
     parts = [f"{name} on {listed(tasks)}" for name, tasks in still.items() if tasks]
     if not parts:
         return ""
-    text = f" Not yet better than a constant (loss of {TRIVIAL} or more): "
+    text = f"Not yet better than a constant (loss of {TRIVIAL} or more): "
     text += f"{'; '.join(parts)}."
     begun = [i for i, t in enumerate(found.tasks) if t not in still[SINGLE]]
     if still[SINGLE] and begun:
@@ -145,11 +151,17 @@ def _together(found: TaskLosses, single: np.ndarray) -> str:
     return _gain("One network on all tasks: Δm", relative_gain(rows, single))
 
 
-def _size(config: dict[str, Any], seeds: int) -> str:
-    section = config.get("supervised")
+def _size(workdir: Path, seeds: int) -> str:
+    section = files.json_or_nothing(workdir / "config.json").get("supervised")
     steps = section.get("steps") if isinstance(section, dict) else None
-    ran = plural(seeds, "seed")
+    ran = f"Losses of {plural(seeds, 'seed')}"
     return f"{ran}, {plural(steps, 'step')} each." if isinstance(steps, int) else ran
+
+
+def _stability(workdir: Path) -> str:
+    """How often these groups come back within the noise of the affinity."""
+    groups = files.json_or_nothing(workdir / "groups.json")
+    return f"The choice of groups: {stability_words(groups)}." if groups else ""
 
 
 def next_run(workdir: Path) -> str:
@@ -168,4 +180,5 @@ def next_run(workdir: Path) -> str:
     words = ["--config=config.json"]  # the page is the same wherever its folder is
     words += [f"--config.{name}={value}" for name, value in fields.items()]
     words.append("--workdir=../next")
-    return "python -m disentangle pipeline " + " ".join(map(shlex.quote, words))
+    # A line a field: no browser breaks it within "--".
+    return " \\\n  ".join(["python -m disentangle pipeline", *map(shlex.quote, words)])

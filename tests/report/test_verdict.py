@@ -16,7 +16,8 @@ def write(folder, single, grouped, seeds=1):
     (folder / "losses.json").write_text(json.dumps(losses))
     config = {"supervised": {"seeds": seeds, "steps": 600}}
     (folder / "config.json").write_text(json.dumps(config))
-    return verdict.sentences(folder)
+    said = verdict.verdict(folder)
+    return " ".join([said.answer, *(words for _, words in said.parts)])
 
 
 def test_one_seed_is_not_called_a_win(tmp_path):
