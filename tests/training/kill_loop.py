@@ -24,7 +24,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from toy_program import BEGUN, pipeline_words, train_words
+from toy_program import (
+    BEGUN,
+    pipeline_words,
+    study_words,
+    theorem_words,
+    train_words,
+)
 
 from disentangle.files import read_arrays
 from disentangle.training.checkpoint import Checkpoints
@@ -45,7 +51,11 @@ JOBS = {
         folder, 4000, "--config.checkpoint_every=200", "--config.log_every=40"
     ),
     "pipeline": lambda folder: pipeline_words("pipeline", folder, 200),
+    "affinity": lambda folder: pipeline_words("affinity", folder, 400),
+    "compare": study_words,
+    "impossibility": theorem_words,
 }
+EACH = 2  # kills in a stage of a workdir
 
 
 class Kill(NamedTuple):
@@ -158,7 +168,8 @@ def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
     """Kills until `seconds` are over and the job has ended; the kills per stage.
 
     A first unbroken run compiles and gives the bits that are expected, a second one
-    says how long each stage takes. A kill then falls into a stage drawn at random.
+    says how long each stage takes. Then every workdir is killed EACH times in each of
+    its stages, at random moments, and comes to its end.
 
     Raises:
       AssertionError: a start did not go on, or the end has other bits.
@@ -172,19 +183,22 @@ def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
     while number == 0 or time.monotonic() - began < seconds:
         number += 1
         place = folder / f"killed-{number}"
-        while True:
-            stage = moments.choice(stages)
-            kill = stage._replace(after=moments.uniform(0, stage.after))
+        todo: list[Kill | None] = [
+            Kill(stage.stage, moments.uniform(0, stage.after))
+            for stage in stages
+            for _ in range(EACH)
+        ]
+        for kill in [*todo, None]:
             is_over = time.monotonic() - began > seconds and kills
-            found = kill_once(
+            at = kill_once(
                 JOBS[job](place),
                 log,
                 None if is_over else kill,
                 moments.choice(SIGNALS),
             )
-            if found is None:
+            if at is None:
                 break
-            kills[found] += 1
+            kills[at] += 1
         compare(expected, place, log)
         shutil.rmtree(place)
         print(f"{job} {number}: {kills.total()} kills, the same bits", flush=True)

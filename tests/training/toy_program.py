@@ -95,6 +95,24 @@ def pipeline_words(command: str, workdir: Path, steps: int, *more: str) -> list[
     return [*words, *more]
 
 
+def study_words(workdir: Path, steps: int = 300) -> list[str]:
+    """`compare` of two methods of two seeds."""
+    config = Path(__file__).with_name("toy_study.py")
+    return ["compare", f"--config={config}:{steps}", f"--workdir={workdir}"]
+
+
+def theorem_words(workdir: Path, angles: int = 40) -> list[str]:
+    """`impossibility` at so many angles."""
+    turns = ",".join(str(angle / 100) for angle in range(1, angles + 1))
+    return [
+        "impossibility",
+        f"--config={ROOT}/experiments/impossibility.py:toy",
+        f"--workdir={workdir}",
+        f"--config.angles=({turns},)",
+        "--config.score.num_train=3000",
+    ]
+
+
 if __name__ == "__main__":
     register()
     print(BEGUN, file=sys.stderr, flush=True)
