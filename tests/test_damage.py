@@ -196,7 +196,7 @@ def title(folder: Path) -> None:
     config = read_json(folder / "config.json", dict[str, object])
     with files.reading(folder / "config.json"):
         statement.title(config), statement.what_ran(folder, config)
-        statement.command(config)
+        statement.command(config, folder)
 
 
 # file -> who reads it; "checkpoints/2/*" is any file of the newest checkpoint

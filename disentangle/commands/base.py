@@ -37,16 +37,35 @@ def workdir_of(values: Values) -> Path:
 
 
 def config_of(values: Values, workdir: Path) -> Any:
-    """The given config, or the one the workdir was started with."""
-    if values["config"] is not None:
-        return values["config"]
+    """The given config, or the one the workdir was started with.
+
+    Its paths are made absolute, so that a config.json is the same config from anywhere.
+    """
     from disentangle.files import read_json
+    from disentangle.training.config import plain
+    from disentangle.training.workdir import PATHS
+
+    if values["config"] is not None:
+        config = plain(values["config"])
+        for section, field in PATHS:
+            held = config.get(section, {}) if section else config
+            if isinstance(held, dict) and isinstance(held.get(field), str):
+                held[field] = held[field] and str(absolute(held[field]))
+        return config
 
     if workdir.is_file():
         raise UserError(f"workdir {workdir} is a file, not a folder")
     if not (workdir / "config.json").exists():
         raise UserError(f"--config is missing and {workdir} holds no run to go on with")
     return read_json(workdir / "config.json")
+
+
+def absolute(path: str) -> Path:
+    """A path as it is from any folder, `~` as the home folder."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:  # a user who is not there; whoever opens it says so
+        return Path(path)
 
 
 def path_of(text: str | None) -> Path | None:

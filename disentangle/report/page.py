@@ -106,7 +106,7 @@ def _sections(folder: Path) -> list[Section]:
 def _again(folder: Path, config: dict[str, Any]) -> Section:
     """How to run it again: the command, the whole config, the time it took."""
     blocks: list[Block] = [
-        Code(statement.command(config)),
+        Code(statement.command(config, folder)),
         Text(
             "Run in the folder of this page, this does the same job anew: config.json "
             "there holds the config below. Add --config.<field>=<value> to change a "

@@ -1,5 +1,6 @@
 """The words at the top of the page: what was run, and what came out of it."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -228,15 +229,16 @@ def _get(tree: Any, *path: str, missing: Any) -> Any:
     return tree
 
 
-def command(config: Mapping[str, Any]) -> str:
+def command(config: Mapping[str, Any], folder: Path) -> str:
     """The command that does a job anew with its very config, beside its page.
 
-    It names no folder of this machine, so that the page stays what it is elsewhere.
+    It names no folder of this machine, so that the page stays what it is elsewhere;
+    weights are named as they are found from the page's folder.
     """
     program = "python -m disentangle"
     if "weights" in config:
-        weights = shlex.quote(str(config["weights"]))
-        return f"{program} report {weights} --out=runs/again"
+        weights = os.path.relpath(str(config["weights"]), folder)
+        return f"{program} report {shlex.quote(weights)} --out=again"
     jobs = {
         "pipeline": is_pipeline,
         "impossibility": is_impossibility,

@@ -228,7 +228,7 @@ def page_folder(run: Run, source: Path, out: Path | None) -> Path:
         return source
     config = {name: run.config[name] for name in ("data", "method")}
     with owned(out) as folder:
-        settle_config(folder, config | {"weights": str(source)})
+        settle_config(folder, config | {"weights": str(source.absolute())})
         write_json(folder / "data.json", dataclasses.asdict(run.view))
     return folder
 

@@ -67,9 +67,16 @@ class Watch:
         self._over = threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Raises for the first signal; a second changes nothing, the end is near."""
+        """Raises for the first signal; a second changes nothing, the end is near.
+
+        While a library is being imported the program ends at once: nothing is lost
+        then, and an exception may crash a library that is half there.
+        """
         if not self.number:
             self.number = number
+            if is_importing(frame):
+                os.write(2, b"\nstopped\n")
+                leave(exit_code(number))
             stop(number)
 
     def run(self, signals: socket.socket) -> None:
@@ -93,6 +100,13 @@ class Watch:
     def close(self) -> None:
         """Calls the thread off."""
         self._over.set()
+
+
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether an import statement has called what runs in the frame."""
+    while frame and "importlib._bootstrap" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None
 
 
 def leave(code: int) -> NoReturn:

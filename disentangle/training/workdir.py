@@ -1,6 +1,7 @@
 """The folder of a run: one owner at a time, one config for its whole life."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,8 @@ from disentangle.files import clear_leftovers, read_json, write_json
 
 MISSING = "(absent)"
 LOCK = "lock"
+# Section and field of the paths in configs; where one points is what counts.
+PATHS = (("data", "path"), ("", "run"), ("", "weights"))
 
 
 @contextlib.contextmanager
@@ -155,9 +158,20 @@ def filled(held: Any, reference: Mapping[str, Any]) -> dict[str, Any]:
 def difference(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
     """The leaves in which two nested configs differ, as (field, old, new)."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [(prefix, old, new)]
+        return (
+            [] if old == new or _same_place(prefix, old, new) else [(prefix, old, new)]
+        )
     changes = []
     for key in [*old, *(k for k in new if k not in old)]:
         name = f"{prefix}.{key}" if prefix else key
         changes += difference(old.get(key, MISSING), new.get(key, MISSING), name)
     return changes
+
+
+def _same_place(field: str, old: Any, new: Any) -> bool:
+    """Whether a field is a path and both values are the same file or folder."""
+    if tuple(field.rpartition(".")[::2]) not in PATHS:
+        return False
+    if not (isinstance(old, str) and isinstance(new, str) and old and new):
+        return False
+    return os.path.abspath(old) == os.path.abspath(new)

@@ -122,7 +122,9 @@ def test_results_of_weights_need_a_folder_and_those_of_a_run_do_not(run, tmp_pat
         refresh_pictures(tmp_path, tmp_path / "other")
     out = page_folder(run, Path("peer.npz"), tmp_path / "out")
     config = json.loads((out / "config.json").read_text())
-    assert config["weights"] == "peer.npz" and "steps" not in config
+    assert (
+        config["weights"] == str(Path("peer.npz").absolute()) and "steps" not in config
+    )
     with pytest.raises(UserError, match="another config"):
         page_folder(run, Path("other.npz"), tmp_path / "out")
 

@@ -6,12 +6,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import kill_loop
 import numpy as np
 import pytest
-from toy_program import BEGUN, pipeline_words, train_words
+from toy_program import (
+    BEGUN,
+    pipeline_words,
+    study_words,
+    theorem_words,
+    train_words,
+)
 
 from disentangle.metrics.base import Settings
 from disentangle.metrics.parallel import in_threads
@@ -42,26 +50,6 @@ def codes(folder: Path) -> Path:
     return path
 
 
-def study(folder: Path) -> list[str]:
-    config = folder / "study.py"
-    config.write_text(
-        "from disentangle.study.comparison import default_comparison\n"
-        "def get_config():\n"
-        "    config = default_comparison('toy', {'beta_vae': {'encoder': 'dense', "
-        "'decoder': 'dense'}})\n"
-        f"    config.runs.beta_vae.steps = {LONG}\n"
-        "    return config\n"
-    )
-    return ["compare", f"--config={config}", f"--workdir={folder / 'w'}"]
-
-
-def theorem(folder: Path) -> list[str]:
-    angles = ",".join(str(angle / 100) for angle in range(1, 2000))
-    config = f"--config={ROOT}/experiments/impossibility.py:toy"
-    words = ["impossibility", config, f"--config.angles=({angles})"]
-    return [*words, f"--workdir={folder / 'w'}", "--config.score.num_train=3000"]
-
-
 def trained(folder: Path) -> list[str]:
     """`evaluate` of every model by every score, of a run that is trained first."""
     first = begin(train_words(folder / "w", 3), folder / "first")
@@ -70,48 +58,91 @@ def trained(folder: Path) -> list[str]:
     return [*words, "--backend=reference"]
 
 
-# command -> its words, the file that shows it at work (None: some seconds after its
-# start), whether a checkpoint remains
+def affinities(folder: Path) -> list[str]:
+    """`group` of twenty tasks, which takes a minute."""
+    names = [f"t{i}" for i in range(20)]
+    values = np.random.default_rng(0).normal(size=(20, 20))
+    rows = [",".join([n, *map(str, row)]) for n, row in zip(names, values, strict=True)]
+    (folder / "a.csv").write_text("\n".join([",".join(["", *names]), *rows]))
+    out = folder / "out.json"
+    return ["group", str(folder / "a.csv"), "--budget=7", f"--json={out}"]
+
+
+def page(folder: Path) -> list[str]:
+    first = begin(train_words(folder / "w", 3), folder / "first")
+    assert first.wait(timeout=240) == 0
+    return ["report", str(folder / "w")]
+
+
+def job(command: str, steps: int, *more: str):
+    return lambda folder: pipeline_words(command, folder / "w", steps, *more)
+
+
+class Long(NamedTuple):
+    """A command that takes long.
+
+    Attributes:
+      words: from the test's folder.
+      ready: what shows it at work: a file, or a line on its output; "" for some
+        seconds after its start.
+      remains: whether a checkpoint remains, from which the command says to go on.
+    """
+
+    words: Callable[[Path], list[str]]
+    ready: str
+    remains: bool
+
+
+EVERY = "--config.supervised.checkpoint_every=500"
 LONG_COMMANDS = {
-    "train": (lambda f: train_words(f / "w", LONG), "w/checkpoints/1000", True),
-    "pipeline": (
-        lambda f: pipeline_words(
-            "pipeline", f / "w", LONG, "--config.supervised.checkpoint_every=500"
-        ),
-        "w/multitask/checkpoints/500",
+    "train": Long(lambda f: train_words(f / "w", LONG), "w/checkpoints/1000", True),
+    "pipeline": Long(job("pipeline", LONG, EVERY), "w/multitask/checkpoints/500", True),
+    "pipeline, networks": Long(
+        job("pipeline", 200), "== train the grouped and the single-task networks", True
+    ),
+    "pipeline, vae": Long(job("pipeline", 200), "== train the beta_vae", True),
+    "pipeline, scores": Long(
+        job("pipeline", 200, "--config.score.metrics=('all',)"),
+        "== encode and score",
         True,
     ),
-    "affinity": (
-        lambda f: pipeline_words(
-            "affinity", f / "w", LONG, "--config.supervised.checkpoint_every=500"
-        ),
-        "w/multitask/checkpoints/500",
-        True,
+    "affinity": Long(job("affinity", LONG, EVERY), "w/multitask/checkpoints/500", True),
+    "compare": Long(
+        lambda f: study_words(f / "w", LONG), "w/runs/vae/checkpoints/1000", True
     ),
-    "compare": (study, "w/runs/beta_vae/checkpoints/1000", True),
-    "impossibility": (theorem, "w/impossibility.json", False),
-    "evaluate": (trained, None, False),
-    "score": (
+    "compare, scores": Long(lambda f: study_words(f / "w"), "== score vae", True),
+    "impossibility": Long(
+        lambda f: theorem_words(f / "w", 2000), "w/impossibility.json", False
+    ),
+    "evaluate": Long(trained, "", False),
+    "score": Long(
         lambda f: ["score", str(codes(f)), "--metrics=all", "--backend=reference"],
-        None,
+        "",
         False,
     ),
-    "export": (
+    "group": Long(affinities, "", False),
+    "report": Long(page, "", False),
+    "export": Long(
         lambda f: ["export", "shapes3d", "--format=hdf5", f"--out={f / 'out'}"],
-        None,
+        "",
         False,
     ),
 }
+LIBRARIES = ("numpy", "jax", "scipy", "flax", "orbax")
+STATELESS = ("evaluate", "score", "group", "report", "export")
 
 
-def at_work(process: subprocess.Popen, ready: Path | None, log: Path) -> None:
-    """Waits until the command is at work."""
+def at_work(process: subprocess.Popen, ready: Path | str, log: Path) -> None:
+    """Waits until the command is at work: a file is there, or a line is said."""
     end = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < end:
-        if ready is None and BEGUN in log.read_text():
+        said = log.read_text()
+        if not ready and BEGUN in said:
             time.sleep(5)
             break
-        if ready is not None and ready.exists():
+        if (isinstance(ready, Path) and ready.exists()) or (
+            ready and str(ready) in said
+        ):
             break
         time.sleep(0.02)
     assert process.poll() is None, log.read_text()[-2000:]
@@ -131,10 +162,15 @@ def at_work(process: subprocess.Popen, ready: Path | None, log: Path) -> None:
 )
 def test_a_signal_ends_every_long_command(tmp_path, command, number):
     make, ready, remains = LONG_COMMANDS[command]
-    log = tmp_path / "said"
-    process = begin(make(tmp_path), log)
+    log, words = tmp_path / "said", make(tmp_path)
+    before = files_in(tmp_path)
+    process = begin(words, log)
     try:
-        at_work(process, ready and tmp_path / ready, log)
+        at_work(
+            process,
+            ready if ready.startswith("==") else ready and tmp_path / ready,
+            log,
+        )
         sent = time.monotonic()
         process.send_signal(number)
         if command == "train":  # a scheduler that repeats itself
@@ -148,13 +184,53 @@ def test_a_signal_ends_every_long_command(tmp_path, command, number):
     assert time.monotonic() - sent < (20 if remains else 15)
     assert "Traceback" not in said
     assert said.rstrip().splitlines()[-1].startswith("stopped")
-    assert ("goes on from the last checkpoint" in said) == remains
-    if remains:
+    assert "goes on" not in said or remains
+    if ready.endswith("000"):
         folder = (tmp_path / ready).parent
         newest = Checkpoints(folder).steps()[-1]
         assert f"step {newest:,} is saved in {folder}" in said
+        assert "goes on from the last checkpoint" in said
         rows = [path for path in folder.iterdir() if path.name.startswith("saving")]
         assert not rows
+    if command in STATELESS:  # the same command again begins from the same
+        assert files_in(tmp_path) == before | {log.name: log.stat().st_size}
+
+
+def files_in(folder: Path) -> dict[str, int]:
+    """The files of a folder and their sizes; a lock is no file."""
+    found = [p for p in folder.rglob("*") if p.is_file() and p.name != "lock"]
+    return {p.relative_to(folder).as_posix(): p.stat().st_size for p in found}
+
+
+@pytest.mark.parametrize("number", CODES, ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "library", ["jaxlib", *(pytest.param(x, marks=pytest.mark.slow) for x in LIBRARIES)]
+)
+def test_a_signal_while_libraries_are_read_is_a_quiet_end(tmp_path, number, library):
+    log = tmp_path / "said"
+    words = ["train", "--config=experiments/vae.py:dsprites,vae"]
+    with open(log, "w") as said:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-X", "importtime", "-m", "disentangle"),
+                *(*words, f"--workdir={tmp_path / 'w'}"),
+            ],
+            stdout=said,
+            stderr=said,
+            cwd=ROOT,
+        )
+    try:
+        at_work(process, f" {library}.", log)
+        process.send_signal(number)
+        code = process.wait(timeout=60)
+    finally:
+        process.kill()
+    said = log.read_text()
+    assert code == CODES[number], said[-2000:]
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if "import time" not in line][-1:] == [
+        "stopped"
+    ]
 
 
 def test_before_there_is_a_checkpoint_none_is_promised(tmp_path):
