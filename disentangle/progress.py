@@ -121,6 +121,8 @@ class Progress:
     def summary(self, seconds: float) -> str:
         """Such as "train: 400/1,000 steps (40%), 12 steps/s, 0:00:50 left"."""
         rate = (self.done - self._from) / max(seconds, 1e-9)
+        if self.total is None and not self.done:
+            return f"{self.what}: {datetime.timedelta(seconds=int(seconds))}"
         parts = [f"{self.what}: {self.done:,} {self.unit}s"]
         if self.total:
             share = self.done / self.total
@@ -143,6 +145,13 @@ def over(
         for item in items:
             yield item
             progress.advance()
+
+
+@contextlib.contextmanager
+def waiting(what: str, *, shown: bool = True) -> Iterator[None]:
+    """Work that has no units to count: how long it has taken is shown."""
+    with Progress(what, shown=shown):
+        yield
 
 
 @contextlib.contextmanager

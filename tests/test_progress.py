@@ -67,3 +67,13 @@ def test_silent_takes_bars_and_with_lines_all_that_is_said(clock, capsys):
     assert not capsys.readouterr().err
     progress.say("a stage")
     assert capsys.readouterr().err == "a stage\n"
+
+
+def test_work_without_units_says_how_long_it_has_taken(clock, capsys):
+    with progress.Progress("draw the page") as bar:
+        clock[0] += 7.0
+        bar.to(0)
+    assert capsys.readouterr().err == "draw the page: 0:00:07\n"
+    with progress.waiting("draw the page", shown=False):
+        clock[0] += 70.0
+    assert not capsys.readouterr().err

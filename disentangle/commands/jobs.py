@@ -2,6 +2,7 @@
 
 from disentangle.commands.base import config_of, show, workdir_of
 from disentangle.commands.flags import Values
+from disentangle.progress import waiting
 
 
 def train(values: Values, words: list[str]) -> None:
@@ -35,7 +36,9 @@ def pipeline(values: Values, words: list[str]) -> None:
     config = config_of(values, workdir)
     run_pipeline(config, workdir)
     show(result_tables(workdir))
-    show(f"report: {write_report(workdir)}")
+    with waiting("draw the page"):
+        page = write_report(workdir)
+    show(f"report: {page}")
 
 
 def compare(values: Values, words: list[str]) -> None:
@@ -49,7 +52,9 @@ def compare(values: Values, words: list[str]) -> None:
     config = config_of(values, workdir)
     run_comparison(config, workdir, only=only)
     show(score_table(workdir))
-    show(f"report: {write_report(workdir)}")
+    with waiting("draw the page"):
+        page = write_report(workdir)
+    show(f"report: {page}")
 
 
 def affinity(values: Values, words: list[str]) -> None:
@@ -74,5 +79,7 @@ def impossibility(values: Values, words: list[str]) -> None:
     config = config_of(values, workdir)
     run_impossibility(config, workdir)
     show(rotation_table(workdir))
-    for path in (*write_figures(workdir), write_report(workdir)):
+    with waiting("draw the page"):
+        written = (*write_figures(workdir), write_report(workdir))
+    for path in written:
         show(f"wrote {path}")

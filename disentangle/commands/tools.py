@@ -5,6 +5,7 @@ from pathlib import Path
 from disentangle.commands.base import output_of, path_of, show, workdir_of
 from disentangle.commands.flags import Values
 from disentangle.errors import UserError, unknown
+from disentangle.progress import waiting
 
 
 def evaluate(values: Values, words: list[str]) -> None:
@@ -39,7 +40,8 @@ def evaluate(values: Values, words: list[str]) -> None:
         protocol=values["protocol"],
         bootstrap=values["bootstrap"],
     )
-    run = load_run(source)
+    with waiting("read the run"):
+        run = load_run(source)
     keep = source.is_dir() or values["out"]
     folder = page_folder(run, source, path_of(values["out"])) if keep else None
     with shown(run, values["metrics"], True) as progress:
@@ -147,12 +149,15 @@ def plane(values: Values, words: list[str]) -> None:
     planes = {}
     runs = words[0].split(",")
     short = len({Path(word).name for word in runs}) == len(runs)
-    for word in runs:
-        run = load_run(Path(word).expanduser())
-        data = load_data(run.config["data"])
-        name = f"{run.config['method']['name']} in {Path(word).name if short else word}"
-        planes[name] = latent_plane(run, data, survey(run, data))
-    show(f"wrote {write_planes(planes, out, values['factor'])}")
+    with waiting("draw the planes"):
+        for word in runs:
+            run = load_run(Path(word).expanduser())
+            data = load_data(run.config["data"])
+            place = Path(word).name if short else word
+            name = f"{run.config['method']['name']} in {place}"
+            planes[name] = latent_plane(run, data, survey(run, data))
+        written = write_planes(planes, out, values["factor"])
+    show(f"wrote {written}")
 
 
 def report(values: Values, words: list[str]) -> None:
@@ -160,11 +165,10 @@ def report(values: Values, words: list[str]) -> None:
     from disentangle.report.page import write_report
     from disentangle.study.panels import refresh_pictures
 
-    show(
-        write_report(
-            refresh_pictures(Path(words[0]).expanduser(), path_of(values["out"]))
-        )
-    )
+    with waiting("draw the page"):
+        folder = refresh_pictures(Path(words[0]).expanduser(), path_of(values["out"]))
+        page = write_report(folder)
+    show(page)
 
 
 def listing(values: Values, words: list[str]) -> None:

@@ -185,7 +185,9 @@ def do_run(
         return
     with clock(f"score {name}"):
         score(run, data, config["score"], name, progress=progress)
-        write_json(home / "facts.json", dataclasses.asdict(describe(run, data)))
+        with bars.waiting(f"describe {name}", shown=progress):
+            facts = dataclasses.asdict(describe(run, data))
+        write_json(home / "facts.json", facts)
         files = [f"runs/{name}/{file}" for file in WRITTEN]
         stages.keep(f"score {name}", source_of(stages, config, name), files)
 

@@ -134,7 +134,8 @@ def run_impossibility(
         measures = {GAUSSIAN: _perfect(data, index, config, folder)}
         if run is not None:
             name = f"{run.config['method']['name']} in {Path(config['run']).name}"
-            measures[name] = _vae(run, data, index, config)
+            with bars.waiting("encode", shown=progress):
+                measures[name] = _vae(run, data, index, config)
         write_json(folder / "config.json", config)
         if not stages.is_done("begin", source):  # other rows would be of another code
             (folder / "impossibility.json").unlink(missing_ok=True)

@@ -209,7 +209,9 @@ def finish(
     }
     for stage, source in plan_of(config, folder):
         if not stages.is_done(stage, source):
-            work[stage]()  # it may have written final.json of an older run
+            is_plain = stage != "scores"  # which show their own progress
+            with bars.waiting(f"write the {stage}", shown=progress and is_plain):
+                work[stage]()  # it may have written final.json of an older run
             source = dict(plan_of(config, folder))[stage]
             stages.keep(stage, source, written(stage, folder))
 

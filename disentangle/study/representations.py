@@ -167,7 +167,8 @@ def write_scores(
     factors = data.space.factors(index)
     (folder / "codes").mkdir(exist_ok=True)
     scored = []
-    found = tables(serving, data, index)
+    with bars.waiting("encode", shown=progress):
+        found = tables(serving, data, index)
     settings = Settings(section["seed"], section["backend"])
     for (name, seed), (codes, names, categorical) in bars.over(
         list(found.items()), "score", unit="code table", shown=progress

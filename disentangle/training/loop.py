@@ -13,7 +13,7 @@ from disentangle.data.samplers import Pool
 from disentangle.methods.activity import code_logs, collapsed, moments
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
-from disentangle.progress import say, stage
+from disentangle.progress import say, stage, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Plan
@@ -150,8 +150,9 @@ def run_loop(
     between two chunks, with a checkpoint of that step.
     """
     programs = compile_programs(plan, method, pool, observers)
-    now, step = first_progress(plan, method, pool, observers), 0
-    restored = checkpoints.restore(now, mend=True) if checkpoints else None
+    with waiting("prepare the networks", shown=progress):
+        now, step = first_progress(plan, method, pool, observers), 0
+        restored = checkpoints.restore(now, mend=True) if checkpoints else None
     if restored:
         step, now = restored
     writers = open_writers(step)
