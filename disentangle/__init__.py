@@ -6,7 +6,7 @@ The libraries are read when the first of these names is used (disentangle/api.py
 that a command can be stopped from its first moment on.
 """
 
-import sys
+import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,16 +45,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """A name of the API, or a room: the first that is asked for imports them all."""
-    paths = [module.split(".") for module in list(sys.modules)]
-    rooms = [path[1] for path in paths if path[0] == __name__ and len(path) == 2]
-    is_within_import = any(room not in globals() for room in rooms)
-    if name in __all__ or not (is_within_import or name.startswith("_")):
-        import disentangle.api as api
-
-        globals().update({known: vars(api)[known] for known in api.__all__})
-        if name in globals():
-            return globals()[name]
+    """A name of the API, or a room such as `dt.metrics`, read when first used."""
+    if name in __all__:
+        return getattr(importlib.import_module("disentangle.api"), name)
+    room = f"disentangle.{name}"
+    if not name.startswith("_") and importlib.util.find_spec(room):
+        return importlib.import_module(room)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
