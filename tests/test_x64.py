@@ -31,7 +31,9 @@ images = data.images(np.arange(20))
 found["codes"] = [crc(run.encode(images)), crc(run.encode(np.asarray(images, float)))]
 found["decoded"] = crc(run.decode(np.zeros((3, 10))))
 found["posterior"] = [crc(part) for part in run.posterior(images)]
-table = dt.evaluate(run, ["mig", "sap"], data=data, num_train=300, num_test=100)
+names = ["mig", "sap", "r2", "modularity", "factor_vae", "fairness"]
+names += ["z_max_variance"]  # which encodes images of its own
+table = dt.evaluate(run, names, data=data, num_train=300, num_test=100)
 found["scores"] = table["value"].tolist()
 dtypes = {str(leaf.dtype) for leaf in jax.tree.leaves(run.params)}
 found["dtypes"] = sorted(dtypes)
