@@ -14,7 +14,8 @@ def train(values: Values, words: list[str]) -> None:
     from disentangle.training.workdir import check_workdir
 
     workdir = workdir_of(values)
-    config = plan(config_of(values, workdir)).config
+    given = config_of(values, workdir)
+    config = plan(given if values["config"] else older.completed(given)).config
     check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,

@@ -217,7 +217,8 @@ def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     held = read_json(path, dict[str, Any])
     if not isinstance(held.get("runs"), dict):
         raise UserError(f"{path} is not the config of a study")
-    allow_changes(folder, config, free=("score",), own=("runs",))
+    known = plain(default_comparison("", {"vae": {}}))
+    allow_changes(folder, config, known, free=("score",), own=("runs",))
     for name in config["runs"]:
         planned = plan(training_config(config, name)).config
         check_workdir(folder / "runs" / name, planned, policy(planned))

@@ -120,7 +120,8 @@ def run_impossibility(
     """
     config = check(config)
     with owned(place(workdir, "workdir")) as folder:
-        allow_changes(folder, config, free=FREE, own=())
+        known = plain(default_impossibility(""))
+        allow_changes(folder, config, known, free=FREE, own=())
         stages, source = Stages(folder), source_of(config)
         if data is None and stages.is_done("rotate", [source, config["angles"]]):
             write_json(folder / "config.json", config)

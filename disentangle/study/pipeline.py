@@ -219,7 +219,8 @@ def finish(
 def check_change(folder: Path, config: dict[str, Any]) -> None:
     """Raises UserError where a job of this config cannot go on in the folder."""
     refuse_other(folder)
-    allow_changes(folder, config, free=FREE, own=("supervised", "unsupervised"))
+    own, known = ("supervised", "unsupervised"), plain(default_pipeline(""))
+    allow_changes(folder, config, known, free=FREE, own=own)
     for name, part in (("multitask", "supervised"), ("vae", "unsupervised")):
         planned = plan(training_config(config, part)).config
         check_workdir(folder / name, planned, policy(planned))

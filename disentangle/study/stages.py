@@ -11,7 +11,7 @@ from typing import Any
 
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
-from disentangle.training.workdir import difference
+from disentangle.training.workdir import difference, filled
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,28 @@ def run_source(path: Path) -> list[Any]:
 
 
 def allow_changes(
-    folder: Path, config: dict[str, Any], free: Sequence[str], own: Sequence[str]
+    folder: Path,
+    config: dict[str, Any],
+    reference: Mapping[str, Any],
+    *,
+    free: Sequence[str],
+    own: Sequence[str],
 ) -> None:
     """Raises UserError for a config that cannot go on in a workdir.
 
     Args:
       folder: the workdir; without a config.json everything goes.
       config: the config that is wanted.
+      reference: the job's defaults, for fields that a config.json of an older version
+        lacks.
       free: prefixes of the fields that may change: what depends on them is done again.
       own: prefixes of the fields that the training runs inside check themselves.
     """
     path = folder / "config.json"
     if not path.exists():
         return
-    fresh = {name: config[name] for name in ("singleton_value",) if name in config}
-    held = {name: None for name in fresh} | read_json(path, dict[str, Any])
+    known = {name: held for name, held in reference.items() if name not in own}
+    held = filled(read_json(path), known)
     fixed = [
         (name, old, new)
         for name, old, new in difference(held, config)

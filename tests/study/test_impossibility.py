@@ -91,6 +91,14 @@ def test_a_finished_experiment_computes_nothing_again(done, tmp_path, monkeypatc
     run_impossibility(job(angles=(45.0, 10.0, 0.0)), workdir, progress=False)
     assert [row["angle"] for row in rows(workdir)] == [45.0, 10.0, 0.0]
     assert rows(workdir)[0] == held[1] and rows(workdir)[2] == held[0]
+    path = workdir / "config.json"
+    older = json.loads(path.read_text())
+    del older["data"]["source"], older["run"]  # fields that came with an update
+    path.write_text(json.dumps(older))
+    with pytest.raises(UserError, match=r"data.path: '' -> 'x'.*or change only angles"):
+        moved = job(angles=(45.0,))
+        moved["data"]["path"] = "x"
+        run_impossibility(moved, workdir, progress=False)
     other = job()
     other["score"]["metrics"] = ("mig",)
     run_impossibility(other, workdir, progress=False)

@@ -7,6 +7,9 @@ import jax
 import numpy as np
 import pytest
 
+from disentangle.__main__ import main
+from disentangle.data import DATASETS
+from disentangle.data.dataset import Recipe
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.training.config import default_config
@@ -157,6 +160,19 @@ def test_a_config_of_an_older_version_lacking_a_field_is_read(
         return
     with pytest.warns(UserWarning, match=f"older version: .*{name} taken as today's"):
         assert load_run(tmp_path).step == 4
+
+
+def test_the_command_goes_on_with_a_config_of_an_older_version(
+    workdir, toy, monkeypatch, capsys
+):
+    """`train --workdir=...` alone, where a field came with an update."""
+    monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
+    tree = json.loads((workdir / "config.json").read_text())
+    del tree["data"]["split_seed"]
+    (workdir / "config.json").write_text(json.dumps(tree))
+    with pytest.warns(UserWarning, match="older version: data.split_seed taken"):
+        assert main(["train", f"--workdir={workdir}", "--quiet"]) == 0
+    assert "1 of 1 models trained to step 4" in capsys.readouterr().out
 
 
 def test_a_config_of_a_newer_version_is_one_sentence(workdir, toy):
