@@ -39,7 +39,6 @@ DAMAGE = (
     SyntaxError,  # the header of an array
     TypeError,
     ValueError,
-    tokenize.TokenError,  # the same
     struct.error,  # the fields of a zip archive
     tokenize.TokenError,  # the header of an array, of an old version
     zipfile.BadZipFile,
@@ -177,20 +176,29 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def reading(path: Path, what: str = "cannot be read") -> Iterator[None]:
-    """One sentence, "`path` `what`: ...", for whatever a damaged file causes."""
+def reading(
+    path: Path, what: str = "cannot be read", *, name: str = ""
+) -> Iterator[None]:
+    """One sentence, "`path` `what`: ...", for whatever a damaged file causes.
+
+    Args:
+      path: the file that is read in the block.
+      what: what cannot be done with it.
+      name: what the file is called in the sentence, where that is not its path.
+    """
+    says = f"{name or path} {what}"
     try:
         yield
     except UserError as error:
         reason = str(error).removeprefix(f"{path} ")
-        raise UserError(f"{path} {what}: {reason}") from None
+        raise UserError(f"{says}: {reason}") from None
     except KeyError as error:
-        raise UserError(f"{path} {what}: it has no {error}") from None
+        raise UserError(f"{says}: it has no {error}") from None
     except OSError as error:
-        raise UserError(f"{path} {what}: {error.strerror or error}") from None
+        raise UserError(f"{says}: {error.strerror or error}") from None
     except DAMAGE as error:
         reason = str(error) or type(error).__name__
-        raise UserError(f"{path} {what}: {reason}") from None
+        raise UserError(f"{says}: {reason}") from None
 
 
 def read_json(path: Path, type: Any = Any) -> Any:

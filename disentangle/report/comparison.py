@@ -20,7 +20,7 @@ from disentangle.report.blocks import (
     over_seeds,
     plural,
 )
-from disentangle.report.runs import last_rows
+from disentangle.report.runs import ended
 from disentangle.report.style import INK, MUTED, PALETTE, PAPER, new_figure, plotting
 from disentangle.study.targets import Target, targets_of
 
@@ -149,12 +149,11 @@ def relevance(workdir: Path) -> list[Block]:
     blocks: list[Block] = []
     done = sorted(path.parent for path in (workdir / "runs").glob("*/scores.json"))
     for folder in (workdir, *done):
-        rows = files.metrics(folder)
-        if not rows or "relevance" not in rows[-1]:
+        found = ended(folder)
+        if found is None or "relevance" not in next(iter(found.rows.values())):
             continue
-        last = last_rows(rows)[1]
         factors = len(files.task_names(folder))
-        for member, row in last.items():
+        for member, row in found.rows.items():
             r, kl = np.asarray(row["relevance"]), np.asarray(row["kl_by_latent"])
             blocks.append(_relevance_table(folder.name, member, row["step"], r, kl))
             blocks.append(Text(_signature(r, kl, factors)))

@@ -4,8 +4,7 @@ Each returns None where its file does not exist, and raises a UserError, one
 sentence naming the file, where it is damaged or of another schema.
 """
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,9 @@ import numpy as np
 
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
-from disentangle.files import DAMAGE, read_arrays, read_json
+from disentangle.files import read_arrays, read_json
+from disentangle.files import reading as named
+from disentangle.training.final import Final
 from disentangle.training.writers import read_metrics
 
 
@@ -59,18 +60,9 @@ class Units(NamedTuple):
     swept: tuple[str, list[float]] | None  # name and value a member, if one is swept
 
 
-@contextlib.contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns whatever a damaged file causes into one sentence."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{path.name} cannot be shown: {error}") from None
-    except KeyError as error:
-        raise UserError(f"{path.name} cannot be shown: it has no {error}") from None
-    except DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{path.name} cannot be shown: {reason}") from None
+def reading(path: Path) -> AbstractContextManager[None]:
+    """One sentence for whatever a damaged file causes; a page names no folder."""
+    return named(path, "cannot be shown", name=path.name)
 
 
 def affinities(workdir: Path) -> dict[str, Affinity] | None:
@@ -279,6 +271,18 @@ def metrics(workdir: Path) -> list[dict[str, Any]] | None:
         for row in rows:
             row["step"], row["split"], row["member"]
         return rows
+
+
+def final(workdir: Path) -> Final | None:
+    """final.json: what the models are on the test images, for one step."""
+    path = workdir / "final.json"
+    if not path.exists():
+        return None
+    with reading(path):
+        found: Final = read_json(path, Final)
+        if not found.rows:
+            raise UserError("it holds no model")
+        return found
 
 
 def task_names(workdir: Path) -> list[str]:

@@ -129,9 +129,10 @@ def _mean(run: Standing, key: str) -> float:
 def ranking(workdir: Path) -> list[Block]:
     """A table a group, and what differs from the papers."""
     try:
-        runs = standings(workdir)
+        files.scores(workdir)
     except UserError:  # the section of the scores says what is wrong with them
         return []
+    runs = standings(workdir)  # damaged facts are said here: nothing else shows them
     key = key_of(runs)
     if not key:
         return []

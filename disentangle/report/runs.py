@@ -173,27 +173,60 @@ def diverged(rows: Rows) -> str:
 
 
 def ends(workdir: Path) -> list[Block]:
-    """A train workdir's last line of every model, test if there is one."""
-    rows = files.metrics(workdir)
-    if rows is None:
+    """What every model of a train workdir ended at."""
+    found = ended(workdir)
+    if found is None:
         return []
-    with files.reading(workdir / "metrics.jsonl"):
-        split, last = last_rows(rows)
-        columns = [k for k, v in rows[-1].items() if is_scalar(k, v)]
-        tasks = files.task_names(workdir) if "task_losses" in rows[0] else []
+    with files.reading(workdir / found.file):
+        first = next(iter(found.rows.values()))
+        columns = [k for k, v in first.items() if is_scalar(k, v)]
+        tasks = files.task_names(workdir) if "task_losses" in first else []
         table: list[list[Cell]] = []
-        for member, row in last.items():
+        for member, row in found.rows.items():
             values = [row.get(k) for k in columns] + learned(row)
             table.append([member, f"{row['step']:,}", *map(cell, values)])
-    words = "test images" if split == "test" else "training batches"
     header = ["model", "step", *columns, *tasks]
-    return [
-        Table(
-            f"The last line of the log of every model, on {words}. –: not trained on.",
-            header,
-            table,
-        )
-    ]
+    return [Table(f"{found.words} –: not trained on.", header, table)]
+
+
+class Ended(NamedTuple):
+    """Where the models of a run are: a row a member, and what the rows are."""
+
+    file: str  # that they are from
+    split: str  # "test" or "train"
+    rows: dict[str, dict[str, Any]]
+
+    @property
+    def words(self) -> str:
+        """What a table of the rows shows."""
+        on = "test images" if self.split == "test" else "training batches"
+        if self.file == "final.json":
+            return f"Every model at the step it ended at, on {on}."
+        return f"The last line of the log of every model, on {on}."
+
+
+def ended(workdir: Path) -> Ended | None:
+    """The values of final.json; the log's last rows where it is later, or none is.
+
+    A log may be cut, and its last line is then an earlier step's; final.json is of one
+    step. The log is later while a run trains, and of runs that look at no test image.
+    """
+    final, rows = files.final(workdir), None
+    try:
+        rows = files.metrics(workdir)
+    except UserError:
+        if final is None:
+            raise
+    logged = Ended("metrics.jsonl", *last_rows(rows)) if rows else None
+    if final is None:
+        return logged
+    if logged and max(row["step"] for row in logged.rows.values()) > final.step:
+        return logged
+    named = {
+        member: {"step": final.step, "split": "test", "member": member} | values
+        for member, values in final.rows.items()
+    }
+    return Ended("final.json", "test", named)
 
 
 def last_rows(rows: Rows) -> tuple[str, dict[str, dict[str, Any]]]:

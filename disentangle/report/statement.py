@@ -139,10 +139,10 @@ def _scores_sentence(workdir: Path) -> str:
 
 
 def _run_sentence(workdir: Path) -> str:
-    rows = files.metrics(workdir)
-    if rows is None:
+    found = runs.ended(workdir)
+    if found is None:
         return ""
-    split, last = runs.last_rows(rows)
+    split, last = found.split, found.rows
     ends = [row.get("loss") for row in last.values()]
     losses = [float(loss) for loss in ends if isinstance(loss, int | float)]
     if not losses:
