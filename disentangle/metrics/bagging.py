@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from disentangle.metrics.refusals import refusals
+
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
@@ -43,7 +45,8 @@ def bagged(
             0, len(codes), len(codes), dtype=np.int32
         )
         weight = np.bincount(rows, minlength=len(codes)).astype(np.float64)
-        fitted.append(tree(int(drawn)).fit(narrow, target, sample_weight=weight))
+        with refusals("scikit-learn's decision tree"):
+            fitted.append(tree(int(drawn)).fit(narrow, target, sample_weight=weight))
     total = np.sum(
         [one.feature_importances_ for one in fitted if one.tree_.node_count > 1]
         or [np.zeros(codes.shape[1])],

@@ -12,6 +12,7 @@ from disentangle.metrics.interventions import (
     draw_partner,
     groups,
 )
+from disentangle.metrics.refusals import refusals
 
 BATCH, POINTS, JUDGED = 64, 10_000, 5_000
 
@@ -92,5 +93,6 @@ def _classify(
         return np.full(len(judged), labels[0])
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(random_state=seed).fit(features, labels)
-    return model.predict(judged)
+        with refusals("scikit-learn's LogisticRegression"):
+            model = LogisticRegression(random_state=seed).fit(features, labels)
+            return model.predict(judged)

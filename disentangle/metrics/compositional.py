@@ -11,6 +11,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.dci_regression import Rows, standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 PREDICTORS = ("linear", "forest")
 # Of the covariance within classes: keeps it invertible where codes are exact.
@@ -147,7 +148,8 @@ def _linear(
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
-    guesses: np.ndarray = model.fit(codes, values).predict(test_codes)
+    with refusals("scikit-learn's LinearDiscriminantAnalysis"):
+        guesses: np.ndarray = model.fit(codes, values).predict(test_codes)
     return guesses
 
 

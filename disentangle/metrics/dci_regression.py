@@ -23,6 +23,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.importance import concentration, disentanglement
 from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 DEPTHS = (2, 4, 8, 12)
 # The share of the training rows that decide the depth: 0.1 beside 0.8 that fit.
@@ -70,8 +71,9 @@ def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> R
     def fit(j: int) -> Regression:
         from sklearn.linear_model import Lasso
 
-        model = Lasso(alpha=alpha).fit(rows.codes, rows.factors[:, j])
-        guesses = model.predict(rows.codes), model.predict(rows.test_codes)
+        with refusals("scikit-learn's Lasso"):
+            model = Lasso(alpha=alpha).fit(rows.codes, rows.factors[:, j])
+            guesses = model.predict(rows.codes), model.predict(rows.test_codes)
         return _measured(np.abs(model.coef_), guesses, rows, j)
 
     ran = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}

@@ -7,6 +7,7 @@ import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 
 def explicitness(table: CodeTable, settings: Settings) -> Result:
@@ -41,12 +42,12 @@ def explicitness(table: CodeTable, settings: Settings) -> Result:
 
     def areas(j: int) -> tuple[float, float]:
         values = table.factors[:, j]
-        model = _classifier(settings).fit(train, values)
+        with refusals("scikit-learn's LogisticRegression"):
+            model = _classifier(settings).fit(train, values)
+            scores, test_scores = model.predict_proba(train), model.predict_proba(test)
         return (
-            roc_area(model.predict_proba(train), model.classes_, values),
-            roc_area(
-                model.predict_proba(test), model.classes_, table.test_factors[:, j]
-            ),
+            roc_area(scores, model.classes_, values),
+            roc_area(test_scores, model.classes_, table.test_factors[:, j]),
         )
 
     with warnings.catch_warnings():

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from disentangle.metrics.refusals import refusals
+
 
 class Curve(NamedTuple):
     """One factor's forests, Q depths: accuracies (Q,) and importances (Q, D)."""
@@ -59,7 +61,9 @@ def forest_curve(
             max_depth=max(depths),
             max_features=max_features,
             random_state=int(rng.integers(2**31)),
-        ).fit(codes, classes, sample_weight=weight.astype(np.float64))
+        )
+        with refusals("scikit-learn's DecisionTreeClassifier"):
+            model.fit(codes, classes, sample_weight=weight.astype(np.float64))
         drawn = model.classes_  # a bootstrap may miss a class
         for share, some in zip(shares, (codes, test_codes), strict=True):
             if len(some):

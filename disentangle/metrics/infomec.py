@@ -9,6 +9,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 MANY_CLASSES = "The number of unique classes"  # scikit-learn's guess of a regression
 
@@ -153,13 +154,14 @@ def _normalised_information(
 
     def neighbour_information(pair: tuple[int, int]) -> float:
         i, j = pair
-        found = mutual_info_classif(
-            scaled[:, i : i + 1],
-            labels[:, j],
-            discrete_features=False,
-            n_neighbors=neighbors,
-            random_state=settings.seed,
-        )
+        with refusals("scikit-learn's mutual_info_classif"):
+            found = mutual_info_classif(
+                scaled[:, i : i + 1],
+                labels[:, j],
+                discrete_features=False,
+                n_neighbors=neighbors,
+                random_state=settings.seed,
+            )
         return float(found[0])
 
     smooth = np.flatnonzero(~discrete).tolist()
@@ -194,9 +196,10 @@ def _explicitness(
     def explained(j: int) -> float:
         values = table.factors[:, j]
         model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
-        found = model.fit(features, values).predict_proba(features)
+        with refusals("scikit-learn's LogisticRegression"):
+            found = model.fit(features, values).predict_proba(features)
+            loss = log_loss(values, found, labels=model.classes_)
         nothing = np.log(len(model.classes_))
-        loss = log_loss(values, found, labels=model.classes_)
         return float((nothing - loss) / nothing)
 
     with warnings.catch_warnings():

@@ -5,6 +5,7 @@ from threadpoolctl import threadpool_limits
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.dci_regression import standardise
+from disentangle.metrics.refusals import refusals
 
 
 def r2(
@@ -49,7 +50,8 @@ def r2(
     table.need_test_rows("r2")
     rows = standardise(table)
     with threadpool_limits(1):
-        weights = np.linalg.lstsq(rows.codes, rows.factors, rcond=None)[0]
+        with refusals("numpy's least squares"):
+            weights = np.linalg.lstsq(rows.codes, rows.factors, rcond=None)[0]
         guesses = {
             "linear": rows.test_codes @ weights,
             "kernel": _kernel_ridge(*rows[:3], penalty, landmarks, settings.seed),
@@ -98,8 +100,10 @@ def _kernel_ridge(
         gamma=1.0 / np.sum(alive),
         n_components=min(landmarks, len(codes)),
         random_state=seed,
-    ).fit(codes[:, alive])
+    )
     model = Ridge(alpha=penalty, fit_intercept=False)
-    model.fit(features.transform(codes[:, alive]), factors)
-    guesses: np.ndarray = model.predict(features.transform(test_codes[:, alive]))
+    with refusals("scikit-learn's kernel ridge regression"):
+        features.fit(codes[:, alive])
+        model.fit(features.transform(codes[:, alive]), factors)
+        guesses: np.ndarray = model.predict(features.transform(test_codes[:, alive]))
     return guesses.reshape(len(test_codes), factors.shape[1])

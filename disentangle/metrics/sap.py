@@ -9,6 +9,7 @@ from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.mig import gap
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 C = 0.01
 
@@ -85,8 +86,9 @@ def _accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
     def accuracy(pair: tuple[int, int]) -> float:
         i, j = pair
         model = LinearSVC(C=C, class_weight="balanced", random_state=settings.seed)
-        model.fit(table.codes[:, i : i + 1], table.factors[:, j])
-        guesses = model.predict(table.test_codes[:, i : i + 1])
+        with refusals("scikit-learn's LinearSVC"):
+            model.fit(table.codes[:, i : i + 1], table.factors[:, j])
+            guesses = model.predict(table.test_codes[:, i : i + 1])
         return float(np.mean(guesses == table.test_factors[:, j]))
 
     pairs = [

@@ -148,12 +148,8 @@ def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
             reasons = ", and ".join(table.left_out.values())
             raise UserError(f"{name} has no factor to score: {reasons}")
         result = metric(table, settings)
-    except UserError as error:
+    except UserError as error:  # a library's refusal is one too, see `refusals`
         return Result({}, why_not=str(error))
-    except (ArithmeticError, LookupError, ValueError) as error:
-        # A library's own refusal of these rows: it costs this metric only.
-        reason = f"{name} cannot be computed from these rows: {error}"
-        return Result({}, why_not=reason)
     if not settings.bootstrap:
         return result
     try:

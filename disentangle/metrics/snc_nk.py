@@ -10,6 +10,7 @@ from disentangle.metrics.dci_regression import standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 HIDDEN, LEARNING_RATE, EPOCHS = 256, 1e-2, 15
 
@@ -169,8 +170,10 @@ def _knockout(
             learning_rate_init=LEARNING_RATE,
             max_iter=EPOCHS,
             random_state=settings.seed,
-        ).fit(rows.codes[:, kept], classes)
-        guesses = model.predict(rows.test_codes[:, kept])
+        )
+        with refusals("scikit-learn's MLPClassifier"):
+            model.fit(rows.codes[:, kept], classes)
+            guesses = model.predict(rows.test_codes[:, kept])
         return float(np.mean(guesses == test_classes))
 
     pieces = [(j, gone) for j, code in enumerate(assigned) for gone in {-1, int(code)}]

@@ -7,6 +7,7 @@ from disentangle.metrics.base import Population, PopulationResult, Settings
 from disentangle.metrics.infomec import standardised
 from disentangle.metrics.mcc import correlations
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import refusals
 
 ESTIMATORS = ("lasso", "spearman")
 ALPHA = 0.1
@@ -136,7 +137,8 @@ def _lasso(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """|coefficients| (A, B) of the Lasso from all sources (N, A) to each target."""
     from sklearn.linear_model import Lasso
 
-    model = Lasso(alpha=ALPHA).fit(sources, targets)
+    with refusals("scikit-learn's Lasso"):
+        model = Lasso(alpha=ALPHA).fit(sources, targets)
     return np.abs(model.coef_.reshape(targets.shape[1], sources.shape[1]).T)
 
 

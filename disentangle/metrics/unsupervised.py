@@ -4,6 +4,7 @@ import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.mutual_information import mutual_information
+from disentangle.metrics.refusals import refusals
 
 
 def unsupervised(table: CodeTable, settings: Settings) -> Result:
@@ -75,7 +76,8 @@ def _total_correlation(covariance: np.ndarray) -> float:
     log_det = np.linalg.slogdet(covariance)[1]
     if np.isfinite(log_det):
         return float(np.sum(np.log(scale)) - 0.5 * log_det)
-    values = np.linalg.eigvalsh(covariance / scale / scale[:, None])
+    with refusals("numpy's eigenvalues"):
+        values = np.linalg.eigvalsh(covariance / scale / scale[:, None])
     least = np.finfo(np.float64).eps * values.max()
     return float(-0.5 * np.sum(np.log(np.maximum(values, least))))
 
@@ -90,5 +92,6 @@ def _wasserstein(codes: np.ndarray) -> float:
     centred = np.float64(codes) - np.mean(codes, axis=0, dtype=np.float64)
     scaled = centred / np.sqrt(len(codes) - 1)
     deviation = np.linalg.norm(scaled, axis=0)
-    roots = np.linalg.svd(scaled * deviation, compute_uv=False)
+    with refusals("numpy's singular values"):
+        roots = np.linalg.svd(scaled * deviation, compute_uv=False)
     return float(max(0.0, 2 * np.sum(deviation**2) - 2 * np.sum(roots)))

@@ -79,6 +79,6 @@ def test_relevance_is_that_of_the_last_step(workdir):
     (workdir / "final.json").write_text(json.dumps(final))
     old = line(40, "test", 7.0, relevance=[0.5, 0.5], kl_by_latent=[0.0, 0.0])
     (workdir / "metrics.jsonl").write_text(old)
-    table, words = relevance(workdir)
+    table = relevance(workdir)[0]
     assert "after 100 steps" in table.caption
     assert table.rows[0][1].value == pytest.approx(0.9)
