@@ -3,6 +3,7 @@
 import difflib
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 # Unicode categories of control characters, formats (bidirectional, ...), surrogates.
 COMMANDING = ("Cc", "Cf", "Cs")
@@ -11,8 +12,13 @@ COMMANDING = ("Cc", "Cf", "Cs")
 class UserError(ValueError):
     """The input was wrong; the message is one sentence fit to show as it is.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. Line breaks
+    in the message, of a value that it shows, become spaces.
     """
+
+    def __init__(self, message: object = ""):
+        lines = (line.strip() for line in str(message).splitlines())
+        super().__init__(" ".join(filter(None, lines)))
 
 
 def unknown(kind: str, value: object, allowed: Iterable[str]) -> UserError:
@@ -28,11 +34,25 @@ def unknown(kind: str, value: object, allowed: Iterable[str]) -> UserError:
       dci, mig)".
     """
     names = [str(name) for name in allowed]
-    text = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    text = shown(value)
     close = difflib.get_close_matches(str(value)[:80], names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     there = f"one of: {', '.join(names)}" if names else "there is none"
     return UserError(f"unknown {kind} {text}.{guess} ({there})")
+
+
+def shown(value: object, most: int = 80) -> str:
+    """repr(value) on one line of at most `most` characters; no array is a page."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def as_list(value: object, says: str) -> list[Any]:
+    """list(value); UserError "`says`, but is ..." where there is no such thing."""
+    try:
+        return list(value)  # type: ignore[call-overload]
+    except TypeError:
+        raise UserError(f"{says}, but is {shown(value)}") from None
 
 
 def printable(text: str) -> str:

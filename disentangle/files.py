@@ -25,7 +25,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from disentangle.errors import UserError
+from disentangle.errors import UserError, shown
 
 # What a damaged file causes in the code that reads it.
 DAMAGE = (
@@ -55,7 +55,7 @@ def place(path: Any, what: str = "path") -> Path:
       UserError: it is no path, empty, too long, or of a user who is not there.
     """
     if not isinstance(path, str | os.PathLike) or not str(path):
-        raise UserError(f"{what} {path!r} must be the path of a file or folder")
+        raise UserError(f"{what} {shown(path)} must be the path of a file or folder")
     try:
         found = Path(path).expanduser()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):

@@ -6,14 +6,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from disentangle.affinity import tables
-from disentangle.errors import UserError
-from disentangle.files import read_json, reading, write_json
+from disentangle.errors import UserError, as_list
+from disentangle.files import place, read_json, reading, write_json
 
 LARGEST = 1e300  # sums over tasks stay finite
 
@@ -116,8 +115,9 @@ class Affinity:
         Raises:
           UserError: naming the file, if it is missing or damaged.
         """
-        with reading(Path(path)):
-            return cls.from_json(read_json(Path(path)))
+        file = place(path, "path of an affinity")
+        with reading(file):
+            return cls.from_json(read_json(file))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes the matrix, one row a source task; `from_csv` reads it bit-equal.
@@ -146,7 +146,7 @@ class Affinity:
 
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     """The task names as a tuple, checked to be there, not empty and unique."""
-    names = tuple(str(task) for task in tasks)
+    names = tuple(str(task) for task in as_list(tasks, "tasks must be a list of names"))
     for name in names:
         if not name.isprintable():
             raise UserError(f"the task name {name!r} has characters that do not print")

@@ -194,7 +194,7 @@ def check_singletons(
       UserError: an unknown choice, a value missing or needless or not finite, an
         only task that may not be alone, a diagonal that is asked for and not known.
     """
-    if singletons not in SINGLETONS:
+    if not isinstance(singletons, str) or singletons not in SINGLETONS:
         raise unknown("singletons", singletons, SINGLETONS)
     if (singletons == "value") != (value is not None):
         raise UserError(
@@ -256,7 +256,7 @@ def _is_number(value: object) -> bool:
     numbers = (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, numbers):
         return False
-    return bool(np.isfinite(value))
+    return math.isfinite(value) and abs(value) < LARGEST
 
 
 def _solve(

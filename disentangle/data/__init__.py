@@ -1,6 +1,7 @@
 """Data sets of full factor grids: `load` one, then `data.images(index)`."""
 
 import os
+from typing import Any
 
 from disentangle import errors
 from disentangle.data import dsprites, shapes3d
@@ -9,7 +10,15 @@ from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 from disentangle.files import place
 
-__all__ = ["DATASETS", "Dataset", "Factor", "FactorSpace", "Symmetry", "load"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Factor",
+    "FactorSpace",
+    "Symmetry",
+    "as_dataset",
+    "load",
+]
 
 DATASETS: dict[str, Recipe] = {
     "dsprites": dsprites.RECIPE,
@@ -42,15 +51,17 @@ def load(
     """
     if not isinstance(name, str) or name not in DATASETS:
         raise errors.unknown("data set", name, DATASETS)
-    source = source or ("file" if path else "rendered")
+    where = None if _is_not_given(path) else place(path, "data path")
+    folder = None if _is_not_given(cache_dir) else place(cache_dir, "cache_dir")
+    if _is_not_given(source):
+        source = "file" if where else "rendered"
     if not isinstance(source, str) or source not in SOURCES:
         raise errors.unknown("source", source, SOURCES)
     recipe = DATASETS[name]
-    where = place(path, "data path") if path else None
     if source == "rendered":
         if where:
             raise errors.UserError(f"source 'rendered' reads no path: {where}.")
-        return recipe.render(place(cache_dir, "cache_dir") if cache_dir else None)
+        return recipe.render(folder)
     if source == "tfds" and recipe.read_tfds:
         return recipe.read_tfds(where)
     if source == "file" and where is None:
@@ -58,3 +69,19 @@ def load(
     if source == "file" and where and recipe.read:
         return recipe.read(where)
     raise errors.UserError(f"data set {name!r} has no source {source!r}.")
+
+
+def _is_not_given(value: Any) -> bool:
+    """Whether a path or a name is None or "", as fields of a config are."""
+    return value is None or (isinstance(value, str) and not value)
+
+
+def as_dataset(data: Any) -> Dataset:
+    """A Dataset, or the one that is named; UserError on anything else."""
+    if isinstance(data, str):
+        return load(data)
+    if not isinstance(data, Dataset):
+        raise errors.UserError(
+            f"data is a {type(data).__name__}, not a data set from load, or its name"
+        )
+    return data

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     data_fields=["arrays"],
     meta_fields=["name", "space", "shape", "peak", "draw"],
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Pictures of a full factor grid; `images(index)` is the only way in.
 
@@ -54,6 +54,10 @@ class Dataset:
 
     def __post_init__(self) -> None:
         check(self)
+
+    def __repr__(self) -> str:
+        factors = ", ".join(f"{f.name} ({f.size})" for f in self.space.items[:8])
+        return f"<Dataset {self.name}, {self.shape} pictures of {factors}>"
 
     def __len__(self) -> int:
         return self.space.size

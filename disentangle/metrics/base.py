@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from joblib import cpu_count
 
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError, shown, unknown
 from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.trees import BACKENDS
 
@@ -157,10 +157,15 @@ class Settings:
     progress: Progress | None = None
 
     def __post_init__(self):
-        if self.backend not in BACKENDS:
+        if not isinstance(self.backend, str) or self.backend not in BACKENDS:
             raise unknown("backend", self.backend, BACKENDS)
-        if self.protocol not in PROTOCOLS:
+        if not isinstance(self.protocol, str) or self.protocol not in PROTOCOLS:
             raise unknown("protocol", self.protocol, PROTOCOLS)
+        if self.progress is not None and not callable(self.progress):
+            raise UserError(
+                "progress must be a function, called as progress(metric, done, total), "
+                f"but is {shown(self.progress)}"
+            )
         for name, value, least, most in (
             ("seed", self.seed, 0, 2**32 - 1),
             ("bins", self.bins, 2, 2**16),
@@ -171,7 +176,7 @@ class Settings:
             if not whole or not least <= value <= most:
                 raise UserError(
                     f"{name} must be an integer from {least} to {most}, "
-                    f"but is {value!r}"
+                    f"but is {shown(value)}"
                 )
         if self.bootstrap == 1:
             raise UserError(

@@ -1,7 +1,5 @@
 """The BetaVAE score (Higgins et al. 2017), as Locatello et al. 2019 compute it."""
 
-import warnings
-
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -12,7 +10,7 @@ from disentangle.metrics.interventions import (
     draw_partner,
     groups,
 )
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 BATCH, POINTS, JUDGED = 64, 10_000, 5_000
 
@@ -86,13 +84,11 @@ def _classify(
     features: np.ndarray, labels: np.ndarray, judged: np.ndarray, seed: int
 ) -> np.ndarray:
     """The factor that a classifier of `features` names for each of `judged`."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     if labels[0] == labels[-1]:  # one factor only; labels are in order
         return np.full(len(judged), labels[0])
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        with refusals("scikit-learn's LogisticRegression"):
-            model = LogisticRegression(random_state=seed).fit(features, labels)
-            return model.predict(judged)
+    library = "scikit-learn's LogisticRegression"
+    with threadpool_limits(1), few_rows(), refusals(library):
+        model = LogisticRegression(random_state=seed).fit(features, labels)
+        return model.predict(judged)

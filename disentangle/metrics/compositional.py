@@ -1,6 +1,5 @@
 """Prediction of factors in combinations that were never seen (compositional, OOD)."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +10,15 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.dci_regression import Rows, standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 PREDICTORS = ("linear", "forest")
 # Of the covariance within classes: keeps it invertible where codes are exact.
 SHRINKAGE = 1e-6
+NO_PAIR = (
+    "compositional has no combination of two factors' values that it can leave out of "
+    "the training rows and find among the test rows: give more rows, or fewer values"
+)
 
 
 class Accuracy(NamedTuple):
@@ -54,7 +57,7 @@ def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> R
       accuracy on what was seen less that, above -1, lower is better; means over
       factors of the mean over partners, in [0, 1]. Per factor the same. A pair of
       which no test row was left out, or no training row remains, does not count, nor
-      a factor without a pair (0); if no pair counts the parts are left out.
+      a factor without a pair (0); if no pair counts there are no parts, and `why_not`.
 
     Raises:
       UserError: no test rows, or one factor only.
@@ -73,14 +76,15 @@ def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> R
     def accuracy(piece: tuple[str, int, int]) -> Accuracy:
         return _accuracy(table, rows, piece, trees, settings.seed)
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    with few_rows():
         found = in_threads(accuracy, pieces, settings, "compositional")
     done = dict(zip(pieces, found, strict=True))
     factors = range(table.factors.shape[1])
     partners = [[k for i, k in pairs if i == j] for j in factors]
+    if not pairs:
+        return Result({}, why_not=NO_PAIR)
     parts, per_factor = {}, {}
-    for part, values in _means(partners, done).items() if pairs else ():
+    for part, values in _means(partners, done).items():
         per_factor[part] = tuple(float(value) for value in values)
         parts[part] = float(np.mean(values[[len(ks) > 0 for ks in partners]]))
     return Result(

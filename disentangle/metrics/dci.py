@@ -6,8 +6,6 @@ matrix R, accuracy as informativeness, higher is better (Locatello et al. 2019).
 is better (`dci_regression`).
 """
 
-import warnings
-
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
@@ -19,6 +17,7 @@ from disentangle.metrics.importance import (
 )
 from disentangle.metrics.labels import matched
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import few_rows
 from disentangle.metrics.trees import BACKENDS, Fit
 
 
@@ -86,7 +85,8 @@ def _paper(table: CodeTable, settings: Settings) -> Result:
         per_factor=forest.per_factor | each,
         arrays=forest.arrays | arrays,
         ran=forest.ran
-        | {"lasso_estimator": lasso.ran["estimator"], "alpha": lasso.ran["alpha"]},
+        | {"lasso_estimator": lasso.ran["estimator"]}
+        | {name: lasso.ran[name] for name in ("alpha", "note") if name in lasso.ran},
     )
 
 
@@ -106,9 +106,7 @@ def fit_factors(table: CodeTable, settings: Settings, metric: str) -> list[Fit]:
 
     sizes = [len(np.unique(column)) for column in table.factors.T]
     longest_first = sorted(range(len(sizes)), key=lambda j: -sizes[j])
-    with warnings.catch_warnings():
-        # A short table has few rows a value; its factors are classes all the same.
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    with few_rows():
         found = in_threads(one, longest_first, settings, metric)
     done = dict(zip(longest_first, found, strict=True))
     return [done[j] for j in range(len(sizes))]

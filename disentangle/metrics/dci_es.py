@@ -13,6 +13,7 @@ from disentangle.metrics.importance import (
 )
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.refusals import few_rows
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
 
@@ -148,4 +149,5 @@ def _curves(
         )
         return found._replace(importance=found.importance[:, back])
 
-    return in_threads(curve, range(table.factors.shape[1]), settings, "dci_es")
+    with few_rows():
+        return in_threads(curve, range(table.factors.shape[1]), settings, "dci_es")

@@ -23,7 +23,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.importance import concentration, disentanglement
 from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 DEPTHS = (2, 4, 8, 12)
 # The share of the training rows that decide the depth: 0.1 beside 0.8 that fit.
@@ -67,6 +67,7 @@ def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> R
     """
     table.need_test_rows("dci_lasso")
     rows = standardise(table)
+    unfinished: list[int] = []
 
     def fit(j: int) -> Regression:
         from sklearn.linear_model import Lasso
@@ -74,10 +75,16 @@ def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> R
         with refusals("scikit-learn's Lasso"):
             model = Lasso(alpha=alpha).fit(rows.codes, rows.factors[:, j])
             guesses = model.predict(rows.codes), model.predict(rows.test_codes)
+        if model.n_iter_ >= model.max_iter:
+            unfinished.append(j)
         return _measured(np.abs(model.coef_), guesses, rows, j)
 
     ran = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}
-    return _scored(fit, rows, settings, "dci_lasso", ran)
+    found = _scored(fit, rows, settings, "dci_lasso", ran)
+    if unfinished:
+        names = ", ".join(repr(table.factor_names[j]) for j in sorted(unfinished))
+        found.ran["note"] = f"the lasso did not converge in 1,000 passes for {names}"
+    return found
 
 
 def dci_forest(
@@ -200,7 +207,8 @@ def _scored(
     ran: dict[str, object],
 ) -> Result:
     """The Result of one regression per factor."""
-    found = in_threads(fit, range(rows.factors.shape[1]), settings, metric)
+    with few_rows():
+        found = in_threads(fit, range(rows.factors.shape[1]), settings, metric)
     importance = np.stack([one.importance for one in found], axis=1)
     complete = concentration(importance.T)
     errors = {

@@ -1,13 +1,11 @@
 """Downstream classification from few labels (Locatello et al. 2019, Section 5.5)."""
 
-import warnings
-
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.labels import matched
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 from disentangle.metrics.trees import BACKENDS, Fit
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -75,8 +73,6 @@ def _accuracies(
     table: CodeTable, settings: Settings, sizes: list[int]
 ) -> dict[tuple[str, int], np.ndarray]:
     """(predictor, labels) -> accuracies (F,). The longest fits start first."""
-    from sklearn.exceptions import ConvergenceWarning
-
     fits = {"logistic": _logistic, "trees": BACKENDS[settings.backend].fit}
     factors = range(table.factors.shape[1])
 
@@ -95,11 +91,7 @@ def _accuracies(
         for j in factors
         for name in PREDICTORS
     ]
-    with warnings.catch_warnings():
-        for kind in (ConvergenceWarning, FutureWarning):
-            warnings.simplefilter("ignore", kind)
-        # Few labels have few rows a value; they are classes all the same.
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    with few_rows():
         found = in_threads(accuracy, pieces, settings, "downstream")
     done = dict(zip(pieces, found, strict=True))
     return {

@@ -1,13 +1,12 @@
 """Explicitness (Ridgeway & Mozer 2018), as Locatello et al. 2019 compute it."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 
 def explicitness(table: CodeTable, settings: Settings) -> Result:
@@ -38,7 +37,6 @@ def explicitness(table: CodeTable, settings: Settings) -> Result:
     """
     table.need_test_rows("explicitness")
     train, test = standardised(table.codes, table.test_codes)
-    from sklearn.exceptions import ConvergenceWarning
 
     def areas(j: int) -> tuple[float, float]:
         values = table.factors[:, j]
@@ -50,9 +48,7 @@ def explicitness(table: CodeTable, settings: Settings) -> Result:
             roc_area(test_scores, model.classes_, table.test_factors[:, j]),
         )
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    with few_rows():
         found = in_threads(
             areas, range(table.factors.shape[1]), settings, "explicitness"
         )
@@ -88,7 +84,11 @@ def standardised(
       test_codes: (N', D) float.
     """
     mean, alive = codes.mean(axis=0), np.ptp(codes, axis=0) > 0
-    scale = codes.std(axis=0)
+    with np.errstate(over="ignore"):
+        scale = codes.std(axis=0)
+    # float32 loses squares of very large and very small codes.
+    lost = ~np.isfinite(scale) | (scale == 0)
+    scale = np.where(lost, codes.std(axis=0, dtype=np.float64), scale)
     alive &= scale > 0
     scale = np.where(alive, scale, 1).astype(codes.dtype)
     return (

@@ -1,7 +1,5 @@
 """InfoMEC: modularity, explicitness and compactness by information (Hsu 2023)."""
 
-import warnings
-
 import numpy as np
 
 from disentangle.errors import UserError
@@ -9,9 +7,7 @@ from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
-
-MANY_CLASSES = "The number of unique classes"  # scikit-learn's guess of a regression
+from disentangle.metrics.refusals import few_rows, refusals
 
 
 def infomec(
@@ -166,8 +162,7 @@ def _normalised_information(
 
     smooth = np.flatnonzero(~discrete).tolist()
     pairs = [(i, j) for i in smooth for j in range(labels.shape[1])]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", MANY_CLASSES, UserWarning)
+    with few_rows():
         found = in_threads(neighbour_information, pairs, settings, "infomec")
     for pair, value in zip(pairs, found, strict=True):
         information[pair] = value
@@ -186,7 +181,6 @@ def _explicitness(
     table: CodeTable, discrete: np.ndarray, settings: Settings
 ) -> np.ndarray:
     """(M,): each factor's share of CE0 that the codes explain."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
@@ -202,8 +196,6 @@ def _explicitness(
         nothing = np.log(len(model.classes_))
         return float((nothing - loss) / nothing)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", MANY_CLASSES, UserWarning)
+    with few_rows():
         factors = range(table.factors.shape[1])
         return np.array(in_threads(explained, factors, settings, "infomec"))

@@ -31,8 +31,9 @@ def irs(table: CodeTable, settings: Settings) -> Result:
       settings: reads `protocol`, `bins`.
 
     Returns:
-      part `score` in [0, 1]; per code `score` max_i IRS_di, 0 for a constant code;
-      array `robustness` IRS_di (D, F).
+      part `score` at most 1; per code `score` max_i IRS_di, 0 for a constant code;
+      array `robustness` IRS_di (D, F). Below 0, and above -1, is a code that strays
+      further from the mean of every value's rows than from the mean of all.
     """
     binned = settings.protocol == "locatello"
     held = histogram_bins(table.factors, settings.bins) if binned else table.factors

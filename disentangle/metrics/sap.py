@@ -1,15 +1,13 @@
 """Separated attribute predictability (Kumar et al. 2018), and as Locatello et al. 2019
 compute it."""
 
-import warnings
-
 import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.mig import gap
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 C = 0.01
 
@@ -80,7 +78,6 @@ def sap(
 
 def _accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
     """Test accuracies (D, F) of one linear classifier a code and factor."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     def accuracy(pair: tuple[int, int]) -> float:
@@ -94,8 +91,7 @@ def _accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
     pairs = [
         (i, j) for i, j in np.ndindex(table.codes.shape[1], table.factors.shape[1])
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with few_rows():
         found = in_threads(accuracy, pairs, settings, "sap")
     return np.reshape(found, (table.codes.shape[1], table.factors.shape[1]))
 

@@ -150,7 +150,7 @@ def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
         result = metric(table, settings)
     except UserError as error:  # a library's refusal is one too, see `refusals`
         return Result({}, why_not=str(error))
-    if not settings.bootstrap:
+    if result.why_not or not settings.bootstrap:
         return result
     try:
         found = intervals(metric, table, settings, result.parts)
@@ -203,7 +203,9 @@ def choose_metrics(
       UserError: a name that is not there (with a guess), one that compares models
         where they cannot be, or none at all.
     """
-    listed = metrics.split(",") if isinstance(metrics, str) else list(metrics)
+    says = "metrics must be names such as 'dci,mig', 'all' or a list of names"
+    listed = metrics.split(",") if isinstance(metrics, str) else metrics
+    listed = errors.as_list(listed, says)
     names = [str(name).strip() for name in listed]
     together = tuple(registry.POPULATION_METRICS)
     known = (*registry.METRICS, *(() if alone else together))

@@ -1,7 +1,5 @@
 """SNC and NK: single-neuron classification, neuron knockout (Mahon et al. 2023)."""
 
-import warnings
-
 import numpy as np
 
 from disentangle.errors import UserError
@@ -10,7 +8,7 @@ from disentangle.metrics.dci_regression import standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 HIDDEN, LEARNING_RATE, EPOCHS = 256, 1e-2, 15
 
@@ -177,11 +175,7 @@ def _knockout(
         return float(np.mean(guesses == test_classes))
 
     pieces = [(j, gone) for j, code in enumerate(assigned) for gone in {-1, int(code)}]
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    with few_rows():
         found = in_threads(accuracy, pieces, settings, "snc_nk")
     done = dict(zip(pieces, found, strict=True))
     whole = [done[j, -1] for j in range(len(assigned))]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from disentangle.errors import UserError
+from disentangle.errors import UserError, as_list, shown
 from disentangle.metrics.arrays import check_same_rows, column_names, matrix
 from disentangle.metrics.base import CodeTable, Images
 
@@ -163,7 +163,8 @@ def _check_names(names: Sequence[str] | None, factors: int) -> tuple[str, ...]:
     """F different names."""
     if names is None:
         return tuple(f"factor {j}" for j in range(factors))
-    checked = tuple(str(name) for name in names)
+    listed = as_list(names, f"factor_names must be a list of {factors} names")
+    checked = tuple(str(name) for name in listed)
     if len(checked) != factors or len(set(checked)) != factors:
         raise UserError(
             f"factor_names must be {factors} different names, one a column of "
@@ -178,7 +179,7 @@ def _check_categorical(
     """The column groups as tuples of int: columns that exist, each in one group."""
     says = (
         f"categorical must be lists of columns of codes (0 to {codes - 1}), each "
-        f"column in one list at most, such as [[6, 7, 8]], but is {categorical!r}"
+        f"column in one list at most, such as [[6, 7, 8]], but is {shown(categorical)}"
     )
     try:
         groups = [list(columns) for columns in categorical]
@@ -196,7 +197,9 @@ def _split(rows: int, num_train: int | None, num_test: int | None) -> tuple[int,
     """How many rows train and how many test."""
     for name, value, least in (("num_train", num_train, 2), ("num_test", num_test, 0)):
         if value is not None and (not _whole(value) or value < least):
-            raise UserError(f"{name} must be an integer >= {least}, but is {value!r}")
+            raise UserError(
+                f"{name} must be an integer >= {least}, but is {shown(value)}"
+            )
     if num_train is None:
         left = rows - (num_test or 0)
         full = rows >= NUM_TRAIN + NUM_TEST and left >= NUM_TRAIN

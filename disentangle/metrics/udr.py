@@ -7,7 +7,7 @@ from disentangle.metrics.base import Population, PopulationResult, Settings
 from disentangle.metrics.infomec import standardised
 from disentangle.metrics.mcc import correlations
 from disentangle.metrics.parallel import in_threads
-from disentangle.metrics.refusals import refusals
+from disentangle.metrics.refusals import few_rows, refusals
 
 ESTIMATORS = ("lasso", "spearman")
 ALPHA = 0.1
@@ -85,7 +85,8 @@ def udr(
         return relative_strength(strength(standard[i], standard[j]))
 
     matrix = np.zeros((models, models))
-    found = in_threads(alike, pairs, settings, "udr")
+    with few_rows():
+        found = in_threads(alike, pairs, settings, "udr")
     for pair, value in zip(pairs, found, strict=True):
         matrix[pair] = value
     scores = [
@@ -114,10 +115,11 @@ def gaussian_kl(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
       means, logvars: (P, N, D).
 
     Returns:
-      (P, D) float64.
+      (P, D) float64; infinite where a variance is beyond float64.
     """
     means, logvars = means.astype(np.float64), logvars.astype(np.float64)
-    return np.mean(0.5 * (means**2 + np.exp(logvars) - 1.0 - logvars), axis=1)
+    with np.errstate(over="ignore"):
+        return np.mean(0.5 * (means**2 + np.exp(logvars) - 1.0 - logvars), axis=1)
 
 
 def relative_strength(strengths: np.ndarray) -> float:

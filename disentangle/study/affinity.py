@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from disentangle.affinity import ESTIMATORS, Affinity, accumulate, probe
+from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method
@@ -73,7 +74,7 @@ def affinities(run: Run) -> dict[str, Affinity]:
 
 
 def measure_affinity(
-    data: Dataset,
+    data: Dataset | str,
     *,
     tasks: Sequence[str] = (),
     method: str = "lookahead",
@@ -90,7 +91,7 @@ def measure_affinity(
     """Trains one network on all tasks and measures their affinity on the way.
 
     Args:
-      data: from `load`.
+      data: from `load`, or the name of a data set to load.
       tasks: written as in methods/tasks.py; () is every factor.
       method: a name in ESTIMATORS.
       steps: training steps; `every` of them are sampled once.
@@ -104,7 +105,11 @@ def measure_affinity(
 
     Returns:
       The Affinity, `matrix[source, target]`, mean over sampled steps and seeds.
+
+    Raises:
+      UserError: on anything wrong, before any compute.
     """
+    data = as_dataset(data)
     config: dict[str, Any] = default_config(data.name, "supervised").to_dict()
     config["method"]["tasks"] = tuple(tasks)
     config["optimizer"]["learning_rate"] = learning_rate

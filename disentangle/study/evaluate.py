@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from disentangle import progress as bars
-from disentangle.data import load
+from disentangle.data import as_dataset, load
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
+from disentangle.errors import shown as seen
 from disentangle.metrics import METRICS, POPULATION_METRICS
 from disentangle.metrics.base import Images, Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
@@ -47,7 +48,7 @@ def check_rows(num_train: int, num_test: int) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= MOST_ROWS:
             raise UserError(
-                f"{name}={value!r} must be a whole number from {least} to {MOST_ROWS:,}"
+                f"{name}={seen(value)} must be a whole number from {least} to {MOST_ROWS:,}"
             )
 
 
@@ -138,7 +139,7 @@ def evaluate(
     run: Run | str | Path,
     metrics: str | Sequence[str] = ("dci", "mig"),
     *,
-    data: Dataset | None = None,
+    data: Dataset | str | None = None,
     num_train: int = 10_000,
     num_test: int = 5_000,
     seed: int = 0,
@@ -154,7 +155,7 @@ def evaluate(
       run: from `train` or `load_run`, or the path of its workdir.
       metrics: names in METRICS, or in POPULATION_METRICS for a run of several
         members whose codes are Gaussian, or "all".
-      data: the data set; None loads the one the run was trained on.
+      data: the data set, or its name; None loads the one the run was trained on.
       num_train, num_test: images sampled to fit and to test estimators.
       seed: of the sampled images and of the estimators.
       backend, protocol, bootstrap, jobs: see `disentangle.metrics.Settings`.
@@ -180,7 +181,7 @@ def evaluate(
     )
     run = as_run(run)
     chosen(run, metrics)
-    data = load_data(run.config["data"]) if data is None else data
+    data = load_data(run.config["data"]) if data is None else as_dataset(data)
     compare_data(run, data)
     rows = (num_train, num_test)
     with shown(run, metrics, progress) as tell:
@@ -196,7 +197,7 @@ def shown(
     run: Run, metrics: str | Sequence[str], progress: bool | Progress
 ) -> Iterator[Progress | None]:
     """What `score_run` tells its progress to: a bar over all metrics and members."""
-    if not isinstance(progress, bool):
+    if not isinstance(progress, bool | np.bool_):
         yield progress
         return
     single, together, _ = chosen(run, metrics)

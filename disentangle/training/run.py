@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from disentangle.data import load
+from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
 from disentangle.data.samplers import Pool, split
@@ -85,8 +85,7 @@ def train(
     """
     _refuse_swapped(method, data)
     known = method_defaults(method)
-    if isinstance(data, str):
-        data = load(data)
+    data = as_dataset(data)
     for name in fields:
         if name not in known:
             raise unknown(f"field of {method}", name, known)
@@ -106,8 +105,6 @@ def _refuse_swapped(method: Any, data: Any) -> None:
         raise UserError(
             f"the method comes first, then the data: train({data!r}, {name}, ...)"
         )
-    if not isinstance(data, Dataset | str):
-        raise UserError(f"data is a {type(data).__name__}, not a data set from load")
 
 
 @float32()

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.svm import LinearSVC
 
 from disentangle import metrics
 from disentangle.errors import UserError
@@ -169,12 +170,23 @@ def test_a_factor_with_a_value_per_row_costs_infomec_only():
 
 
 def test_what_a_library_refuses_costs_its_metric_only(monkeypatch):
-    def refused(table, settings):
-        raise ValueError("Found array with 0 sample(s)")
+    def refused(self, codes, values):
+        raise ValueError("Found array with\n0 sample(s)")
 
-    monkeypatch.setitem(metrics.METRICS, "sap", refused)
-    with pytest.warns(UserWarning, match="sap cannot be computed from these rows: F"):
+    monkeypatch.setattr(LinearSVC, "fit", refused)
+    says = "sap is left out: scikit-learn's LinearSVC refuses these rows: Found array w"
+    with pytest.warns(UserWarning, match=says):
         assert set(score(CODES, FACTORS, "sap,mig")) == {"mig/score"}
+
+
+@pytest.mark.parametrize("fault", [ValueError, IndexError, ZeroDivisionError])
+def test_a_fault_of_ours_is_no_reason(monkeypatch, fault):
+    def broken(table, settings):
+        raise fault("of our own code")
+
+    monkeypatch.setitem(metrics.METRICS, "sap", broken)
+    with pytest.raises(fault, match="of our own code"):
+        score(CODES, FACTORS, "sap,mig")
 
 
 def test_categorical_columns_are_checked_and_read_from_the_file(tmp_path):

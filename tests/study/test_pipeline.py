@@ -11,6 +11,7 @@ import disentangle as dt
 from disentangle.affinity import Affinity
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
+from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.report.page import write_report
 from disentangle.report.text import result_tables
@@ -49,6 +50,20 @@ def done(tmp_path_factory):
 
 def read(folder, name):
     return json.loads((folder / name).read_text())
+
+
+@pytest.mark.parametrize("tasks", [(), ("x", "still")])
+def test_a_constant_factor_is_named_before_anything_is_trained(toy, tmp_path, tasks):
+    still = Factor("still", 1, "categorical", (0.0,))
+    data = dataclasses.replace(toy, space=FactorSpace((*toy.space.items, still)))
+    config = job()
+    config["supervised"]["method"]["tasks"] = tasks
+    says = "factor 'still' has one value, 0, .* these vary: shape, size, turn, x$"
+    with pytest.raises(UserError, match=says):
+        run_pipeline(config, tmp_path / "p", data=data, progress=False, say=print)
+    assert not list(tmp_path.glob("p/*/")) and not (tmp_path / "p/config.json").exists()
+    with pytest.raises(UserError, match=says):
+        dt.measure_affinity(data, tasks=tasks, steps=1, progress=False)
 
 
 def test_losses_come_from_the_networks_that_serve(done, toy):
