@@ -252,11 +252,11 @@ def _table_budget(scores: GroupTable, table: TableScores, budget: float) -> int:
     return units
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> bool:
     numbers = (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, numbers):
         return False
-    return math.isfinite(value) and abs(value) < LARGEST
+    return math.isfinite(value)
 
 
 def _solve(

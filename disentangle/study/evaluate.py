@@ -48,7 +48,8 @@ def check_rows(num_train: int, num_test: int) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= MOST_ROWS:
             raise UserError(
-                f"{name}={seen(value)} must be a whole number from {least} to {MOST_ROWS:,}"
+                f"{name}={seen(value)} must be a whole number from {least} to "
+                f"{MOST_ROWS:,}"
             )
 
 
