@@ -17,7 +17,7 @@ AFFINITY = dt.Affinity(np.eye(3) + 0.1, ("a", "b", "c"))
 ODD = {
     "None": None,
     "whole": -7,
-    "huge": 10**30,
+    "huge": 10**100,
     "number": 2.5,
     "nan": float("nan"),
     "word": "no such",
