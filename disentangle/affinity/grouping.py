@@ -256,7 +256,7 @@ def _is_number(value: Any) -> bool:
     numbers = (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, numbers):
         return False
-    return bool(abs(value) < LARGEST)  # no NaN, and no integer beyond every float
+    return bool(-LARGEST < value < LARGEST)  # no NaN, and no integer beyond every float
 
 
 def _solve(
