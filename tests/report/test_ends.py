@@ -36,7 +36,7 @@ def test_a_cut_log_does_not_say_where_the_models_ended(workdir):
     caption, cells = shown(workdir)
     assert "at the step it ended at, on test images" in caption
     assert (cells["step"], cells["loss"]) == ("100", 1.5)
-    assert "After 100 steps the test loss is 1.5" in result(workdir)
+    assert "After 100 steps the test loss is 1.5" in result(workdir).answer
     (workdir / "metrics.jsonl").write_text("{")
     assert shown(workdir)[1]["loss"] == 1.5
     (workdir / "metrics.jsonl").unlink()
