@@ -35,6 +35,7 @@ def test_measuring_leaves_the_trajectory_bit_for_bit(toy, encoder):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_task_gradients_sum_to_the_training_gradient(toy):
     run = fit(config(steps=3), toy, progress=False)
     method, params = run.method, run.member(0)
