@@ -95,6 +95,7 @@ def test_shapes3d_file_is_a_table_of_the_same_pictures(write_shapes3d, small_sha
     assert same(shapes3d.table(stream, small_shapes3d.space), small_shapes3d)
 
 
+@pytest.mark.slow
 def test_shapes3d_table_draws_what_was_stored(small_shapes3d, shapes3d):
     index = np.array([[0, 5], [90, 95]])
     full = shapes3d.space.index(small_shapes3d.space.factors(index))

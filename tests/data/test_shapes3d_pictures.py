@@ -24,6 +24,7 @@ def test_psnr_against_real_pictures(shapes3d, reference):
     assert psnr.min() >= 42.5
 
 
+@pytest.mark.slow
 def test_mean_colour_and_spread(shapes3d):
     index = np.arange(0, len(shapes3d), 59)  # every geometry, many colourings
     sums, squares = np.zeros(3), np.zeros(3)

@@ -53,6 +53,7 @@ def test_living_members_that_carry_nothing_are_named(capsys):
     assert "0.004" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["autoencoder", "joint_vae"])
 def test_codes_without_a_posterior_have_their_deviation_in_the_log(toy, name, tmp_path):
     config = default_config("toy", name).to_dict()

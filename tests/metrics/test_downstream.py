@@ -21,6 +21,7 @@ def table_of(rows, sizes=(3, 5), noise=0.3, **split):
     return code_table(codes + noise * rng.normal(size=codes.shape), factors, **split)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_accuracies_are_those_of_the_two_classifiers():
@@ -45,6 +46,7 @@ def matched_rows(table, n, j):
     return classes, table.test_codes, test
 
 
+@pytest.mark.slow
 def test_sizes_beyond_the_rows_are_left_out_and_said():
     found = downstream(table_of(900, num_train=600), FAST)
     assert found.ran["labels"] == [10, 100]

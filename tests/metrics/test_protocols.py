@@ -7,7 +7,7 @@ from disentangle.metrics import METRICS, POPULATION_METRICS, Settings, score_det
 from disentangle.metrics.base import PROTOCOLS
 from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF, said, used
 
-ROWS = 120
+SIZES = (3, 5, 6)
 OTHER = {"locatello": "paper", "paper": "locatello"}
 
 
@@ -15,7 +15,8 @@ OTHER = {"locatello": "paper", "paper": "locatello"}
 def posteriors():
     """Codes beyond [-4, 4] here and there, of unequal scales, and their posteriors."""
     rng = np.random.default_rng(0)
-    factors = np.stack([rng.integers(0, k, ROWS) for k in (3, 5, 6)], axis=1)
+    grid = np.stack(np.unravel_index(np.arange(90), SIZES), axis=1)  # z_max needs it
+    factors = np.concatenate([rng.permutation(grid) for _ in range(3)])
     mixed = factors @ rng.normal(size=(3, 4)) / np.array([1, 2, 3, 4])
     codes = 0.3 * (mixed + 0.5 * rng.normal(size=mixed.shape))
     return codes, factors, rng.normal(-1.0, 0.3, codes.shape)

@@ -62,6 +62,7 @@ def test_task_gradients_sum_to_the_training_gradient(toy):
         np.testing.assert_allclose(tasks.sum(0), total, atol=2e-6 * scale)
 
 
+@pytest.mark.slow
 def test_measured_affinity_is_fifty_et_al_eq_1_step_by_step(toy):
     """Every sampled step done again by hand: lookahead on each task, all losses."""
     watch = observe_affinity(["lookahead"], every=4, learning_rate=0.1)

@@ -49,6 +49,7 @@ def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
     assert alone.set_index("metric")["value"].isna().sum() == 1
 
 
+@pytest.mark.slow
 def test_udr_compares_members_of_equal_hyperparameters(toy):
     quick = {"steps": 2, "batch_size": 8, "progress": False}
     quick |= {"encoder": "dense", "decoder": "dense", "seeds": 3}

@@ -63,6 +63,7 @@ def test_the_page_shows_the_numbers(done):
     assert "impossibility --config=config.json" in page
 
 
+@pytest.mark.slow
 def test_a_stopped_job_goes_on_with_the_missing_angle(done, tmp_path, monkeypatch):
     def stop(*arguments, calls=[]):  # noqa: B006 (counts its calls)
         calls.append(arguments)

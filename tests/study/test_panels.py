@@ -129,10 +129,8 @@ def test_results_of_weights_need_a_folder_and_those_of_a_run_do_not(run, tmp_pat
         page_folder(run, Path("other.npz"), tmp_path / "out")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["VAE", *(pytest.param(n, marks=pytest.mark.slow) for n in ("betaH", "betaB"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["VAE", "betaH", "betaB"])
 def test_a_peers_weights_get_a_page_and_scores(name, tmp_path, capsys):
     weights = SHARED / f"yanndubs_dsprites_{name}.npz"
     if not weights.exists():

@@ -167,8 +167,8 @@ def test_a_run_evaluated_on_other_data_says_so(run, toy):
             num_train=60,
             num_test=20,
         )
-    with pytest.raises(UserError, match="data is a str"):
-        dt.evaluate(run, ["mig"], data="toy")
+    with pytest.raises(UserError, match=r"unknown data set 'dsprite'.*'dsprites'"):
+        dt.evaluate(run, ["mig"], data="dsprite")
 
 
 def test_home_is_expanded_where_a_run_is_kept(toy, tmp_path, monkeypatch):

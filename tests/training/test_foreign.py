@@ -12,6 +12,7 @@ from disentangle.errors import UserError
 SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reconstruction"),
     [("VAE", 4.051944), ("betaH", 14.351524), ("betaB", 34.205145)],

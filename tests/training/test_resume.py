@@ -98,7 +98,10 @@ def _forget_list(path):
     folder.with_name("90.files.json").unlink()
 
 
-@pytest.mark.parametrize("damage", [_truncate, _flip, Path.unlink, _forget_list])
+SLOW = [pytest.param(d, marks=pytest.mark.slow) for d in (_truncate, Path.unlink)]
+
+
+@pytest.mark.parametrize("damage", [_flip, _forget_list, *SLOW])
 def test_a_damaged_newest_checkpoint_falls_back(unbroken, tmp_path, damage):
     """Every file of the newest checkpoint in turn would be slow: the largest."""
     workdir = tmp_path / "run"

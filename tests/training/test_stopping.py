@@ -148,16 +148,18 @@ def at_work(process: subprocess.Popen, ready: Path | str, log: Path) -> None:
     assert process.poll() is None, log.read_text()[-2000:]
 
 
-@pytest.mark.parametrize("number", CODES, ids=["SIGTERM", "SIGINT"])
+ENDED = [(command, number) for command in LONG_COMMANDS for number in CODES]
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("command", "number"),
     [
-        "train",
-        *(
-            pytest.param(c, marks=pytest.mark.slow)
-            for c in LONG_COMMANDS
-            if c != "train"
-        ),
+        pytest.param(
+            *case,
+            marks=() if case == ("train", signal.SIGTERM) else pytest.mark.slow,
+            id=f"{case[0]}-{signal.Signals(case[1]).name}",
+        )
+        for case in ENDED
     ],
 )
 def test_a_signal_ends_every_long_command(tmp_path, command, number):
