@@ -94,15 +94,8 @@ def test_kl_of_a_known_gaussian():
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
-# One of each kind is trained in the quick run; every method in the slow one.
-KINDS = ("factor_vae",)
-TRAINED = [
-    pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
-    for name in METHODS
-]
-
-
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_learns_in_one_program_alone_and_together(
     toy, name, tmp_path, monkeypatch
 ):

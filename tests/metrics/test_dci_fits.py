@@ -77,6 +77,7 @@ def test_fast_agrees_with_reference(mix, noise):
         assert fast[part] == pytest.approx(value, abs=PARITY), part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_threads_and_repeats_change_nothing(backend):
     factors = drawn_factors(200)

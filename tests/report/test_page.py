@@ -243,6 +243,7 @@ def test_letters_stay_readable_on_a_phone(page):
         assert min(sizes) * 4 / 3 * shown / full >= 8.8
 
 
+@pytest.mark.slow
 def test_the_same_files_give_the_same_page(pristine, tmp_path):
     copy = shutil.copytree(pristine / "1", tmp_path / "elsewhere")
     before = (copy / "report.html").read_bytes()

@@ -64,6 +64,7 @@ def go(config, toy, workdir, **chosen):
     return json.loads((Path(workdir) / "scores.json").read_text()), said
 
 
+@pytest.mark.slow
 def test_every_run_is_trained_and_scored_once(config, toy, tmp_path):
     some, _ = go(config, toy, tmp_path, only=["strong"])
     assert [row["representation"] for row in some["rows"]] == ["strong"] * 2

@@ -106,6 +106,7 @@ def test_a_finished_experiment_computes_nothing_again(done, tmp_path, monkeypatc
     assert all("dci/disentanglement" not in row for row in rows(workdir))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the load_module")
 def test_the_command_turns_a_trained_vae(tmp_path, capsys):
     vae, out = tmp_path / "vae", tmp_path / "out"

@@ -54,6 +54,7 @@ def test_latents_are_sorted_by_the_kl_of_their_posteriors(run, toy, tmp_path):
     assert str(arrays["traversal_unit"]) == ""
 
 
+@pytest.mark.slow
 def test_codes_without_a_prior_move_in_their_own_deviations(toy, tmp_path):
     run = dt.train("autoencoder", toy, steps=3, latents=2, **QUICK)
     found = write_panels(run, toy, tmp_path / "panels.npz")
@@ -66,6 +67,7 @@ def test_codes_without_a_prior_move_in_their_own_deviations(toy, tmp_path):
     np.testing.assert_allclose(arrays["traversals"][0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_plane_is_decoded_where_its_axes_say(toy, tmp_path):
     run = dt.train("vae", toy, steps=3, latents=2, **QUICK)
     write_panels(run, toy, tmp_path / "panels.npz")

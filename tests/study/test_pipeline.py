@@ -214,6 +214,7 @@ def test_a_finished_job_computes_nothing_again(done, monkeypatch):
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_damaged_result_is_made_anew_and_nothing_else(done, tmp_path, monkeypatch):
     workdir = shutil.copytree(done, tmp_path / "p")
     (workdir / "losses.json").write_text("{}")

@@ -58,6 +58,7 @@ def test_marginals_of_what_is_not_normal():
     assert found["ks_critical"] == pytest.approx(0.1358)
 
 
+@pytest.mark.slow
 def test_a_rotation_leaves_density_and_probe():
     rng = np.random.default_rng(2)
     factors = rng.integers(0, (3, 4, 8), (3000, 3))
@@ -85,6 +86,7 @@ def test_the_bound_of_a_turned_vae_is_the_same(run, toy):
     assert rows[0]["kl"] == pytest.approx(0.5 * by_hand.sum(1).mean(), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_diagonal_posterior_pays_for_the_rotation(run, toy):
     """By hand for two latents with variances 1 and 1/16 turned by 45 degrees.
 

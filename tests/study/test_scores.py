@@ -42,6 +42,7 @@ def test_what_is_kept_is_read_back(tmp_path):
     assert files.importances(tmp_path) is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the load_module")
 def test_evaluate_keeps_its_scores_beside_the_run(tmp_path, toy, monkeypatch, capsys):
     monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
