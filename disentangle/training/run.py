@@ -234,6 +234,7 @@ def load_run(path: str | Path) -> Run:
         )
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
+    _refuse_a_job(folder)
     seen = read_view(folder / FILE)
     try:
         planned = plan(older.completed(read_json(folder / "config.json")))
@@ -245,6 +246,16 @@ def load_run(path: str | Path) -> Run:
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
     return _run(planned, method, restored[1]["state"], {}, seen, folder)
+
+
+def _refuse_a_job(folder: Path) -> None:
+    """The folder of a job is no run, but holds some."""
+    inner = [*folder.glob("*/checkpoints"), *folder.glob("runs/*/checkpoints")]
+    if inner and not (folder / "checkpoints").exists():
+        names = ", ".join(sorted(f"{path.parent}" for path in inner))
+        raise UserError(
+            f"{folder} is the folder of a job, not of one run: take one of {names}"
+        )
 
 
 def as_run(run: Any) -> Run:

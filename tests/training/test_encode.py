@@ -1,6 +1,7 @@
 """What a Run takes and says: pixels in range, chunks, short words, dead members."""
 
 import dataclasses
+import shutil
 import tracemalloc
 
 import jax
@@ -169,6 +170,14 @@ def test_a_run_evaluated_on_other_data_says_so(run, toy):
         )
     with pytest.raises(UserError, match=r"unknown data set 'dsprite'.*'dsprites'"):
         dt.evaluate(run, ["mig"], data="dsprite")
+
+
+def test_the_folder_of_a_job_names_its_runs(run, tmp_path):
+    shutil.copytree(run.workdir, tmp_path / "vae")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"folder of a job.*take one of .*/vae$"):
+        dt.load_run(tmp_path)
+    assert dt.load_run(tmp_path / "vae").step == 2
 
 
 def test_home_is_expanded_where_a_run_is_kept(toy, tmp_path, monkeypatch):
