@@ -164,6 +164,12 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in names if any(word in name for word in words)]
 
 
+def hear_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would what it starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
     """Kills until `seconds` are over and the job has ended; the kills per stage.
 
@@ -174,6 +180,7 @@ def loop(job: str, seconds: float, seed: int, folder: Path) -> Counter[str]:
     Raises:
       AssertionError: a start did not go on, or the end has other bits.
     """
+    hear_interrupts()
     moments, kills, log = random.Random(seed), Counter[str](), folder / "log"
     assert kill_once(JOBS[job](folder / "unbroken"), log, None, 0) is None
     expected = results(folder / "unbroken")

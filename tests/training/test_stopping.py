@@ -31,6 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LONG = 10**7
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hears_interrupts():
+    kill_loop.hear_interrupts()
+
+
 def begin(words: list[str], log: Path) -> subprocess.Popen:
     """The command in a process of its own."""
     with open(log, "w") as said:
