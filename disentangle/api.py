@@ -1,5 +1,7 @@
 """The names of the notebook API, each from the room it lives in."""
 
+# ruff: noqa: F401 (they are here to be had from here)
+
 from disentangle.affinity import Affinity, Grouping, group_tasks
 from disentangle.data import load
 from disentangle.errors import UserError
@@ -7,18 +9,3 @@ from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity
 from disentangle.study.evaluate import evaluate, summary
 from disentangle.training.run import Run, load_run, train
-
-__all__ = [
-    "Affinity",
-    "Grouping",
-    "Run",
-    "UserError",
-    "evaluate",
-    "group_tasks",
-    "load",
-    "load_run",
-    "measure_affinity",
-    "score",
-    "summary",
-    "train",
-]

@@ -43,7 +43,10 @@ def unknown(kind: str, value: object, allowed: Iterable[str]) -> UserError:
 
 def shown(value: object, most: int = 80) -> str:
     """repr(value) on one line of at most `most` characters; no array is a page."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python prints
+        text = f"{type(value).__name__} of very many digits"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

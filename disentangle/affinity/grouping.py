@@ -10,7 +10,6 @@ Groups may overlap: a task may help in groups that do not serve it.
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -27,7 +26,7 @@ from disentangle.affinity.pair_scores import PairScores
 from disentangle.affinity.runner_up import runner_up
 from disentangle.affinity.scores import Penalty, Scores
 from disentangle.affinity.table_scores import TableScores, exact_cost
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError, shown, unknown
 
 MAX_TASKS = 20
 SINGLETONS = ("forbid", "diagonal", "value", "stl_zero")
@@ -199,12 +198,10 @@ def check_singletons(
     if (singletons == "value") != (value is not None):
         raise UserError(
             "singleton_value is needed for singletons='value', and only there; got "
-            f"singletons={singletons!r} and singleton_value={reprlib.repr(value)}"
+            f"singletons={singletons!r} and singleton_value={shown(value)}"
         )
     if value is not None and not (_is_number(value) and abs(value) <= LARGEST):
-        raise UserError(
-            f"singleton_value must be a finite number, got {reprlib.repr(value)}"
-        )
+        raise UserError(f"singleton_value must be a finite number, got {shown(value)}")
     if singletons == "forbid" and len(tasks) == 1:
         raise UserError(
             f"the only task, {tasks[0]!r}, cannot be grouped where groups of "
