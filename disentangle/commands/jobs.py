@@ -1,5 +1,7 @@
 """Commands that train and study: they fill a workdir, and go on in it."""
 
+from pathlib import Path
+
 from disentangle.commands.base import config_of, show, workdir_of
 from disentangle.commands.flags import Values
 from disentangle.progress import waiting
@@ -29,7 +31,6 @@ def train(values: Values, words: list[str]) -> None:
 
 def pipeline(values: Values, words: list[str]) -> None:
     """The main job, its tables and its page."""
-    from disentangle.report.page import write_report
     from disentangle.report.text import result_tables
     from disentangle.study.pipeline import run_pipeline
 
@@ -37,14 +38,11 @@ def pipeline(values: Values, words: list[str]) -> None:
     config = config_of(values, workdir)
     run_pipeline(config, workdir)
     show(result_tables(workdir))
-    with waiting("draw the page"):
-        page = write_report(workdir)
-    show(f"report: {page}")
+    _show_page(workdir)
 
 
 def compare(values: Values, words: list[str]) -> None:
     """A study: every run of it trained and scored."""
-    from disentangle.report.page import write_report
     from disentangle.report.text import score_table
     from disentangle.study.comparison import run_comparison
 
@@ -53,9 +51,7 @@ def compare(values: Values, words: list[str]) -> None:
     config = config_of(values, workdir)
     run_comparison(config, workdir, only=only)
     show(score_table(workdir))
-    with waiting("draw the page"):
-        page = write_report(workdir)
-    show(f"report: {page}")
+    _show_page(workdir)
 
 
 def affinity(values: Values, words: list[str]) -> None:
@@ -84,3 +80,11 @@ def impossibility(values: Values, words: list[str]) -> None:
         written = (*write_figures(workdir), write_report(workdir))
     for path in written:
         show(f"wrote {path}")
+
+
+def _show_page(workdir: Path) -> None:
+    from disentangle.report.page import write_report
+
+    with waiting("draw the page"):
+        page = write_report(workdir)
+    show(f"report: {page}")
