@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disentangle.__main__ import main
@@ -32,13 +32,7 @@ from disentangle.training.writers import JsonlWriter, read_metrics
 sys.path.insert(0, str(Path(__file__).parent / "report"))
 from synthetic_workdir import write_pipeline
 
-FEW = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=60,
-    suppress_health_check=list(HealthCheck),
-)
+FEW = settings(max_examples=60)
 
 OTHER = [
     b"",

@@ -109,7 +109,7 @@ def ends_well(line, capsys):
     [80, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
 )
 def test_odd_words_end_in_a_sentence(place, capsys, cases):
-    @settings(derandomize=True, deadline=None, database=None, max_examples=cases)
+    @settings(max_examples=cases)
     @given(command_lines())
     def every(line):
         ends_well(line, capsys)

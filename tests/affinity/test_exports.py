@@ -248,7 +248,7 @@ def one_sentence(path, budget):
         assert "\n" not in str(error)
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=120)
+@settings(max_examples=120)
 @given(JSON | TABLE, st.sampled_from([1, 2, 0.5, 1e300]))
 def test_any_json_is_a_result_or_a_sentence(tmp_path_factory, value, budget):
     path = tmp_path_factory.getbasetemp() / "fuzz.json"
@@ -256,7 +256,7 @@ def test_any_json_is_a_result_or_a_sentence(tmp_path_factory, value, budget):
     one_sentence(path, budget)
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=120)
+@settings(max_examples=120)
 @given(LINES.map("\n".join) | SQUARES | st.text(max_size=60) | st.binary(max_size=60))
 def test_any_table_is_a_result_or_a_sentence(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"

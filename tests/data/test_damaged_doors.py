@@ -8,7 +8,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disentangle.data import dsprites
@@ -27,13 +27,7 @@ SPACE = FactorSpace(
         Factor("b", 4, "ordinal", (0.0, 1.0, 2.0, 3.0)),
     )
 )
-MANY = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=150,
-    suppress_health_check=list(HealthCheck),
-)
+MANY = settings(max_examples=150)
 
 
 def pictures():

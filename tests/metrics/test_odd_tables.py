@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disentangle import metrics
@@ -170,13 +170,7 @@ def check(given, names="all"):
             assert np.isfinite(values).all(), (name, part)
 
 
-FEW = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=40,
-    suppress_health_check=list(HealthCheck),
-)
+FEW = settings(max_examples=40)
 SOME = st.lists(st.sampled_from([*metrics.METRICS]), min_size=3, max_size=3)
 
 
