@@ -21,9 +21,13 @@ quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
 	$(run) -m disentangle pipeline \
 		--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart
 
-# XLA compiles four times as fast like this; `test-all` compiles as users do.
-plainly := JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="\
-	--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+# XLA compiles four times as fast like this; `test-all` compiles as users do. XLA ends
+# the process at a flag that its version does not have, so each is tried first.
+fast := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
+tried = $(shell JAX_PLATFORMS=cpu XLA_FLAGS=$(1) $(run) -c \
+	"import jax; jax.devices()" >/dev/null 2>&1 && echo $(1))
+plainly = JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
+	XLA_FLAGS="$(strip $(foreach flag,$(fast),$(call tried,$(flag))))"
 
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
 	$(plainly) $(run) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
