@@ -6,7 +6,6 @@ Ctrl-C among them.
 """
 
 import errno
-import importlib.metadata
 import io
 import os
 import re
@@ -21,6 +20,7 @@ from disentangle.commands.flags import Flag
 from disentangle.errors import UserError, printable, unknown
 from disentangle.progress import silent
 from disentangle.training.stopping import Stopped, exit_code, leave, watched
+from disentangle.versions import versions
 
 if TYPE_CHECKING:  # libraries are read under `watched`: a signal then ends the program
     from absl.flags import FlagValues
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     if words[0] == "--version":
-        print(f"disentangle {importlib.metadata.version('disentangle')}")
+        print(f"disentangle {versions(())['disentangle']}")
         return 0
     values: dict[str, Any] = {}
     try:

@@ -22,16 +22,23 @@ FILE_LINES, FUNCTION_LINES = 350, 60
 # Room -> the rooms it may import, besides itself. A new room needs a row.
 BELOW = {
     "errors": (),
+    "versions": ("__version__",),
     "progress": ("errors",),
     "files": ("errors",),
     "data": ("errors", "files", "progress"),
     "nn": ("errors",),
-    "metrics": ("errors",),
+    "metrics": ("errors", "versions"),
     "affinity": ("errors", "files"),
     "methods": ("errors", "data", "nn"),
     "training": ("errors", "files", "progress", "data", "nn", "methods"),
 }
-BELOW["study"] = (*BELOW["training"], "training", "metrics", "affinity")
+BELOW["study"] = (
+    *BELOW["training"],
+    "training",
+    *BELOW["metrics"],
+    "metrics",
+    "affinity",
+)
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")

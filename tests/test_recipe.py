@@ -88,6 +88,7 @@ def test_an_affinity_estimator(monkeypatch):
     assert dt.group_tasks(product, budget=2).groups
 
 
+@pytest.mark.slow
 def test_on_the_command_line(capsys, tmp_path):
     assert main(["list"]) == 0
     listed = capsys.readouterr().out

@@ -1,10 +1,8 @@
 """Scores of one code table: arrays in, numbers out."""
 
-import platform
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +15,7 @@ from disentangle.metrics.bootstrap import intervals
 from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
 from disentangle.metrics.table import code_table
+from disentangle.versions import versions
 
 DEFAULTS = Settings()
 ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
@@ -238,16 +237,5 @@ def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
         "factor_names": list(table.factor_names),
         "seed": settings.seed,
         "bootstrap": settings.bootstrap,
-        "versions": _versions(),
+        "versions": versions(("numpy", "scipy", "scikit-learn")),
     }
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that scores depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

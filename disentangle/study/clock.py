@@ -1,8 +1,6 @@
 """The stages of a job: announced, timed, and kept beside the versions."""
 
 import dataclasses
-import importlib.metadata
-import platform
 import time
 import warnings
 from collections.abc import Callable
@@ -11,15 +9,10 @@ from typing import Any
 
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
+from disentangle.versions import versions
 
 Say = Callable[[str], None]
-PACKAGES = ("disentangle", "jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
-
-
-def versions() -> dict[str, str]:
-    """What the numbers were computed with."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version()} | found
+PACKAGES = ("jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Clock:
         seconds = self._held()
         spent = time.monotonic() - self._started
         seconds[self._stage] = round(seconds.get(self._stage, 0.0) + spent, 1)
-        write_json(self._path, {"seconds": seconds, "versions": versions()})
+        write_json(self._path, {"seconds": seconds, "versions": versions(PACKAGES)})
 
     def _held(self) -> dict[str, float]:
         """The seconds kept so far; a damaged file is reported and begun anew."""

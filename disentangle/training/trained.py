@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from disentangle.data.precision import float32
-from disentangle.errors import UserError
+from disentangle.errors import UserError, shown
 from disentangle.methods.base import Method, Params
 from disentangle.training import encode
 from disentangle.training.view import View
@@ -103,7 +103,17 @@ class Run:
         return encode.decoded(self.method.decode, self.params, checked, members)
 
     def member(self, index: int) -> Params:
-        """The parameters of one model, without the axis P."""
+        """The parameters of one model, without the axis P.
+
+        Args:
+          index: 0 .. P - 1, in the order of `members`; below 0 from the end.
+
+        Raises:
+          UserError: there is no such model.
+        """
+        count = len(self.members)
+        if not isinstance(index, int | np.integer) or not -count <= index < count:
+            raise UserError(f"no model {shown(index)}: there are 0 to {count - 1}")
         return jax.tree.map(lambda x: x[index], self.params)
 
     def _batched(self, function: Any, images: Any) -> Any:

@@ -98,6 +98,7 @@ def by_hand(toy, run, step):
     return np.stack(rows)
 
 
+@pytest.mark.slow
 def test_measure_affinity_of_chosen_tasks(toy):
     measured = dt.measure_affinity(
         toy, tasks=("x", "shape"), steps=6, every=2, batch_size=8, progress=False

@@ -78,6 +78,7 @@ def test_every_run_is_trained_and_scored_once(config, toy, tmp_path):
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
 
 
+@pytest.mark.slow
 def test_a_finished_study_computes_nothing_again(config, toy, study, monkeypatch):
     """Without a data set; an interval changes no score, a further run is done alone."""
     monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))

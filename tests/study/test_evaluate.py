@@ -26,6 +26,7 @@ def first(run, members):
     return replace(run, members=names, swept=swept, alive=run.alive[:members])
 
 
+@pytest.mark.slow
 def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
     table = evaluate(run, "mig,udr", data=toy, num_train=60, num_test=20)
     assert list(table["metric"]) == ["mig/score", "udr/score"] * 3

@@ -44,6 +44,7 @@ def done(tmp_path_factory):
     return run_impossibility(job(), workdir, progress=False)
 
 
+@pytest.mark.slow
 def test_scores_fall_and_the_rest_stays(done):
     still, turned = rows(done)
     assert still["code"] == turned["code"] == GAUSSIAN
@@ -55,6 +56,7 @@ def test_scores_fall_and_the_rest_stays(done):
     assert len(table) == 3 and table[0].startswith("code,angle,dci/disentanglement")
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_numbers(done):
     page = write_report(done).read_text()
     for row in rows(done):
@@ -81,6 +83,7 @@ def test_a_stopped_job_goes_on_with_the_missing_angle(done, tmp_path, monkeypatc
     assert rows(tmp_path / "r") == rows(done)
 
 
+@pytest.mark.slow
 def test_a_finished_experiment_computes_nothing_again(done, tmp_path, monkeypatch):
     workdir = shutil.copytree(done, tmp_path / "r")
     held = rows(workdir)

@@ -157,6 +157,12 @@ def test_a_path_is_taken_for_the_run_it_holds(run, toy, monkeypatch):
             dt.load_run(strange)
 
 
+@pytest.mark.parametrize("index", ["x", 1.0, None, 2, -3])
+def test_a_model_that_is_not_there_is_named(run, index):
+    with pytest.raises(UserError, match="there are 0 to 1"):
+        run.member(index)
+
+
 def test_a_run_evaluated_on_other_data_says_so(run, toy):
     with pytest.raises(UserError, match=r"pixels 0..1, those of toy are .* 0..255"):
         dt.evaluate(run, ["mig"], data=grey(toy))
