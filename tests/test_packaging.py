@@ -3,6 +3,7 @@
 import ast
 import configparser
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import re
@@ -219,3 +220,23 @@ def test_pictures_are_drawn_from_a_finished_job(monkeypatch, tmp_path):
     paths = draw(tmp_path / "job", tmp_path / "job", tmp_path)
     assert [path.name for path in paths] == ["affinity.png", "traversals.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_workflows_run_every_python_that_is_declared():
+    declared = re.findall(r"Python :: (3\.\d+)", SETUP["metadata"]["classifiers"])
+    text = (ROOT / ".github/workflows/tests.yml").read_text()
+    (tried,) = re.findall(r"python: \[(.*)\]", text)
+    assert re.findall(r"\d+\.\d+", tried) == declared
+    (targets,) = re.findall(r"^.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    made = {
+        word for words in re.findall(r"run: make (.*)", text) for word in words.split()
+    }
+    assert made - {"PYTHON=python"} <= set(targets.split())
+
+
+def test_the_console_script_is_the_module():
+    (line,) = SETUP["options.entry_points"]["console_scripts"].split("\n")[1:]
+    name, _, place = line.partition(" = ")
+    module, _, function = place.partition(":")
+    assert name == "disentangle"
+    assert callable(getattr(importlib.import_module(module), function))
