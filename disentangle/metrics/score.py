@@ -208,15 +208,15 @@ def choose_metrics(
     names = [str(name).strip() for name in listed]
     together = tuple(registry.POPULATION_METRICS)
     known = (*registry.METRICS, *(() if alone else together))
-    if names == ["all"]:
-        return known
     for name in names:
         if alone and name in together:
             raise UserError(f"{name} compares several models, but {alone}")
-        if name not in known:
+        if name not in (*known, "all"):
             raise errors.unknown("metric", name, [*known, "all"])
     if not names:
         raise UserError(f"no metrics given: choose from {', '.join(known)}")
+    if "all" in names:  # also among others: a flag given twice adds up
+        return known
     return tuple(dict.fromkeys(names))
 
 

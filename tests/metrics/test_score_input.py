@@ -246,6 +246,7 @@ def test_metrics_by_list_by_string_and_all():
     assert choose_metrics("mig, dci") == ("mig", "dci")
     assert choose_metrics(["mig", "mig"]) == ("mig",)
     assert choose_metrics("all") == tuple(METRICS)
+    assert choose_metrics(["mig", "all"]) == tuple(METRICS)
 
 
 def test_score_is_the_flat_form_of_the_details():

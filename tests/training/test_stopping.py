@@ -113,7 +113,7 @@ LONG_COMMANDS = {
     ),
     "affinity": Long(job("affinity", LONG, EVERY), "w/multitask/checkpoints/500", True),
     "compare": Long(
-        lambda f: study_words(f / "w", LONG), "w/runs/vae/checkpoints/1000", True
+        lambda f: study_words(f / "w", LONG), "w/runs/beta_vae/checkpoints/1000", True
     ),
     "compare, scores": Long(lambda f: study_words(f / "w"), "== score vae", True),
     "impossibility": Long(
@@ -150,6 +150,7 @@ def at_work(process: subprocess.Popen, ready: Path | str, log: Path) -> None:
         ):
             break
         time.sleep(0.02)
+    assert time.monotonic() < end, f"no {ready}: {log.read_text()[-2000:]}"
     assert process.poll() is None, log.read_text()[-2000:]
 
 
