@@ -372,3 +372,26 @@ def test_the_module_runs(tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "disentangle: there is no file none.csv\n"
+
+
+@pytest.mark.parametrize("path", ["9" * 300, "~nobody-of-this-name/x"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "{}"),
+        ("plane", "{}"),
+        ("group", "{}.csv", "--budget=2"),
+        ("group", "{}.json:lookahead", "--budget=2"),
+        ("score", "{}.npz"),
+        ("evaluate", "--workdir={}"),
+        ("train", "--workdir={}"),
+        ("export", "dsprites", "--out={}"),
+        ("score", "x.npz", "--json={}"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_that_can_be_none_is_one_sentence(words, path, capsys):
+    assert main([word.format(path) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert path[:40] in said

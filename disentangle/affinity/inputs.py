@@ -10,6 +10,7 @@ from disentangle.affinity.base import Affinity
 from disentangle.affinity.group_table import GroupTable, parse_json
 from disentangle.affinity.sheets import read_text
 from disentangle.errors import UserError, unknown
+from disentangle.files import place
 
 
 def read_group_input(
@@ -27,7 +28,7 @@ def read_group_input(
       UserError: the file is missing, empty or wrong.
     """
     file, colon, name = str(path).rpartition(":")
-    if not (colon and file.endswith(".json") and not Path(str(path)).exists()):
+    if not (colon and file.endswith(".json") and not place(path).exists()):
         file, name = str(path), ""
     text = read_text(file).lstrip()
     if not text.startswith(("{", "[")) and Path(file).suffix != ".json":

@@ -14,9 +14,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 from disentangle.errors import UserError
+from disentangle.files import place
 
 DELIMITERS = (",", ";", "\t", "|", " ")
 MARKS = (
@@ -39,7 +39,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     Raises:
       UserError: missing, a folder, unreadable, not text, or empty.
     """
-    file = Path(path).expanduser()
+    file = place(path, "file")
     try:
         if file.is_dir():
             raise UserError(f"{file} is a folder, not a file")

@@ -33,7 +33,7 @@ def workdir_of(values: Values) -> Path:
     """--workdir, which must be given."""
     if not values["workdir"]:
         raise UserError("--workdir=FOLDER is missing")
-    return Path(values["workdir"]).expanduser()
+    return path_of(values["workdir"], "--workdir")
 
 
 def config_of(values: Values, workdir: Path) -> Any:
@@ -68,16 +68,18 @@ def absolute(path: str) -> Path:
         return Path(path)
 
 
-def path_of(text: str | None) -> Path | None:
-    """The path of a flag, None where it is not given."""
-    return Path(text).expanduser() if text else None
+def path_of(text: str, what: str) -> Path:
+    """The path that a flag or a word gives; UserError where it can be none."""
+    from disentangle.files import place
+
+    return place(text, what)
 
 
 def output_of(path: str | None, flag: str = "json") -> Path | None:
     """The file to write, checked before anything is computed."""
     if path is None:
         return None
-    out = Path(path).expanduser()
+    out = path_of(path, f"--{flag}")
     if out.is_dir():
         raise UserError(f"--{flag}={path} is a folder")
     if not out.parent.is_dir():

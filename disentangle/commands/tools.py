@@ -43,7 +43,8 @@ def evaluate(values: Values, words: list[str]) -> None:
     with waiting("read the run"):
         run = load_run(source)
     keep = source.is_dir() or values["out"]
-    folder = page_folder(run, source, path_of(values["out"])) if keep else None
+    out = path_of(values["out"], "--out") if values["out"] else None
+    folder = page_folder(run, source, out) if keep else None
     with shown(run, values["metrics"], True) as progress:
         data = load_data(run.config["data"])
         told = replace(settings, progress=progress)
@@ -134,7 +135,8 @@ def export(values: Values, words: list[str]) -> None:
 
     if values["format"] not in FORMATS:
         raise unknown("format", values["format"], FORMATS)
-    show(write(load(words[0]), Path(values["out"]).expanduser(), values["format"]))
+    out = path_of(values["out"], "--out")
+    show(write(load(words[0]), out, values["format"]))
 
 
 def plane(values: Values, words: list[str]) -> None:
@@ -151,7 +153,7 @@ def plane(values: Values, words: list[str]) -> None:
     short = len({Path(word).name for word in runs}) == len(runs)
     with waiting("draw the planes"):
         for word in runs:
-            run = load_run(Path(word).expanduser())
+            run = load_run(path_of(word, "run"))
             data = load_data(run.config["data"])
             place = Path(word).name if short else word
             name = f"{run.config['method']['name']} in {place}"
@@ -165,8 +167,10 @@ def report(values: Values, words: list[str]) -> None:
     from disentangle.report.page import write_report
     from disentangle.study.panels import refresh_pictures
 
+    source = path_of(words[0], "run")
+    out = path_of(values["out"], "--out") if values["out"] else None
     with waiting("draw the page"):
-        folder = refresh_pictures(Path(words[0]).expanduser(), path_of(values["out"]))
+        folder = refresh_pictures(source, out)
         page = write_report(folder)
     show(page)
 

@@ -47,8 +47,12 @@ def read_codes(path: str | PathLike[str]) -> Codes:
       UserError: no such file, a folder, an empty, truncated or different file, a
         missing array, or an array of Python objects.
     """
-    file = Path(path).expanduser()
-    _check_file(file)
+    try:
+        file = Path(path).expanduser()
+        _check_file(file)
+    except (OSError, RuntimeError) as error:  # too long, or of no user
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{str(path)[:80]!r} cannot be read: {reason}") from None
     try:
         with np.load(file, allow_pickle=False) as stored:
             missing = [name for name in ("codes", "factors") if name not in stored]
