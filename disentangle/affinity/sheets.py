@@ -14,9 +14,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 from disentangle.errors import UserError
-from disentangle.files import place
 
 DELIMITERS = (",", ";", "\t", "|", " ")
 MARKS = (
@@ -39,8 +39,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
     Raises:
       UserError: missing, a folder, unreadable, not text, or empty.
     """
-    file = place(path, "file")
+    file = Path(path)
     try:
+        file = file.expanduser()
         if file.is_dir():
             raise UserError(f"{file} is a folder, not a file")
         if not file.exists():
@@ -48,7 +49,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         if file.stat().st_size > LARGEST:
             raise UserError(f"{file} is too large to be a table of tasks")
         data = file.read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         if isinstance(error, UserError):
             raise
