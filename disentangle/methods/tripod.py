@@ -13,7 +13,7 @@ Defaults are those of the authors' Shapes3D runs (`configs` of their repository)
 rate of 2e-4 without weight decay; 250,000 `steps`. Only lambda_h is 1e-3, theirs 1e-2
 (for other data sets between 1e-10 and 1e-2): on dSprites, which they do not have, and
 with our networks 1e-2 leaves one latent in use after 2,000 steps of 64 images, 1e-3
-eight (`python -m benchmarks.tripod_strengths`).
+eight (`benchmarks.tripod_strengths`; its arguments stand in benchmarks/README.md).
 
 NHP is the sum over the hidden layers of the decoder, the image left out, as theirs.
 A hidden layer must bend: of a piecewise-linear one (ReLU) the second differences are

@@ -157,6 +157,7 @@ def _knockout(
     batch = int(np.clip(len(rows.codes) // 32, 16, 512))
 
     def accuracy(piece: tuple[int, int]) -> float:
+        """Of factor j on the test rows, from all codes but the one that is gone."""
         from sklearn.neural_network import MLPClassifier
 
         j, gone = piece

@@ -57,19 +57,8 @@ def udr(
     """
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
-    models = len(population.codes)
-    if models < 2:
-        raise UserError(
-            "udr compares models with each other, but there is one: train it with "
-            "several seeds"
-        )
-    kinds = np.array(population.settings or ("",) * models)
-    peers = (kinds[:, None] == kinds) & ~np.eye(models, dtype=bool)
-    if not peers.any():
-        raise UserError(
-            "udr compares models of the same hyperparameters, but no two of these "
-            f"{models} are: train each with several seeds"
-        )
+    peers = _peers(population)
+    models = len(peers)
     informative = population.kl > threshold
     codes = population.codes[:, :points].astype(np.float64)
     standard = [
@@ -106,6 +95,24 @@ def udr(
             "models": models,
         },
     )
+
+
+def _peers(population: Population) -> np.ndarray:
+    """(P, P), whether i and j are different models of the same hyperparameters."""
+    models = len(population.codes)
+    if models < 2:
+        raise UserError(
+            "udr compares models with each other, but there is one: train it with "
+            "several seeds"
+        )
+    kinds = np.array(population.settings or ("",) * models)
+    peers = (kinds[:, None] == kinds) & ~np.eye(models, dtype=bool)
+    if not peers.any():
+        raise UserError(
+            "udr compares models of the same hyperparameters, but no two of these "
+            f"{models} are: train each with several seeds"
+        )
+    return peers
 
 
 def gaussian_kl(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
