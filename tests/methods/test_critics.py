@@ -94,6 +94,7 @@ def test_the_critic_finds_the_total_correlation_of_a_gaussian():
     assert np.corrcoef(ratio, density)[0, 1] > 0.98  # also point by point
 
 
+@pytest.mark.slow
 def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
     """gamma = 0: loss and gradient of beta-VAE with beta = 1, on the first batch."""
     _, ours, traced = built("factor_vae", toy, gamma=0.0)
@@ -201,6 +202,7 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
     np.testing.assert_allclose(logs["relevance"], r, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_relevance_rests_until_its_start(toy):
     planned, method, traced = built("rf_vae", toy, relevance_start=2.0)
     step = jax.jit(make_step(method, planned.optimizer, 16))

@@ -124,6 +124,7 @@ def test_estimators_find_the_total_correlation_of_a_gaussian_but_for_constants(r
     assert float(ours) == pytest.approx(truth, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_small_batch_biases_every_estimate():
     """Why none is reported: narrow independent posteriors, ten latents, 64 images.
 
@@ -307,6 +308,7 @@ def test_info_vae_has_the_vae_and_the_mmd_vae_at_its_ends():
     assert loss == pytest.approx(500 * mmd, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_hausdorff_is_zero_on_a_grid_and_a_hole_s_depth_off_it():
     grid = np.array(list(itertools.product(range(4), range(5))), np.float32)
     assert float(hfs_vae.hausdorff(*grid.T)) == 0.0

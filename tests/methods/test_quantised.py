@@ -154,6 +154,7 @@ def test_multi_information_of_gaussians_is_its_closed_form(correlation, marginal
     assert float(ours) == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.slow
 def test_multi_information_is_zero_when_independent_and_grows_with_copies():
     levels = np.linspace(-1, 1, 12)
     z = levels[RNG(4).integers(12, size=(2000, 3))]

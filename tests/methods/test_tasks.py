@@ -8,7 +8,9 @@ from disentangle.data import DATASETS
 from disentangle.errors import UserError
 from disentangle.methods.tasks import parse
 
-CASES = [(name, "") for name in DATASETS] + [
+CASES = [
+    ("dsprites", ""),
+    pytest.param("shapes3d", "", marks=pytest.mark.slow),
     ("dsprites", "orientation:raw_circular"),
     ("dsprites", "scale:classification"),
     ("shapes3d", "wall_hue:classification"),

@@ -68,6 +68,7 @@ def test_a_part_that_one_resample_has_is_left_out():
     assert low + high == pytest.approx(10.0)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(1)
     hits = 0

@@ -62,6 +62,7 @@ def test_the_first_levels_of_a_tree_are_the_shallow_tree(tangled, depth):
     assert node_levels(deep.tree_)[1].max() == deep.get_depth()
 
 
+@pytest.mark.slow
 def test_forests_are_those_of_scikit_learn_within_chance(tangled):
     codes, factors = tangled
     train, test = slice(0, 600), slice(600, None)

@@ -18,6 +18,13 @@ from disentangle.nn import (
 )
 
 
+def compiled(table):
+    """Its names; the large ones are compiled where minutes are."""
+    large = {"hsu", "chen"}
+    slow = pytest.mark.slow
+    return [pytest.param(n, marks=slow if n in large else ()) for n in table]
+
+
 def count(params):
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
@@ -62,7 +69,7 @@ def test_output_width_is_found_without_a_run(name):
     assert output_width(net, (64, 64, 1)) == (1200 if name == "chen" else 256)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", compiled(ENCODERS))
 def test_every_encoder(name):
     """In numbers for three channels, in shapes and types for one."""
 
@@ -89,7 +96,7 @@ def test_every_encoder(name):
     assert jnp.all(h >= least) and jnp.any(h > 0)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", compiled(DECODERS))
 def test_every_decoder(name):
     """In numbers for three channels, in shapes and types for one."""
     z = jax.random.normal(jax.random.key(1), (2, 10))

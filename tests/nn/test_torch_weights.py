@@ -49,6 +49,7 @@ def torch_like_encoder(weights, images):
     return x[:, 0::2], x[:, 1::2]
 
 
+@pytest.mark.slow
 def test_codes_equal_the_peers_own_formula(real_images):
     weights = weights_of("betaH")
     params, _ = from_disvae(weights)

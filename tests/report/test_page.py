@@ -395,6 +395,7 @@ def test_information_is_a_share_of_the_entropy(pristine):
         assert f">{value:.2f}</text>" in source
 
 
+@pytest.mark.slow
 def test_the_shuffled_floor_stands_below_the_information(alone):
     folder = alone("information.npz")
     arrays = dict(np.load(folder / "information.npz"))

@@ -21,9 +21,8 @@ def config(encoder="dense", **changes):
     return chosen | {"steps": 23, "batch_size": 8, "eval_every": 0} | changes
 
 
-@pytest.mark.parametrize(
-    "encoder", ["dense", pytest.param("locatello", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["dense", "locatello"])
 def test_measuring_leaves_the_trajectory_bit_for_bit(toy, encoder):
     plain = fit(config(encoder), toy, progress=False)
     watch = observe_affinity(["lookahead", "cosine"], every=5, learning_rate=0.05)

@@ -33,6 +33,7 @@ def read(path):
         return dict(stored)
 
 
+@pytest.mark.slow
 def test_latents_are_sorted_by_the_kl_of_their_posteriors(run, toy, tmp_path):
     """A run without a log (no workdir): KL from means and log-variances, by hand."""
     found = write_panels(run, toy, tmp_path / "panels.npz")

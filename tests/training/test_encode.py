@@ -208,7 +208,9 @@ def test_arguments_that_are_swapped_or_of_another_type_are_said(toy):
         dt.train("vae", toy, workdir=5, steps=1, **DENSE)
 
 
-@pytest.mark.parametrize("rate", [1e38, 1e30, 1e19])
+@pytest.mark.parametrize(
+    "rate", [1e38, *(pytest.param(r, marks=pytest.mark.slow) for r in (1e30, 1e19))]
+)
 def test_parameters_that_leave_the_floats_are_dead_and_as_before(toy, rate):
     """One step: the gradient is finite, the parameters are not; also the last step."""
     dead = dt.train("vae", toy, steps=1, learning_rate=[1e-3, rate], **DENSE)

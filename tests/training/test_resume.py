@@ -19,6 +19,7 @@ from disentangle.training.run import fit, load_run
 from disentangle.training.writers import read_metrics
 
 SCRIPT = Path(__file__).with_name("killable.py")
+SHORT = config() | {"steps": 12}
 
 
 def start(workdir):
@@ -45,13 +46,15 @@ def newest(workdir):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
-    finish(workdir)
+    fit(SHORT, dataset(), workdir=workdir, progress=False)
     return workdir
 
 
 @pytest.mark.slow
-def test_killed_runs_end_with_the_same_bits(unbroken, tmp_path):
+def test_killed_runs_end_with_the_same_bits(tmp_path):
     """kill -9 at three random moments after training began, then to the end."""
+    unbroken = tmp_path / "unbroken"
+    finish(unbroken)
     workdir, moments = tmp_path / "run", random.Random(4)
     kills = 0
     for _ in range(3):
@@ -77,8 +80,8 @@ def test_killed_runs_end_with_the_same_bits(unbroken, tmp_path):
 
 def test_a_finished_run_is_not_trained_again(unbroken):
     before = read_metrics(unbroken)
-    run = fit(config(), dataset(), workdir=unbroken, progress=False)
-    assert run.step == 90
+    run = fit(SHORT, dataset(), workdir=unbroken, progress=False)
+    assert run.step == 12
     assert read_metrics(unbroken) == before
 
 
@@ -94,8 +97,8 @@ def _flip(path):
 
 def _forget_list(path):
     """As a kill after the folder was renamed and before its list was written."""
-    folder = next(p for p in path.parents if p.name == "90")
-    folder.with_name("90.files.json").unlink()
+    folder = next(p for p in path.parents if p.name == "12")
+    folder.with_name("12.files.json").unlink()
 
 
 SLOW = [pytest.param(d, marks=pytest.mark.slow) for d in (_truncate, Path.unlink)]
@@ -106,14 +109,14 @@ def test_a_damaged_newest_checkpoint_falls_back(unbroken, tmp_path, damage):
     """Every file of the newest checkpoint in turn would be slow: the largest."""
     workdir = tmp_path / "run"
     shutil.copytree(unbroken, workdir)
-    files = [p for p in (workdir / "checkpoints/90").rglob("*") if p.is_file()]
+    files = [p for p in (workdir / "checkpoints/12").rglob("*") if p.is_file()]
     damage(max(files, key=lambda p: p.stat().st_size))
-    with pytest.warns(UserWarning, match="checkpoint 90 .* damaged .* one before"):
-        assert load_run(workdir).step == 87
-    assert (workdir / "checkpoints/90").exists()  # a reader moves nothing
-    with pytest.warns(UserWarning, match="checkpoint 90"):
-        run = fit(config(), dataset(), workdir=workdir, progress=False)
-    assert run.step == 90
+    with pytest.warns(UserWarning, match="checkpoint 12 .* damaged .* one before"):
+        assert load_run(workdir).step == 9
+    assert (workdir / "checkpoints/12").exists()  # a reader moves nothing
+    with pytest.warns(UserWarning, match="checkpoint 12"):
+        run = fit(SHORT, dataset(), workdir=workdir, progress=False)
+    assert run.step == 12
     whole = load_run(unbroken)
     for a, b in zip(
         jax.tree.leaves(run.params), jax.tree.leaves(whole.params), strict=True
@@ -150,8 +153,8 @@ def test_a_second_process_on_one_workdir_refuses(tmp_path):
 
 
 def test_another_config_on_a_workdir_is_refused_with_the_difference(unbroken):
-    other = config() | {"steps": 85, "seed": 1}
-    with pytest.raises(UserError, match=r"seed: 0 -> 1; steps: 90 -> 85, it can only"):
+    other = SHORT | {"steps": 11, "seed": 1}
+    with pytest.raises(UserError, match=r"seed: 0 -> 1; steps: 12 -> 11, it can only"):
         fit(other, dataset(), workdir=unbroken, progress=False)
 
 

@@ -62,6 +62,7 @@ def test_a_diverged_member_is_frozen_and_named_and_the_others_finish(toy, capsys
     assert "learning_rate=0.001" not in said
 
 
+@pytest.mark.slow
 def test_a_run_cut_into_other_chunks_has_the_same_bits(toy, tmp_path):
     """Logging and saving at odd steps must not move the trajectory."""
     config = default_config("toy", "vae").to_dict()
