@@ -148,7 +148,8 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
             for flag in COMMANDS[name].all_flags
         }
     except Exception as error:  # whatever the libraries raise is about these words
-        raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
+        said = root(error) + sweep_in(root(error))
+        raise UserError(f"{said} (see {PROGRAM} {name} --help)") from None
     wanted = COMMANDS[name].words
     needed = [word for word in wanted if not word.startswith("[")]
     if not len(needed) <= len(rest) <= len(wanted):
@@ -189,6 +190,18 @@ def root(error: BaseException) -> str:
     if text[:1] == text[-1:] == "'":  # a KeyError quotes its own message
         text = text[1:-1]
     return text.replace("\\n", " ").replace("\\'", "'")
+
+
+def sweep_in(said: str) -> str:
+    """How a sweep is written, where a flag of one number was given several."""
+    given = re.match(
+        r"flag --config\.method\.(\w+)=[(\[]?([^:]*?)[)\]]?: could not", said
+    )
+    values = re.split("[|,]", given[2]) if given else []
+    if given is None or len(values) < 2:
+        return ""
+    written = "|".join(value.strip() for value in values)
+    return f"; a sweep stands behind --config=FILE:data,method,{given[1]}={written}"
 
 
 def overview() -> str:
