@@ -333,7 +333,7 @@ def test_importing_does_nothing(tmp_path):
     )
     initialised, modules = json.loads(done.stdout)
     assert not initialised
-    heavy = "sklearn matplotlib jinja2 tensorflow_datasets tensorflow"
+    heavy = "sklearn numba matplotlib jinja2 tensorflow_datasets tensorflow"
     assert not {*heavy.split(), "tensorboard"} & set(modules)
     assert "jax" in modules  # the list is one of modules at all
     assert not list(tmp_path.iterdir())

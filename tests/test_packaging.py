@@ -104,7 +104,11 @@ def test_every_file_of_the_package_is_shipped():
         for package, names in SETUP["options.package_data"].items()
         for name in names.split()
     }
-    found = [p for p in (ROOT / "disentangle").rglob("*") if p.is_file()]
+    found = [
+        path
+        for path in (ROOT / "disentangle").rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    ]
     others = {
         str(p.relative_to(ROOT)) for p in found if p.suffix not in (".py", ".pyc")
     }

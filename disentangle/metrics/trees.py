@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from disentangle.metrics.boosting import boost
 from disentangle.metrics.refusals import refusals
 
 
@@ -80,12 +79,11 @@ def presorted_boosting(
     test_classes: np.ndarray,
     seed: int,
 ) -> Fit:
-    """The same classifier, all trees of a round at once on codes sorted once.
+    """The same classifier on codes that are sorted once.
 
-    The trees are scikit-learn's, split by split: where several splits are equally good
-    (in nodes of a few rows, or with a code that is there twice) the one it would take
-    is found as it finds it. Only where a code repeats values can rounding in a tie go
-    otherwise.
+    The trees are scikit-learn's, split by split, compiled by numba for codes that are
+    sorted once; where several splits are equally good (in nodes of a few rows, or with
+    a code that is there twice) the one it would take is found as it finds it.
 
     Args:
       codes: (N, D) float.
@@ -97,6 +95,8 @@ def presorted_boosting(
     Returns:
       The Fit.
     """
+    from disentangle.metrics.boosting import boost  # reads numba
+
     fitted = boost(codes, classes, test_codes, seed)
     return Fit(
         fitted.importance,

@@ -1,11 +1,18 @@
-"""Trees on codes sorted once against scikit-learn's: the same splits, ties too."""
+"""Trees on codes sorted once against scikit-learn's: the same ones, bit for bit."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils._sorting import _py_simultaneous_sort
 
-from disentangle.metrics import boosting, presorted, ties
+from disentangle.metrics import boosting, tree_kernels
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def codes_of(kind, rows, seed=0):
@@ -25,6 +32,9 @@ def codes_of(kind, rows, seed=0):
         "constants and twins": codes[:, [0, 1, 0, 1, 2, 2, 3]] * [1, 0, 1, 0, 1, 1, 0],
         "two values, twins": np.hstack([codes[:, :2], codes > 1, codes < -1]),
         "many zeros": codes * (rng.random(codes.shape) < 0.3),
+        "binary": codes > 0,
+        "quantised": np.round(2 * codes),
+        "some values twice": np.round(codes, 3),
     }
     return changed[kind].astype(np.float32)
 
@@ -43,6 +53,9 @@ KINDS = (
     "constants and twins",
     "two values, twins",
     "many zeros",
+    "binary",
+    "quantised",
+    "some values twice",
 )
 
 
@@ -55,41 +68,27 @@ def residuals(codes, trees, seed=1):
     return (np.arange(trees)[:, None] == classes) - p, classes
 
 
-# Sums over rows with the same value may be rounded otherwise: a tie may go either way.
-REPEATED = ("one decimal", "two values, twins", "three values", "many zeros")
-
-
-def grown(codes, target, classes, seed=0):
-    """Our trees; the seed is that of scikit-learn's tree."""
-    y = np.arange(len(target))[:, None] == classes
-    seeds = np.full(len(target), np.random.RandomState(seed).randint(0, ties.SEEDS))
-    table = presorted.presort(codes, boosting.SAME)
-    return boosting._grow(table, target, y.astype(float), seeds)[0]
-
-
-def disagreement(codes, target, levels, tree, seed, ties_too):
-    """How scikit-learn's tree of one target differs."""
-    grower = DecisionTreeRegressor(max_depth=3, random_state=seed)
-    theirs = grower.fit(codes, target).tree_
+def check_tree(codes, target, seed):
+    """Our tree is scikit-learn's: every node, and the leaf of every row."""
+    table = boosting.presort(codes)
+    ours = boosting.grow(table, target, np.random.RandomState(seed).randint(2**31 - 1))
+    grower = DecisionTreeRegressor(max_depth=3, random_state=seed).fit(codes, target)
+    theirs = grower.tree_
+    nodes, inner = theirs.node_count, theirs.children_left >= 0
+    expected = np.where(inner, theirs.feature, -1)
+    np.testing.assert_array_equal(ours.code[:nodes], expected)
+    np.testing.assert_array_equal(
+        ours.threshold[:nodes][inner], theirs.threshold[inner]
+    )
+    np.testing.assert_array_equal(
+        ours.right[:nodes][inner], theirs.children_right[inner]
+    )
     size = theirs.weighted_n_node_samples * theirs.impurity
-    todo = [(0, 0, 0)]
-    while todo:
-        at, level, node = todo.pop()
-        left, right = theirs.children_left[at], theirs.children_right[at]
-        if level == 3:
-            continue
-        code, _, threshold, gain = (x[node, tree] for x in levels[level])
-        if left < 0 or np.isinf(threshold):
-            if left >= 0 or np.isfinite(threshold):
-                return f"only one splits at level {level}"
-            continue
-        if not np.isclose(gain, size[at] - size[left] - size[right], 1e-7, 1e-10):
-            return f"gain {gain} against {size[at] - size[left] - size[right]}"
-        if code == theirs.feature[at] and threshold == theirs.threshold[at]:
-            todo += [(left, level + 1, 2 * node), (right, level + 1, 2 * node + 1)]
-        elif ties_too:
-            return f"level {level}: code {code}, theirs {theirs.feature[at]}"
-    return None
+    children = theirs.children_left[inner], theirs.children_right[inner]
+    gain = size[inner] - size[children[0]] - size[children[1]]
+    np.testing.assert_allclose(ours.gain[:nodes][inner], gain, 1e-7, 1e-10)
+    np.testing.assert_array_equal(ours.leaf, grower.apply(codes))
+    np.testing.assert_array_equal(boosting.leaves(ours, table.values), ours.leaf)
 
 
 @pytest.mark.parametrize("rows", [2, 7, 90, 700])
@@ -97,13 +96,53 @@ def disagreement(codes, target, levels, tree, seed, ties_too):
 def test_every_split_is_scikit_learns(kind, rows):
     for seed in range(3):
         codes = codes_of(kind, rows, seed)
-        target, classes = residuals(codes, 5, seed + 1)
-        levels = grown(codes, target, classes, seed)
-        for tree in range(5):
-            found = disagreement(
-                codes, target[tree], levels, tree, seed, kind not in REPEATED
-            )
-            assert found is None
+        for target in residuals(codes, 5, seed + 1)[0]:
+            check_tree(codes, target, seed)
+
+
+@pytest.mark.parametrize("kind", ["quantised", "two values, twins", "many zeros"])
+def test_splits_as_good_as_each_other_are_decided_as_there(kind):
+    """Targets of few values: most nodes have several best splits."""
+    for seed in range(30):
+        codes = codes_of(kind, 300, seed)
+        rng = np.random.default_rng(seed)
+        check_tree(codes, 0.1 * rng.integers(0, 3, 300) - 0.07, seed)
+
+
+def test_a_tree_is_grown_again_where_the_order_of_equal_values_may_decide():
+    codes, rng = codes_of("quantised", 300), np.random.default_rng(0)
+    table, room = boosting.presort(codes), boosting.room
+    unsure = [
+        tree_kernels.grow_tree(
+            table,
+            target,
+            boosting.drawn_by(0, 4),
+            room(table),
+            boosting.new_tree(300),
+            False,
+        )
+        for target in (rng.normal(size=300), 0.1 * (codes[:, 0] > 0))
+    ]
+    assert unsure == [False, True]
+
+
+@pytest.mark.parametrize("shape", ["drawn", "equal", "two values", "an organ pipe"])
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 400, 3000])
+def test_equal_values_are_left_in_scikit_learns_order(shape, rows):
+    rng = np.random.default_rng(rows)
+    values = {
+        "drawn": rng.integers(0, 40, rows),
+        "equal": np.zeros(rows),
+        "two values": rng.integers(0, 2, rows),
+        # The middle of three is near an end: partitions stay long, heapsort takes over.
+        "an organ pipe": np.minimum(np.arange(rows), np.arange(rows)[::-1]),
+    }[shape].astype(np.float32)
+    ours, theirs = values.copy(), values.copy()
+    our_rows, their_rows = np.arange(rows, dtype=np.int32), np.arange(rows)
+    tree_kernels._sort(ours, our_rows, 0, rows)
+    _py_simultaneous_sort(theirs, their_rows, rows, use_three_way_partition=True)
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(our_rows, their_rows)
 
 
 @pytest.mark.parametrize("rows", [300, 3000])
@@ -111,32 +150,17 @@ def test_nodes_whose_variance_is_rounding(rows):
     codes = codes_of("continuous", rows)
     for seed in range(12):
         target = np.where(codes[:, 1] > 0.3, 0.9 - 0.07 * seed, -0.1 - 0.03 * seed)
-        levels = grown(codes, target[None], np.where(codes[:, 1] > 0.3, 0, -1), seed)
-        assert disagreement(codes, target, levels, 0, seed, True) is None
-
-
-@pytest.mark.parametrize("blocks", [1, 2, 30, 10_000])
-def test_the_number_of_blocks_changes_nothing(blocks, monkeypatch):
-    codes = codes_of("continuous", 500)
-    target, classes = residuals(codes, 3)
-    found = []
-    for number in (presorted.BLOCKS, blocks):
-        monkeypatch.setattr(presorted, "BLOCKS", number)
-        monkeypatch.setattr(presorted, "ROWS", 1)
-        found.append(grown(codes, target, classes))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one.threshold, other.threshold)
-        np.testing.assert_allclose(one.gain, other.gain, rtol=1e-9, atol=1e-12)
+        check_tree(codes, target, seed)
 
 
 def test_a_node_without_variance_is_a_leaf():
     codes = codes_of("continuous", 50)
-    target = np.stack([np.full(50, -0.25), np.where(codes[:, 1] > 0, 0.5, -0.5)])
-    levels = grown(codes, target, np.where(codes[:, 1] > 0, 1, -1))
-    assert np.isinf(levels[0].threshold[0, 0])
-    assert np.isinf(levels[1].threshold[:, 1]).all()
-    assert levels[0].code[0, 1] == 1
-    assert levels[0].gain[0, 1] == pytest.approx(50 * target[1].var(), rel=1e-12)
+    table = boosting.presort(codes)
+    assert boosting.grow(table, np.full(50, -0.25), 0).code[0] == -1
+    target = np.where(codes[:, 1] > 0, 0.5, -0.5)
+    tree = boosting.grow(table, target, 0)
+    np.testing.assert_array_equal(tree.code[:3], [1, -1, -1])
+    assert tree.gain[0] == pytest.approx(50 * target.var(), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +172,9 @@ def test_a_node_without_variance_is_a_leaf():
         (10, 700, 30, lambda y, rng: y + 3 * rng.normal(size=(6, len(y)))),
         (3, 300, 100, lambda y, rng: np.tile(y + rng.normal(size=len(y)), (3, 1))),
         (3, 40, 100, lambda y, rng: np.zeros((2, len(y)))),
+        (6, 400, 60, lambda y, rng: np.round(y + 2 * rng.normal(size=(5, len(y))))),
+        (6, 400, 60, lambda y, rng: y + 4 * rng.normal(size=(8, len(y))) > 2),
+        (2, 300, 60, lambda y, rng: y + rng.normal(size=(6, len(y))) > 1),
     ],
 )
 def test_boosting_is_scikit_learns(kinds, rows, rounds, codes, monkeypatch):
@@ -176,27 +203,23 @@ def test_a_seed_draws_what_scikit_learns_seed_draws():
     assert not np.array_equal(*shares)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 13])
-def test_rows_end_where_two_pointers_leave_them(rows):
-    for bits in range(min(2**rows, 600)):
-        left = (bits * 7919 >> np.arange(rows)) % 2 == 1
-        items, front, back = list(range(rows)), 0, rows
-        while front < back:
-            if left[items[front]]:
-                front += 1
-            else:
-                back -= 1
-                items[front], items[back] = items[back], items[front]
-        np.testing.assert_array_equal(ties.partitioned(left), items)
+def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
+    """Neither beside the package nor in the user's cache: numba finds "no locator"."""
+    said = subprocess.run(
+        [sys.executable, "-c", NOWHERE], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said.stdout.split() == ["kept", "here", "3"], said.stderr
 
 
-@pytest.mark.slow
-def test_more_classes_than_trees_at_once(monkeypatch):
-    rng = np.random.default_rng(5)
-    classes = np.arange(400) % 9
-    table = np.stack([classes, rng.integers(0, 3, 400)], axis=1).astype(float)
-    whole = boosting.boost(table, classes, table, 0)
-    monkeypatch.setattr(boosting, "TOGETHER", 4)
-    parts = boosting.boost(table, classes, table, 0)
-    np.testing.assert_allclose(whole.importance, parts.importance, atol=1e-9)
-    np.testing.assert_array_equal(parts.guesses, classes)
+NOWHERE = """
+import numba
+keep = numba.njit
+def njit(function, **options):
+    if options.pop("cache", False):
+        raise RuntimeError("cannot cache function: no locator available for file")
+    return keep(function, **options)
+numba.njit = njit
+from disentangle.metrics import tree_kernels
+import numpy as np
+print("kept here", tree_kernels._below(np.array([3], np.uint32), 7) + 0)
+"""
