@@ -26,10 +26,8 @@ DEPTH = 3
 SAME = np.float32(1e-7)
 # A node whose targets vary no more than this is a leaf.
 PURE = EPSILON = float(np.finfo(np.float64).eps)
-# As few values are sorted by insertion.
-FEW = 15
-# Parts of a sort that wait at most: two for each halving of 2^32 rows.
-WAITING = 128
+FEW = 15  # as few values are sorted by insertion
+WAITING = 128  # parts of a sort at most: two for each halving of 2^32 rows
 
 
 def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
