@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from disentangle.errors import UserError
 from disentangle.metrics.base import CodeTable, Result, Settings
 from disentangle.metrics.labels import matched
 from disentangle.metrics.parallel import in_threads
@@ -40,10 +41,13 @@ def downstream(
       values on one core.
 
     Raises:
-      UserError: no test rows.
+      UserError: no test rows; fewer training rows than the fewest labels.
     """
     table.need_test_rows("downstream")
     fitting = [n for n in sizes if n <= len(table.codes)]
+    if not fitting:
+        least, rows = min(sizes), len(table.codes)
+        raise UserError(f"downstream needs {least} training rows, and there are {rows}")
     accuracy = _accuracies(table, settings, fitting)
     parts, per_factor = {}, {}
     for (name, n), each in accuracy.items():

@@ -87,6 +87,13 @@ def test_threads_change_nothing():
     assert one == three
 
 
+def test_fewer_rows_than_labels_are_refused():
+    few = code_table(np.arange(4.0)[:, None], np.arange(4)[:, None] % 2, num_train=3)
+    says = "downstream needs 10 training rows, and there are 3"
+    with pytest.raises(UserError, match=says):
+        downstream(few, Settings())
+
+
 def test_test_rows_are_needed():
     with pytest.raises(UserError, match="downstream needs test rows"):
         downstream(table_of(60, num_train=60), FAST)
