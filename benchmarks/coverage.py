@@ -1,14 +1,15 @@
 """How often the 95 % intervals of `--bootstrap` hold the expected score, per metric.
 
-    python -m benchmarks.coverage                       # every metric: tens of minutes
+    python -m benchmarks.coverage                       # every metric: ten minutes
     python -m benchmarks.coverage --metrics mig,sap
 
 Tables of 600 rows (400 train, 200 test) with factors of 3, 5 and 4 values and four
 noisy codes that mix them. The expected score is the mean over 40 tables; each of 20
-others gets its interval from 25 resamples. A row per part: how many of the 20 hold the
-expected score, and the CPU seconds of the metric. Intervals of 95 % hold it in less
-than 15 of 20 tables once in a thousand. Arguments: --metrics, --protocol, --tables,
---rows, --resamples, --truth.
+others gets its interval from 25 resamples. Metrics that fit for seconds (LONG) get
+fewer and smaller tables unless the sizes are given. A line per part: how many of the
+tables' intervals hold the expected score, and the CPU seconds of the metric. Intervals
+of 95 % hold it in less than 15 of 20 tables, or 5 of 8, once in a thousand. Arguments:
+--metrics, --protocol, --tables, --rows, --resamples, --truth.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from scipy.stats import binom
 from disentangle.metrics import METRICS, Settings, code_table
 from disentangle.metrics.base import CodeTable, Metric
 from disentangle.metrics.bootstrap import intervals
+from disentangle.metrics.protocols import PROTOCOLS_OF
 from disentangle.metrics.score import choose_metrics
 
 SIZES = (3, 5, 4)
@@ -33,6 +35,21 @@ class Sizes(NamedTuple):
     tables: int = 20
     resamples: int = 25
     truth: int = 40
+
+
+# Metrics of half a second to six per table.
+LONG = ("dci", "dci_es", "snc_nk", "downstream", "fairness")
+
+
+def sizes_of(metric: str) -> Sizes:
+    """What can be waited for: a minute, of `downstream` six."""
+    return Sizes(300, 8, 5, 12) if metric in LONG else Sizes()
+
+
+def protocols_of(metric: str) -> tuple[str, ...]:
+    """The protocols by which the metric gives different numbers."""
+    known = PROTOCOLS_OF[metric]
+    return known.has[:1] if known.why else known.has
 
 
 def table(seed: int, rows: int) -> CodeTable:
@@ -80,19 +97,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metrics", default="all")
     parser.add_argument("--protocol", default="locatello")
-    for name, value in Sizes()._asdict().items():
-        parser.add_argument(f"--{name}", type=int, default=value)
-    given = parser.parse_args()
-    sizes = Sizes(given.rows, given.tables, given.resamples, given.truth)
-    print(f"{given.protocol}, {sizes}: too few is below {least(sizes.tables)}")
-    for name in choose_metrics(given.metrics):
+    for name in Sizes._fields:
+        parser.add_argument(f"--{name}", type=int)
+    given = vars(parser.parse_args())
+    asked = {name: given[name] for name in Sizes._fields if given[name]}
+    for name in choose_metrics(given["metrics"]):
+        sizes = sizes_of(name)._replace(**asked)
         start = time.process_time()
-        found = covered(METRICS[name], sizes, given.protocol)
+        found = covered(METRICS[name], sizes, given["protocol"])
         seconds = time.process_time() - start
+        print(f"{name}: {sizes}, {given['protocol']}, {seconds:.0f} CPU s")
         for part, hits in found.items():
             few = ", too few" if hits < least(sizes.tables) else ""
-            said = f"{hits} of {sizes.tables}, {seconds:.0f} CPU s{few}"
-            print(f"{name}/{part}: {said}", flush=True)
+            print(f"  {part}: {hits} of {sizes.tables}{few}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ once in a thousand.
 import pytest
 from scipy.stats import binom
 
-from benchmarks.coverage import Sizes, covered, least
+from benchmarks.coverage import Sizes, covered, least, protocols_of, sizes_of
 from disentangle.metrics import METRICS
 
 # Milliseconds a table: the others are covered where minutes are.
@@ -23,14 +23,18 @@ def test_intervals_of_cheap_scores_cover_the_expected_score(name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("protocol", ["locatello", "paper"])
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize(
+    ("name", "protocol"), [(n, p) for n in METRICS for p in protocols_of(n)]
+)
 def test_intervals_of_every_score_cover_the_expected_score(name, protocol):
-    hits = covered(METRICS[name], Sizes(), protocol)
-    assert {part: n for part, n in hits.items() if n < least(20)} == {}
+    sizes = sizes_of(name)
+    hits = covered(METRICS[name], sizes, protocol)
+    assert {part: n for part, n in hits.items() if n < least(sizes.tables)} == {}
 
 
 def test_the_bound_can_fail():
     """Half of the intervals is too few, and 19 of 20 are not."""
     assert 10 < least(20) <= 16
-    assert binom.cdf(least(20) - 1, 20, 0.95) < 1e-3 <= binom.cdf(least(20), 20, 0.95)
+    for tables in (8, 20):
+        below = binom.cdf([least(tables) - 1, least(tables)], tables, 0.95)
+        assert below[0] < 1e-3 <= below[1]
