@@ -22,7 +22,7 @@ from scipy.stats import binom
 from disentangle.metrics import METRICS, Settings, code_table
 from disentangle.metrics.base import CodeTable, Metric
 from disentangle.metrics.bootstrap import intervals
-from disentangle.metrics.protocols import PROTOCOLS_OF
+from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF
 from disentangle.metrics.score import choose_metrics
 
 SIZES = (3, 5, 4)
@@ -47,9 +47,9 @@ def sizes_of(metric: str) -> Sizes:
 
 
 def protocols_of(metric: str) -> tuple[str, ...]:
-    """The protocols by which the metric gives different numbers."""
+    """The protocols to ask for that give different numbers."""
     known = PROTOCOLS_OF[metric]
-    return known.has[:1] if known.why else known.has
+    return BOTH if known.has == BOTH and not known.why else BOTH[:1]
 
 
 def table(seed: int, rows: int) -> CodeTable:
