@@ -30,11 +30,11 @@ def measure(name: str, tasks: tuple[str, ...], every: int, rounds: int) -> str:
     data = dt.load(name)
     config = default_config(name, "supervised").to_dict()
     config["method"]["tasks"] = tasks
-    plan, method, pool, _ = prepare(config, data)
+    experiment, method, pool, _ = prepare(config, data)
     watch = observe_affinity(["lookahead", "cosine"], every=every, learning_rate=1e-3)
     observers = watch(method)
-    programs = compile_programs(plan, method, pool, observers)
-    now = first_progress(plan, method, pool, observers)
+    programs = compile_programs(experiment, method, pool, observers)
+    now = first_progress(experiment, method, pool, observers)
 
     def chunk(now, sampled):
         if sampled:

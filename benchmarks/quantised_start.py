@@ -144,8 +144,8 @@ def main() -> None:
     print(f"the mean image: reconstruction {mean_image(data):.1f}", flush=True)
     for side in (s for s in SIDES if s.method in chosen.methods.split(",")):
         config = config_of(side, chosen)
-        planned, method, _, _ = prepare(config, data)
-        hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), planned.traced.method)
+        experiment, method, _, _ = prepare(config, data)
+        hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
         params = base.init(method, key=jax.random.key(0))
         nets = config["method"]
         print(f"{side.method}, {nets['encoder']} and {nets['decoder']}")

@@ -1,4 +1,4 @@
-"""The config files: what each argument means, and that a plan can be made of it."""
+"""The config files: what each argument means; each gives an experiment."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,7 @@ from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.study import comparison
 from disentangle.study.facts import learning_rates
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,14 +45,14 @@ def test_a_model_of_the_12600(locatello, index, data, method, field, value, seed
     config = locatello.get_config(str(index))
     assert (config.data.name, config.method.name) == (data, method)
     assert (config.method[field], config.seed, config.seeds) == (value, seed, 1)
-    assert plan(config).members == (f"seed={seed}",)
+    assert read_experiment(config).members == (f"seed={seed}",)
 
 
 def test_the_grids_are_1800_models_a_data_set(locatello):
     members = []
     for method in locatello.GRIDS:
         config = locatello.get_config(f"dsprites,{method}")
-        members += plan(config).members
+        members += read_experiment(config).members
         assert (config.batch_size, config.method.latents) == (64, 10)
         assert config.optimizer.to_dict() == {
             "name": "adam",
@@ -98,8 +98,8 @@ def test_players_keep_their_ratio_of_learning_rates(name, toy):
     for method in (ours["method"], paper["method"]):
         method |= {"encoder": "dense", "decoder": "dense"}
         method |= {"decoder": "smooth"} if name == "tripod" else {}
-    planned = plan({"data": config["data"]} | ours)
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment({"data": config["data"]} | ours)
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     (rates, papers) = (learning_rates(method, tree) for tree in (ours, paper))
     main = next(k for k, player in method.players.items() if "encoder" in player.moves)
     assert rates[main] == [1e-3]

@@ -20,13 +20,13 @@ from disentangle.__main__ import parse
 from disentangle.commands import COMMANDS
 from disentangle.files import write_json
 from disentangle.study import comparison, impossibility, pipeline
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 SAYS_WORDS = '#!/bin/bash\nprintf "%s\\0" "$@"\n'
 CHECKS = {
-    "train": plan,
+    "train": read_experiment,
     "pipeline": pipeline.check,
     "affinity": pipeline.check,
     "compare": comparison.check,
@@ -85,7 +85,7 @@ def checkout(tmp_path, monkeypatch):
     python.parent.mkdir(parents=True)
     python.write_text(SAYS_WORDS)
     python.chmod(0o755)
-    config = plan(default_config("dsprites", "beta_vae")).config
+    config = read_experiment(default_config("dsprites", "beta_vae")).config
     for name in ("a", "comparison-dsprites"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         write_json(tmp_path / "runs" / name / "config.json", config)

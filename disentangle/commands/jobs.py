@@ -11,13 +11,15 @@ def train(values: Values, words: list[str]) -> None:
     """Trains, or goes on training, what the config says."""
     from disentangle.study.evaluate import load_data
     from disentangle.training import older
-    from disentangle.training.config import plan
+    from disentangle.training.config import read_experiment
     from disentangle.training.run import fit
     from disentangle.training.workdir import check_workdir
 
     workdir = workdir_of(values)
     given = config_of(values, workdir)
-    config = plan(given if values["config"] else older.completed(given)).config
+    config = read_experiment(
+        given if values["config"] else older.completed(given)
+    ).config
     check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,

@@ -41,7 +41,7 @@ from disentangle.training.config import (
     check_sections,
     default_config,
     plain,
-    plan,
+    read_experiment,
 )
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
@@ -107,7 +107,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_score(config["score"])
     _settings(config["score"])
     for name in config["runs"]:
-        plan(training_config(config, name))
+        read_experiment(training_config(config, name))
     return config
 
 
@@ -220,8 +220,8 @@ def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     known = plain(default_comparison("", {"vae": {}}))
     allow_changes(folder, config, known, free=("score",), own=("runs",))
     for name in config["runs"]:
-        planned = plan(training_config(config, name)).config
-        check_workdir(folder / "runs" / name, planned, policy(planned))
+        checked = read_experiment(training_config(config, name)).config
+        check_workdir(folder / "runs" / name, checked, policy(checked))
     return config | {"runs": held["runs"] | config["runs"]}
 
 

@@ -42,7 +42,7 @@ from disentangle.training.config import (
     check_sections,
     default_config,
     plain,
-    plan,
+    read_experiment,
 )
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
@@ -110,8 +110,8 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
             raise UserError(f"config field {part!r} must be a section")
         if not isinstance(section.get("method"), Mapping):
             raise UserError(f"config field '{part}.method' must be a section")
-        planned = plan(training_config(config, part))
-        if not planned.config["eval_every"]:
+        experiment = read_experiment(training_config(config, part))
+        if not experiment.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")
     return config
 
@@ -153,7 +153,7 @@ def run_pipeline(
         check_change(folder, config)
         stages = Stages(folder)
         if data is None and all(
-            stages.is_done(*item) for item in plan_of(config, folder)
+            stages.is_done(*item) for item in stage_sources(config, folder)
         ):
             write_json(folder / "config.json", config)
             return folder
@@ -207,12 +207,12 @@ def finish(
         "losses": lambda: representations.write_losses(serving, data, folder),
         "scores": lambda: write_scores(config, serving, data, folder, progress),
     }
-    for stage, source in plan_of(config, folder):
+    for stage, source in stage_sources(config, folder):
         if not stages.is_done(stage, source):
             is_plain = stage != "scores"  # which show their own progress
             with bars.waiting(f"write the {stage}", shown=progress and is_plain):
                 work[stage]()  # it may have written final.json of an older run
-            source = dict(plan_of(config, folder))[stage]
+            source = dict(stage_sources(config, folder))[stage]
             stages.keep(stage, source, written(stage, folder))
 
 
@@ -222,11 +222,11 @@ def check_change(folder: Path, config: dict[str, Any]) -> None:
     own, known = ("supervised", "unsupervised"), plain(default_pipeline(""))
     allow_changes(folder, config, known, free=FREE, own=own)
     for name, part in (("multitask", "supervised"), ("vae", "unsupervised")):
-        planned = plan(training_config(config, part)).config
-        check_workdir(folder / name, planned, policy(planned))
+        checked = read_experiment(training_config(config, part)).config
+        check_workdir(folder / name, checked, policy(checked))
 
 
-def plan_of(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]:
+def stage_sources(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]:
     """The stages that only read what was trained: name, and what each depends on."""
     trained = {
         path.parent.name: crc(path) for path in sorted(folder.glob("*/final.json"))

@@ -1,6 +1,6 @@
-"""A training config: its defaults, its check, and the plan it stands for.
+"""A training config: its defaults, its check, and the experiment it stands for.
 
-A config is nested plain data (JSON round trip). `plan` is the one place that
+A config is nested plain data (JSON round trip). `read_experiment` is the one place that
 reads it: everything wrong is found there, before any compute.
 """
 
@@ -25,7 +25,7 @@ ITEMS = 100  # of a list that is not swept, such as the widths of a network
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Experiment:
     """What a config means: one program (static) and P members (traced)."""
 
     config: dict[str, Any]
@@ -111,7 +111,7 @@ def _numpy(value: Any) -> Any:
     raise TypeError(f"{short(value)} is a {type(value).__name__}")
 
 
-def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
+def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
     """Checks a config and lays out its members.
 
     Sweeps: a list in a traced field of the method, or in
@@ -146,7 +146,7 @@ def plan(config: Mapping[str, Any] | ConfigDict) -> Plan:
         return np.asarray(values, np.float32)
 
     hyper = recipe.hyper(**{name: stack(name) for name in recipe.hyper._fields})
-    return Plan(
+    return Experiment(
         config=config,
         recipe=recipe,
         settings=settings,

@@ -8,14 +8,14 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.identity import sample
 from disentangle.errors import UserError
 from disentangle.methods.base import Method, init
-from disentangle.training.config import Plan
+from disentangle.training.config import Experiment
 
 COPIES = 3  # of the parameters in training: themselves and two moments
 MEMORY = 2**36  # bytes (64 GiB) that states, or the images of a step, may take
 
 
-def check_fit(plan: Plan, data: Dataset) -> Method:
-    """The method of a plan on a data set, after a look at both.
+def check_fit(experiment: Experiment, data: Dataset) -> Method:
+    """The method of an experiment on a data set, after a look at both.
 
     Raises:
       UserError: the pictures are not what the data set says; networks that do not
@@ -24,18 +24,18 @@ def check_fit(plan: Plan, data: Dataset) -> Method:
     if not isinstance(data, Dataset):
         raise UserError(f"data is a {type(data).__name__}, not a data set from load")
     check_pictures(data)
-    batch = plan.config["batch_size"] * int(np.prod(data.shape)) * 4
+    batch = experiment.config["batch_size"] * int(np.prod(data.shape)) * 4
     if batch > MEMORY:
         raise UserError(
-            f"batch_size={plan.config['batch_size']}: its images alone take "
+            f"batch_size={experiment.config['batch_size']}: its images alone take "
             f"{batch / 2**30:,.0f} GiB"
         )
-    method, params = _built(plan, data)
+    method, params = _built(experiment, data)
     size = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(params))
-    total = COPIES * 4 * size * len(plan.members)
+    total = COPIES * 4 * size * len(experiment.members)
     if total > MEMORY:
         raise UserError(
-            f"{len(plan.members):,} models of {size:,} parameters each take "
+            f"{len(experiment.members):,} models of {size:,} parameters each take "
             f"{total / 2**30:,.0f} GiB: train fewer seeds or values at a time, or "
             "smaller networks"
         )
@@ -58,15 +58,15 @@ def check_pictures(data: Dataset) -> None:
         )
 
 
-def _built(plan: Plan, data: Dataset) -> tuple[Method, dict]:
+def _built(experiment: Experiment, data: Dataset) -> tuple[Method, dict]:
     """The method, and its parameters' shapes; UserError where pictures do not go."""
-    name, section = plan.config["method"]["name"], plan.config["method"]
+    name, section = experiment.config["method"]["name"], experiment.config["method"]
     parts = [part for part in ("encoder", "decoder") if part in section]
     networks = " and ".join(f"{part} {section[part]!r}" for part in parts)
     what = f"{networks or name} with pictures of {data.shape}"
     image = jax.ShapeDtypeStruct((1, *data.shape), jnp.float32)
     try:
-        method = plan.recipe.build(plan.settings, data.space, data.shape)
+        method = experiment.recipe.build(experiment.settings, data.space, data.shape)
         params = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         codes = jax.eval_shape(method.represent, params, image)
         drawn = method.decode and jax.eval_shape(method.decode, params, codes)

@@ -11,20 +11,20 @@ from disentangle.errors import UserError
 from disentangle.files import read_arrays, reading
 from disentangle.methods.base import Method, Params
 from disentangle.nn.torch_weights import from_disvae
-from disentangle.training.config import Plan, default_config, plan
+from disentangle.training.config import Experiment, default_config, read_experiment
 from disentangle.training.view import View
 
 MOST_BYTES = 2**28
 
 
-def read_disvae(path: Path) -> tuple[Plan, Method, Params, View]:
+def read_disvae(path: Path) -> tuple[Experiment, Method, Params, View]:
     """A dSprites VAE of YannDubs/disentangling-vae, its arrays in one .npz.
 
     Args:
       path: arrays by their torch names ("encoder.conv1.weight", ...).
 
     Returns:
-      The plan and method of the same network here ("burgess"), its parameters
+      The experiment and method of the same network here ("burgess"), its parameters
       with a population axis of one, and what it was trained on.
 
     Raises:
@@ -48,8 +48,9 @@ def read_disvae(path: Path) -> tuple[Plan, Method, Params, View]:
     latents = encoder["Dense_2"]["bias"].size // 2
     config["method"] |= {"encoder": "burgess", "decoder": "burgess"}
     config["method"]["latents"] = latents
-    planned = plan(config)
+    experiment = read_experiment(config)
     view = View("dsprites", DATASETS["dsprites"].space, (64, 64, 1), peak=1)
-    method = planned.recipe.build(planned.settings, view.space, view.shape)
+    method = experiment.recipe.build(experiment.settings, view.space, view.shape)
     params = {"encoder": encoder, "decoder": decoder}
-    return planned, method, jax.tree.map(lambda x: jnp.asarray(x)[None], params), view
+    params = jax.tree.map(lambda x: jnp.asarray(x)[None], params)
+    return experiment, method, params, view

@@ -16,7 +16,7 @@ from disentangle.progress import Progress as Shown
 from disentangle.progress import say, stage, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.config import Plan
+from disentangle.training.config import Experiment
 from disentangle.training.state import TrainState, init
 from disentangle.training.step import batch_of, make_step
 from disentangle.training.writers import Writer
@@ -49,40 +49,40 @@ class Progress(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """The compiled functions of a plan."""
+    """The compiled functions of an experiment."""
 
     chunk: Callable
     observe: dict[str, Callable]
     evaluate: Callable
 
 
-def start(method: Method, plan: Plan) -> TrainState:
+def start(method: Method, experiment: Experiment) -> TrainState:
     """Step 0 of all members."""
-    traced = jax.tree.map(jnp.asarray, plan.traced)
-    one = lambda traced, seed: init(method, plan.optimizer, traced, seed)
-    return population.over_members(one)(traced, jnp.asarray(plan.seeds))
+    traced = jax.tree.map(jnp.asarray, experiment.traced)
+    one = lambda traced, seed: init(method, experiment.optimizer, traced, seed)
+    return population.over_members(one)(traced, jnp.asarray(experiment.seeds))
 
 
 def first_progress(
-    plan: Plan, method: Method, pool: Pool, observers: Sequence[Observer]
+    experiment: Experiment, method: Method, pool: Pool, observers: Sequence[Observer]
 ) -> Progress:
     """Where a run begins: fresh models, nothing logged, nothing observed."""
-    step = make_step(method, plan.optimizer, plan.config["batch_size"])
-    traced = jax.tree.map(jnp.asarray, plan.traced)
-    state = jax.jit(lambda: start(method, plan))()
+    step = make_step(method, experiment.optimizer, experiment.config["batch_size"])
+    traced = jax.tree.map(jnp.asarray, experiment.traced)
+    state = jax.jit(lambda: start(method, experiment))()
     window = population.empty_window(step, state, traced, pool)
-    spread = lambda x: jnp.broadcast_to(x, (len(plan.members), *jnp.shape(x)))
+    spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
     observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
     return Progress(state, window, observed)
 
 
 def compile_programs(
-    plan: Plan, method: Method, pool: Pool, observers: Sequence[Observer]
+    experiment: Experiment, method: Method, pool: Pool, observers: Sequence[Observer]
 ) -> Programs:
-    """Jitted chunk, observers and evaluation for all members of a plan."""
-    batch_size = plan.config["batch_size"]
-    step = make_step(method, plan.optimizer, batch_size)
-    traced = jax.tree.map(jnp.asarray, plan.traced)
+    """Jitted chunk, observers and evaluation for all members of an experiment."""
+    batch_size = experiment.config["batch_size"]
+    step = make_step(method, experiment.optimizer, batch_size)
+    traced = jax.tree.map(jnp.asarray, experiment.traced)
 
     def observe(update):
         def member(carry, state, traced, pool):
@@ -132,7 +132,7 @@ def compile_programs(
 
 
 def run_loop(
-    plan: Plan,
+    experiment: Experiment,
     method: Method,
     pool: Pool,
     test_index: np.ndarray,
@@ -149,18 +149,18 @@ def run_loop(
     holds less than what was logged. Ctrl-C and the signals of a cluster end it
     between two chunks, with a checkpoint of that step.
     """
-    programs = compile_programs(plan, method, pool, observers)
+    programs = compile_programs(experiment, method, pool, observers)
     with waiting("prepare the networks", shown=progress):
-        now, step = first_progress(plan, method, pool, observers), 0
+        now, step = first_progress(experiment, method, pool, observers), 0
         restored = checkpoints.restore(now, mend=True) if checkpoints else None
     if restored:
         step, now = restored
     writers = open_writers(step)
-    config = plan.config
+    config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
     periods += [observer.every for observer in observers]
     alive, stopped = np.asarray(now.state.alive), False
-    bar = Bar(config["steps"], step, progress, len(plan.members))
+    bar = Bar(config["steps"], step, progress, len(experiment.members))
     with stopping.deferred() as signals, contextlib.ExitStack() as closing:
         closing.callback(bar.close)
         for writer in writers:
@@ -176,19 +176,19 @@ def run_loop(
             state, window = programs.chunk(now.state, now.window, jnp.int32(n))
             now, step = now._replace(state=state, window=window), step + n
             alive = report_dead(
-                alive, jax.block_until_ready(state.alive), plan, step, n
+                alive, jax.block_until_ready(state.alive), experiment, step, n
             )
             signals.unsaved = checkpoints is not None
             bar.advance(n)
             last = step == config["steps"] or not alive.any()
             if step % config["log_every"] == 0 or last:
-                now = write_window(now, plan, writers, step, bar)
+                now = write_window(now, experiment, writers, step, bar)
             if config["eval_every"] and (step % config["eval_every"] == 0 or last):
                 batches = batched(test_index)
                 logs = jax.device_get(programs.evaluate(now.state, pool, batches))
-                write_rows(writers, plan, step, "test", logs)
+                write_rows(writers, experiment, step, "test", logs)
                 if last:
-                    report_collapsed(plan, alive, logs, batches.size)
+                    report_collapsed(experiment, alive, logs, batches.size)
             stopped = bool(signals.number)
             due = step % config["checkpoint_every"] == 0 or last
             if checkpoints and (due or stopped):
@@ -225,46 +225,59 @@ def batched(index: np.ndarray) -> jax.Array:
 
 
 def report_dead(
-    before: np.ndarray, alive: jax.Array, plan: Plan, step: int, n: int
+    before: np.ndarray, alive: jax.Array, experiment: Experiment, step: int, n: int
 ) -> np.ndarray:
     """Names the members that diverged in the last n steps."""
     now = np.asarray(alive)
     for member in np.flatnonzero(before & ~now):
         stage(
-            f"{plan.members[member]} diverged between steps {step - n} and {step}: "
-            "its parameters stay as they were before; the others go on"
+            f"{experiment.members[member]} diverged between steps {step - n} and "
+            f"{step}: its parameters stay as they were before; the others go on"
         )
     return now
 
 
-def report_collapsed(plan: Plan, alive: np.ndarray, logs: Mapping, images: int) -> None:
+def report_collapsed(
+    experiment: Experiment, alive: np.ndarray, logs: Mapping, images: int
+) -> None:
     """Names the living members that have one code for all of the test images."""
     if images < ENOUGH:
         return
     for member, words in collapsed(logs).items():
         if alive[member]:
-            say(f"{plan.members[member]} has collapsed: {words} ({images} test images)")
+            say(
+                f"{experiment.members[member]} has collapsed: {words} ({images} test "
+                "images)"
+            )
 
 
 def write_window(
-    now: Progress, plan: Plan, writers: Sequence[Writer], step: int, bar: "Bar"
+    now: Progress,
+    experiment: Experiment,
+    writers: Sequence[Writer],
+    step: int,
+    bar: "Bar",
 ) -> Progress:
     """Writes the means since the last line and starts the next window."""
     total, count = jax.device_get(now.window)
     divide = lambda x: x / count.reshape((-1,) + (1,) * (x.ndim - 1))
     means = jax.tree.map(divide, total)
-    write_rows(writers, plan, step, "train", means)
+    write_rows(writers, experiment, step, "train", means)
     bar.note({k: v[np.isfinite(v)] for k, v in means.items() if v.ndim == 1})
     return now._replace(window=jax.tree.map(jnp.zeros_like, now.window))
 
 
 def write_rows(
-    writers: Sequence[Writer], plan: Plan, step: int, split: str, logs: Mapping
+    writers: Sequence[Writer],
+    experiment: Experiment,
+    step: int,
+    split: str,
+    logs: Mapping,
 ) -> None:
     """One row a member to every writer."""
     rows = {
         name: {key: value[i] for key, value in logs.items()}
-        for i, name in enumerate(plan.members)
+        for i, name in enumerate(experiment.members)
     }
     for writer in writers:
         writer.write_scalars(step, split, rows)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.training.config import default_config, plain, plan
+from disentangle.training.config import default_config, plain, read_experiment
 from disentangle.training.workdir import Policy, filled, free, only_more
 
 
@@ -52,7 +52,9 @@ def policy(config: dict[str, Any]) -> Policy:
     """
 
     def steps(old: Any, new: Any) -> str:
-        before, after = (plan(config | {"steps": n}).traced.method for n in (old, new))
+        before, after = (
+            read_experiment(config | {"steps": n}).traced.method for n in (old, new)
+        )
         for name, one, other in zip(after._fields, before, after, strict=True):
             if not np.array_equal(one, other):
                 return f"method.{name} is a share of them, give it in steps"

@@ -17,7 +17,12 @@ from disentangle.files import place, read_json
 from disentangle.methods.base import Method, init
 from disentangle.training import older
 from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.config import Plan, default_config, method_defaults, plan
+from disentangle.training.config import (
+    Experiment,
+    default_config,
+    method_defaults,
+    read_experiment,
+)
 from disentangle.training.fits import check_fit
 from disentangle.training.foreign import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
@@ -108,23 +113,23 @@ def _refuse_swapped(method: Any, data: Any) -> None:
 
 
 @float32()
-def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]:
-    """The checked plan of a config, its method, training pool and test index.
+def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Pool, np.ndarray]:
+    """The checked experiment of a config, its method, training pool and test index.
 
     Raises:
       UserError: the config is wrong, or does not go with the data set, its pictures'
         size or the memory of a machine.
     """
-    planned = plan(config)
-    section = planned.config["data"]
-    method = check_fit(planned, data)
-    for member in range(len(planned.members)):
-        method.check(jax.tree.map(lambda x, i=member: x[i], planned.traced.method))
-    rates = planned.config["optimizer"]["learning_rate"]
+    experiment = read_experiment(config)
+    section = experiment.config["data"]
+    method = check_fit(experiment, data)
+    for member in range(len(experiment.members)):
+        method.check(jax.tree.map(lambda x, i=member: x[i], experiment.traced.method))
+    rates = experiment.config["optimizer"]["learning_rate"]
     if isinstance(rates, list) and all(p.optimizer for p in method.players.values()):
         raise UserError(
             f"optimizer.learning_rate={rates} would train equal models: every player "
-            f"of {planned.config['method']['name']!r} has an optimiser of its own, "
+            f"of {experiment.config['method']['name']!r} has an optimiser of its own, "
             "with its learning rate among the method's fields"
         )
     left = data.space.size - section["train_size"]
@@ -134,12 +139,12 @@ def prepare(config: Any, data: Dataset) -> tuple[Plan, Method, Pool, np.ndarray]
         max(1, min(section["test_size"], left)),
         seed=section["split_seed"],
     )
-    batch_size = planned.config["batch_size"]
+    batch_size = experiment.config["batch_size"]
     if batch_size > pool.size:
         raise UserError(
             f"batch_size={batch_size} is larger than the {pool.size} training images"
         )
-    return planned, method, pool, test_index
+    return experiment, method, pool, test_index
 
 
 @float32()
@@ -170,19 +175,19 @@ def fit(
       UserError: wrong config, or a workdir that is a file, in use, another run's, or
         of a run on other data.
     """
-    planned, method, pool, test_index = prepare(config, data)
+    experiment, method, pool, test_index = prepare(config, data)
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
     watching = observers(method)
     seen = view(data)
     if workdir is None:
         final = run_loop(
-            planned, method, pool, test_index, observers=watching, progress=progress
+            experiment, method, pool, test_index, observers=watching, progress=progress
         )
-        return _run(planned, method, final.state, final.observed, seen, None)
+        return _run(experiment, method, final.state, final.observed, seen, None)
     with owned(place(workdir, "workdir")) as folder:
         refuse_other_data(folder, seen)
-        settle_config(folder, planned.config, older.policy(planned.config))
+        settle_config(folder, experiment.config, older.policy(experiment.config))
         keep_view(folder, seen)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
@@ -195,7 +200,7 @@ def fit(
             return writers
 
         final = run_loop(
-            planned,
+            experiment,
             method,
             pool,
             test_index,
@@ -204,7 +209,7 @@ def fit(
             open_writers=open_writers,
             progress=progress,
         )
-    return _run(planned, method, final.state, final.observed, seen, folder)
+    return _run(experiment, method, final.state, final.observed, seen, folder)
 
 
 @float32()
@@ -219,12 +224,12 @@ def load_run(path: str | Path) -> Run:
     """
     folder = place(path, "path of a run")
     if folder.suffix == ".npz" and not folder.is_dir():
-        planned, method, params, seen = read_disvae(folder)
+        experiment, method, params, seen = read_disvae(folder)
         alive = np.ones(1, bool)
         return Run(
-            planned.config,
-            planned.members,
-            planned.swept,
+            experiment.config,
+            experiment.members,
+            experiment.swept,
             method,
             params,
             alive,
@@ -237,15 +242,15 @@ def load_run(path: str | Path) -> Run:
     _refuse_a_job(folder)
     seen = read_view(folder / FILE)
     try:
-        planned = plan(older.completed(read_json(folder / "config.json")))
-        method = planned.recipe.build(planned.settings, seen.space, seen.shape)
-        like = jax.eval_shape(lambda: {"state": start(method, planned)})
+        experiment = read_experiment(older.completed(read_json(folder / "config.json")))
+        method = experiment.recipe.build(experiment.settings, seen.space, seen.shape)
+        like = jax.eval_shape(lambda: {"state": start(method, experiment)})
     except UserError as error:
         raise UserError(f"{folder} holds no run that can be read: {error}") from None
     restored = Checkpoints(folder / "checkpoints").restore(like, mend=False)
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
-    return _run(planned, method, restored[1]["state"], {}, seen, folder)
+    return _run(experiment, method, restored[1]["state"], {}, seen, folder)
 
 
 def _refuse_a_job(folder: Path) -> None:
@@ -284,7 +289,7 @@ def compare_data(run: Run, data: Any) -> None:
 
 
 def _run(
-    planned: Plan,
+    experiment: Experiment,
     method: Method,
     state: TrainState,
     observed: dict[str, Any],
@@ -292,9 +297,9 @@ def _run(
     workdir: Path | None,
 ) -> Run:
     return Run(
-        config=planned.config,
-        members=planned.members,
-        swept=planned.swept,
+        config=experiment.config,
+        members=experiment.members,
+        swept=experiment.swept,
         method=method,
         params=state.params,
         alive=np.asarray(state.alive),

@@ -6,7 +6,7 @@ import pytest
 
 from disentangle.methods.activity import code_logs, collapsed, is_active
 from disentangle.study.panels import active_latents
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.loop import ENOUGH, report_collapsed
 from disentangle.training.run import fit
 from disentangle.training.writers import read_metrics
@@ -38,16 +38,18 @@ def test_a_shift_of_all_posteriors_is_a_collapse_whatever_its_kl():
 
 
 def test_living_members_that_carry_nothing_are_named(capsys):
-    planned = plan(default_config("toy", "beta_vae").to_dict() | {"seeds": 3})
+    experiment = read_experiment(
+        default_config("toy", "beta_vae").to_dict() | {"seeds": 3}
+    )
     logs = {
         "code_std": np.full((3, 2), 0.004),
         "active": np.array([[0, 0], [0, 1]] * 2),
     }
     logs["active"] = logs["active"][:3]
     alive = np.array([True, True, False])
-    report_collapsed(planned, alive, logs, images=ENOUGH - 1)
+    report_collapsed(experiment, alive, logs, images=ENOUGH - 1)
     assert not capsys.readouterr().err  # too few to tell
-    report_collapsed(planned, alive, logs, images=ENOUGH)
+    report_collapsed(experiment, alive, logs, images=ENOUGH)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("seed=0 has collapsed: no latent tells images apart")
     assert "0.004" in line

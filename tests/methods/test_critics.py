@@ -18,25 +18,26 @@ from disentangle.methods.density_ratio import (
 )
 from disentangle.methods.rf_vae import relevance
 from disentangle.nn import discriminator
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.state import init
 from disentangle.training.step import make_step
 
 
 def built(name, toy, **fields):
-    """(plan, method, Traced of its one member): dense networks."""
+    """(experiment, method, Traced of its one member): dense networks."""
     config = default_config("toy", name).to_dict()
     dense = {"encoder": "dense", "decoder": "dense"}
     if name != "beta_vae":
         dense["discriminator"] = (32, 32)
     config["method"] |= dense | fields
-    planned = plan(config)
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
-    return planned, method, jax.tree.map(lambda x: jnp.asarray(x)[0], planned.traced)
+    experiment = read_experiment(config)
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
+    traced = jax.tree.map(lambda x: jnp.asarray(x)[0], experiment.traced)
+    return experiment, method, traced
 
 
-def started(method, planned, traced):
-    return init(method, planned.optimizer, traced, jnp.uint32(0))
+def started(method, experiment, traced):
+    return init(method, experiment.optimizer, traced, jnp.uint32(0))
 
 
 def batch_of(method, toy, count=16):
@@ -117,14 +118,14 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
 
 
 def test_a_player_changes_only_its_own_networks(toy):
-    planned, method, traced = built("rf_vae", toy)
+    experiment, method, traced = built("rf_vae", toy)
     for player, moves in (
         ("discriminator", {"discriminator"}),
         ("vae", {"encoder", "decoder", "relevance"}),
     ):
         alone = method._replace(players={player: method.players[player]})
-        before = jax.jit(lambda m=alone: started(m, planned, traced))()
-        step = jax.jit(make_step(alone, planned.optimizer, 16))
+        before = jax.jit(lambda m=alone: started(m, experiment, traced))()
+        step = jax.jit(make_step(alone, experiment.optimizer, 16))
         after, _ = step(before, traced, Pool(toy))
         for net in method.nets:
             pairs = zip(
@@ -152,9 +153,11 @@ def test_a_step_computes_no_gradient_that_nobody_uses(toy):
     parameters = sum(encoder) + sum(decoder) + sum(critic)
     for batches, passes in ((1, 0), (2, 1)):
         fields = {"batches": batches, "discriminator": (width, width)}
-        planned, method, traced = built("factor_vae", toy, **fields)
-        state = jax.eval_shape(lambda m=method, p=planned, t=traced: started(m, p, t))
-        step = make_step(method, planned.optimizer, rows)
+        experiment, method, traced = built("factor_vae", toy, **fields)
+        state = jax.eval_shape(
+            lambda m=method, p=experiment, t=traced: started(m, p, t)
+        )
+        step = make_step(method, experiment.optimizer, rows)
         counted = flops(lambda s, t, step=step: step(s, t, Pool(toy)), state, traced)
         products = 2 * rows * (vae + adversary + passes * sum(encoder))
         optimizers = 16 * parameters  # Adam's elementwise arithmetic, about
@@ -204,9 +207,9 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
 
 @pytest.mark.slow
 def test_relevance_rests_until_its_start(toy):
-    planned, method, traced = built("rf_vae", toy, relevance_start=2.0)
-    step = jax.jit(make_step(method, planned.optimizer, 16))
-    state, held = started(method, planned, traced), []
+    experiment, method, traced = built("rf_vae", toy, relevance_start=2.0)
+    step = jax.jit(make_step(method, experiment.optimizer, 16))
+    state, held = started(method, experiment, traced), []
     for _ in range(3):
         held.append(np.asarray(state.params["relevance"]["logits"]))
         state, _ = step(state, traced, Pool(toy))

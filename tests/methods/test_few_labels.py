@@ -9,7 +9,7 @@ from disentangle.data.samplers import Pool, alone, draw
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base, beta_vae
 from disentangle.methods.semi_supervised import beside_labels, labelled_images
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 
 S2 = [name for name in METHODS if "gamma_sup" in METHODS[name].hyper._fields]
 
@@ -17,8 +17,9 @@ S2 = [name for name in METHODS if "gamma_sup" in METHODS[name].hyper._fields]
 def built(toy, name="s2_beta_vae", **fields):
     config = default_config("toy", name).to_dict()
     config["method"] |= {"encoder": "dense", "decoder": "dense"} | fields
-    planned = plan(config)
-    return planned, planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(config)
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
+    return experiment, method
 
 
 def seen(toy, subset, labels, seed, steps=40):
@@ -61,17 +62,17 @@ def test_labels_come_from_the_pool_all_of_it_where_it_is_small(toy):
 
 def test_the_unsupervised_part_reads_no_label(toy):
     """Other factors beside the images drawn change nothing."""
-    planned, method = built(toy)
+    experiment, method = built(toy)
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
     batch = method.arrange(Pool(toy), index, jax.random.key(1))
-    hyper = jax.tree.map(lambda x: x[0], planned.traced.method)
+    hyper = jax.tree.map(lambda x: x[0], experiment.traced.method)
     loss = method.players["vae"].loss
     value, logs = loss(params, hyper, batch, key=jax.random.key(2), step=0)
     blind = batch._replace(factors=-jnp.ones_like(batch.factors))
     same, _ = loss(params, hyper, blind, key=jax.random.key(2), step=0)
     np.testing.assert_array_equal(value, same)
-    plain = beta_vae.build(planned.settings, toy.space, toy.shape)
+    plain = beta_vae.build(experiment.settings, toy.space, toy.shape)
     without, _ = plain.players["vae"].loss(
         params, hyper, batch, key=jax.random.key(2), step=0
     )
@@ -79,12 +80,12 @@ def test_the_unsupervised_part_reads_no_label(toy):
 
 
 def test_the_supervised_encoder_learns_from_labels_alone(toy):
-    planned, method = built(toy, "supervised_vae")
+    experiment, method = built(toy, "supervised_vae")
     params = base.init(method, key=jax.random.key(0))
     batch = method.arrange(Pool(toy), jnp.arange(8), jax.random.key(1))
 
     def gradient(gamma_sup):
-        hyper = planned.traced.method._replace(gamma_sup=jnp.float32(gamma_sup))
+        hyper = experiment.traced.method._replace(gamma_sup=jnp.float32(gamma_sup))
         loss = lambda p: method.players["vae"].loss(
             p, hyper, batch, key=jax.random.key(2), step=0
         )

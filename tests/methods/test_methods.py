@@ -13,7 +13,7 @@ from disentangle.data.samplers import Pool, take
 from disentangle.methods import METHODS, base
 from disentangle.methods.activity import is_active
 from disentangle.training import population
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.population import make_chunk
 from disentangle.training.run import fit, load_run
 from disentangle.training.writers import read_metrics
@@ -41,8 +41,9 @@ def config_of(name, **fields):
 
 
 def built(name, toy, **fields):
-    planned = plan(config_of(name, **fields))
-    return planned, planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(config_of(name, **fields))
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
+    return experiment, method
 
 
 def test_every_method_has_its_equation():
@@ -57,20 +58,20 @@ CASES = [(name, i) for name, cases in EQUATIONS.items() for i in range(len(cases
 def test_every_loss_is_the_published_equation(toy, name, i):
     """To 2e-6 of a float64 evaluation, on weights away from their start."""
     case = EQUATIONS[name][i]
-    planned, method = built(name, toy, **case.fields)
+    experiment, method = built(name, toy, **case.fields)
     params = base.init(method, key=jax.random.key(3))
     if "encoder" in params:
         params["encoder"] = jax.tree.map(lambda x: x * 1.3, params["encoder"])
     index = jnp.arange(0, 96, 9, dtype=jnp.int32)
     batch = method.arrange(Pool(toy), index, jax.random.key(4))
-    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), planned.traced.method)
+    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
     key = jax.random.key(5)
     expected = case.expected(
         Inputs(
             method,
             params,
             jax.tree.map(np.float64, hyper),
-            planned.settings,
+            experiment.settings,
             batch,
             key,
             case.step,
@@ -158,8 +159,8 @@ def test_a_method_that_has_one_code_is_not_awake():
 @pytest.mark.parametrize("name", ["qlae", "tripod"])
 def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, name):
     """Of 96 pictures; with the networks of Locatello et al. 2019 it is a few codes."""
-    planned = plan(default_config("toy", name).to_dict())
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(default_config("toy", name).to_dict())
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = jax.jit(lambda key: base.init(method, key=key))(jax.random.key(0))
     images = take(toy, jnp.arange(96)).images
     codes = np.asarray(jax.jit(method.represent)(params, images))

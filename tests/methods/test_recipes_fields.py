@@ -8,7 +8,7 @@ import pytest
 from disentangle.data.samplers import Pool
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base
-from disentangle.training.config import default_config, paper_config, plan
+from disentangle.training.config import default_config, paper_config, read_experiment
 
 SMALL = {"encoder": "dense", "decoder": "dense", "discriminator": (8,)}
 SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
@@ -23,14 +23,16 @@ def config_of(name, steps=1000, **fields):
     return config | {"steps": steps, "batch_size": 8}
 
 
-def planned_hyper(config, member=0):
-    return jax.tree.map(lambda x: jnp.asarray(x[member]), plan(config).traced.method)
+def traced_hyper(config, member=0):
+    return jax.tree.map(
+        lambda x: jnp.asarray(x[member]), read_experiment(config).traced.method
+    )
 
 
 def learner(name, toy):
     """loss(hyper, step) of the player that moves the encoder, and its gradient."""
-    planned = plan(config_of(name))
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(config_of(name))
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
     batch = method.arrange(Pool(toy), index, jax.random.key(1))
@@ -48,7 +50,7 @@ def learner(name, toy):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
-    traced = jax.make_jaxpr(learner(name, toy))(planned_hyper(config_of(name)), 3)
+    traced = jax.make_jaxpr(learner(name, toy))(traced_hyper(config_of(name)), 3)
     step = traced.jaxpr.invars[-1]
     used = any(step is var for eqn in traced.jaxpr.eqns for var in eqn.invars)
     assert used == bool(METHODS[name].schedules) == (name in SCHEDULED)
@@ -59,7 +61,7 @@ def test_every_schedule_is_a_share_of_the_run(toy, name):
     """At the same share of a run of any length the loss and its gradient are the
     same; at another share they are not; every schedule is over when the run is."""
     fields = {"relevance_start": 0.4} if name == "rf_vae" else {}
-    short, long = (planned_hyper(config_of(name, n, **fields)) for n in (1000, 50_000))
+    short, long = (traced_hyper(config_of(name, n, **fields)) for n in (1000, 50_000))
     loss = jax.jit(learner(name, toy))
     early, also_early = loss(short, 300), loss(long, 15_000)
     same = lambda a, b: np.allclose(a, b, rtol=1e-4, atol=1e-4)
@@ -72,19 +74,22 @@ def test_every_schedule_is_a_share_of_the_run(toy, name):
 
 def test_a_schedule_up_to_1_is_a_share_and_above_1_is_steps():
     config = config_of("annealed_vae", 600, threshold=[0.25, 1.0, 1.5, 150.0])
-    planned = plan(config)
+    experiment = read_experiment(config)
     np.testing.assert_array_equal(
-        planned.traced.method.threshold, np.float32([150.0, 600.0, 1.5, 150.0])
+        experiment.traced.method.threshold, np.float32([150.0, 600.0, 1.5, 150.0])
     )
-    assert planned.config["method"]["threshold"] == [0.25, 1.0, 1.5, 150.0]
-    assert planned.members[0] == "threshold=0.25,seed=0"
-    np.testing.assert_array_equal(planned.traced.method.c_max, np.full(4, 25.0))
+    assert experiment.config["method"]["threshold"] == [0.25, 1.0, 1.5, 150.0]
+    assert experiment.members[0] == "threshold=0.25,seed=0"
+    np.testing.assert_array_equal(experiment.traced.method.c_max, np.full(4, 25.0))
 
 
 def test_the_defaults_at_300000_steps_are_the_papers():
-    annealed = plan(config_of("annealed_vae", 300_000)).traced.method
+    annealed = read_experiment(config_of("annealed_vae", 300_000)).traced.method
     assert annealed.threshold == 100_000
-    assert plan(config_of("joint_vae", 300_000)).traced.method.capacity_steps == 300_000
+    assert (
+        read_experiment(config_of("joint_vae", 300_000)).traced.method.capacity_steps
+        == 300_000
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -105,7 +110,7 @@ def test_the_papers_settings_are_fields_and_differ_from_the_defaults(name):
         return
     assert published  # whose settings these are
     config = paper_config("toy", name)
-    plan(config)
+    read_experiment(config)
     default = default_config("toy", name).to_dict()
     for field, value in protocol.items():
         at = default
@@ -150,7 +155,7 @@ def test_no_number_of_a_method_is_below_its_least_or_too_large(name, field):
             continue
         given = [value] if is_vector else value
         with pytest.raises(UserError, match=field if abs(value) < 1e40 else "finite"):
-            plan(config_of(name, **{field: given}))
+            read_experiment(config_of(name, **{field: given}))
 
 
 ODD = [

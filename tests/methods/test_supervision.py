@@ -8,7 +8,7 @@ import pytest
 from disentangle.data.samplers import Pool
 from disentangle.methods import METHODS, base
 from disentangle.methods.base import SUPERVISION
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 
 
 class Hidden:
@@ -23,9 +23,9 @@ def built(name, toy):
     known = config["method"]
     known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
     known |= {"decoder": "smooth"} if name == "tripod" else {}
-    planned = plan(config)
-    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), planned.traced.method)
-    return planned.recipe.build(planned.settings, toy.space, toy.shape), hyper
+    experiment = read_experiment(config)
+    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
+    return experiment.recipe.build(experiment.settings, toy.space, toy.shape), hyper
 
 
 def batch_of(method, toy):

@@ -9,7 +9,7 @@ from disentangle.affinity import probe
 from disentangle.data.samplers import Pool
 from disentangle.errors import UserError
 from disentangle.study.affinity import affinities, observe_affinity
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.run import fit
 from disentangle.training.step import batch_of
 
@@ -38,11 +38,11 @@ def test_measuring_leaves_the_trajectory_bit_for_bit(toy, encoder):
 def test_task_gradients_sum_to_the_training_gradient(toy):
     run = fit(config(steps=3), toy, progress=False)
     method, params = run.method, run.member(0)
-    planned = plan(config())
+    experiment = read_experiment(config())
     key = jax.random.key(0)
     state = type("State", (), {"key": key, "step": 3})
     batch, _ = batch_of(method, Pool(toy), state, 8)
-    hyper = jax.tree.map(lambda x: x[0], planned.traced.method)
+    hyper = jax.tree.map(lambda x: x[0], experiment.traced.method)
 
     def loss(shared):
         both = params | {"encoder": shared}
@@ -79,11 +79,11 @@ def test_measured_affinity_is_fifty_et_al_eq_1_step_by_step(toy):
 
 def by_hand(toy, run, step):
     """Z[source, target] at one step, task by task, nothing shared."""
-    planned = plan(config())
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(config())
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     from disentangle.training.loop import first_progress
 
-    first = first_progress(planned, method, Pool(toy), ()).state
+    first = first_progress(experiment, method, Pool(toy), ()).state
     state = jax.tree.map(lambda x: x[0], first)._replace(step=np.int32(step))
     params = run.member(0) if run else state.params
     batch, _ = batch_of(method, Pool(toy), state, 8)

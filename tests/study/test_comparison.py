@@ -16,7 +16,7 @@ from disentangle.study import comparison
 from disentangle.study.comparison import default_comparison, run_comparison
 from disentangle.study.facts import differences, images_per_step, informed
 from disentangle.study.targets import TARGETS, targets_of
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 
 
 def small_study():
@@ -166,8 +166,8 @@ def test_images_of_a_step_are_all_that_it_sees(toy, name, images):
     fields = default_config("toy", name).to_dict()
     known = fields["method"]
     known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
-    planned = plan(fields)
-    method = planned.recipe.build(planned.settings, toy.space, toy.shape)
+    experiment = read_experiment(fields)
+    method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     assert images_per_step(method, toy, 8) == images
 
 

@@ -1,4 +1,4 @@
-"""Every field of every section, given odd values: a plan or one sentence, and fast."""
+"""Every field of every section, odd values: an experiment or one sentence, fast."""
 
 import copy
 import time
@@ -10,7 +10,7 @@ import disentangle as dt
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.study import comparison, impossibility, pipeline
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.members import members
 from disentangle.training.optimizers import DEFAULTS
 
@@ -95,26 +95,26 @@ def walk(read, tree, skip=()):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_training_config_with_an_odd_value_is_a_plan_or_a_sentence(method):
+def test_a_training_config_with_an_odd_value_is_an_experiment_or_a_sentence(method):
     tree = default_config("toy", method).to_dict()
     if method != "beta_vae":  # the other sections are the same for all
-        read = lambda part: plan(tree | {"method": part})
+        read = lambda part: read_experiment(tree | {"method": part})
         assert walk(read, tree["method"]) > 20
         return
-    assert walk(plan, tree) > 300
+    assert walk(read_experiment, tree) > 300
 
 
-def test_an_optimizer_with_an_odd_value_is_a_plan_or_a_sentence():
+def test_an_optimizer_with_an_odd_value_is_an_experiment_or_a_sentence():
     for optimizer in DEFAULTS:
         tree = default_config("toy", "vae", optimizer).to_dict()
-        read = lambda part, tree=tree: plan(tree | {"optimizer": part})
+        read = lambda part, tree=tree: read_experiment(tree | {"optimizer": part})
         assert walk(read, tree["optimizer"]) > 40
 
 
 @pytest.mark.parametrize("whole", ODD)
 def test_a_config_that_is_none_is_a_sentence(whole):
     with pytest.raises(UserError):
-        plan(whole)
+        read_experiment(whole)
 
 
 JOBS = {
@@ -170,16 +170,16 @@ def test_a_job_with_an_odd_value_is_a_config_or_a_sentence(job):
 def test_the_range_is_in_the_sentence(field, value, message):
     tree = default_config("toy", "beta_vae").to_dict()
     with pytest.raises(UserError, match=message):
-        plan(changed(tree, field.split("."), value))
+        read_experiment(changed(tree, field.split("."), value))
 
 
 def test_numbers_of_numpy_are_numbers():
     tree = default_config("toy", "beta_vae").to_dict()
     tree["method"]["beta"] = np.linspace(1, 3, 3)
     tree["steps"] = np.int64(7)
-    planned = plan(tree)
-    assert planned.members == ("beta=1,seed=0", "beta=2,seed=0", "beta=3,seed=0")
-    assert planned.config["steps"] == 7
+    experiment = read_experiment(tree)
+    assert experiment.members == ("beta=1,seed=0", "beta=2,seed=0", "beta=3,seed=0")
+    assert experiment.config["steps"] == 7
 
 
 def test_names_are_unique_whatever_the_numbers():

@@ -11,7 +11,7 @@ import disentangle as dt
 from disentangle.errors import UserError
 from disentangle.methods.base import Method, Player, Recipe
 from disentangle.nn.net import Net
-from disentangle.training.config import default_config, plan
+from disentangle.training.config import default_config, read_experiment
 from disentangle.training.run import fit, prepare
 
 
@@ -201,11 +201,13 @@ def test_unknown_method_has_a_guess(toy):
 
 
 def test_config_with_a_missing_or_extra_field_is_refused():
-    config = plan(default_config("toy", "vae")).config
+    config = read_experiment(default_config("toy", "vae")).config
     with pytest.raises(UserError, match=r"Did you mean 'steps'"):
-        plan({k: v for k, v in config.items() if k != "steps"} | {"stesp": 3})
+        read_experiment(
+            {k: v for k, v in config.items() if k != "steps"} | {"stesp": 3}
+        )
     with pytest.raises(UserError, match="no field 'steps'"):
-        plan({k: v for k, v in config.items() if k != "steps"})
+        read_experiment({k: v for k, v in config.items() if k != "steps"})
 
 
 def test_a_sweep_of_a_learning_rate_that_nobody_uses_is_refused(toy):
