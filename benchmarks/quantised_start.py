@@ -145,7 +145,9 @@ def main() -> None:
     for side in (s for s in SIDES if s.method in chosen.methods.split(",")):
         config = config_of(side, chosen)
         experiment, method, _, _ = prepare(config, data)
-        hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
+        hyper = jax.tree.map(
+            lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method
+        )
         params = base.init(method, key=jax.random.key(0))
         nets = config["method"]
         print(f"{side.method}, {nets['encoder']} and {nets['decoder']}")

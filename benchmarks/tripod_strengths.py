@@ -51,8 +51,8 @@ def main() -> None:
     judge = jax.jit(partial(player.loss, key=jax.random.key(3), step=0))
     print(f"the mean image: reconstruction {mean_image(data):.1f}", flush=True)
     run = fit(config, data, progress=False)
-    for index, hyper in enumerate(zip(*experiment.traced.method, strict=True)):
-        hyper = type(experiment.traced.method)(*map(jnp.float32, hyper))
+    for index, hyper in enumerate(zip(*experiment.hyperparameters.method, strict=True)):
+        hyper = type(experiment.hyperparameters.method)(*map(jnp.float32, hyper))
         params = run.member(index)
         rows = rows_of(data, IMAGES, seed=0).reshape(-1, 250)
         codes = np.concatenate([encode(params, take(data, r).images) for r in rows])

@@ -119,12 +119,12 @@ def _about(name: str, row: Row) -> Iterator[str]:
 def _method(recipe: Recipe) -> Iterator[str]:
     """What a method is told, its fields, and the docstring of its paper."""
     yield f"  learns from {SUPERVISION[recipe.supervision]}"
-    said = dict(_comments((recipe.settings, recipe.hyper)))
+    said = dict(_comments((recipe.settings, recipe.hyperparameters)))
     for field in dataclasses.fields(recipe.settings):
         held = [list(r) for t, r in tables().items() if f"(method.{field.name})" in t]
         kind = "static" + "".join(f", one of {', '.join(names)}" for names in held)
         yield _field(field.name, field.default, kind, said)
-    for name, default in recipe.hyper._field_defaults.items():
+    for name, default in recipe.hyperparameters._field_defaults.items():
         usual = ABOVE_ZERO if name in recipe.schedules else Limits()
         yield _field(name, default, _range(recipe.limits.get(name, usual)), said)
     source = inspect.getmodule(recipe.build)

@@ -46,8 +46,8 @@ class ProductSettings(Settings):
     average: str = "geometric"
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     beta: float = 1.0  # >= 0; Locatello et al. 2020: 1 .. 16
 
@@ -108,7 +108,7 @@ def build(
 ADA_GVAE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "Ada-GVAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},
@@ -117,7 +117,7 @@ ADA_GVAE = Recipe(
 ADA_ML_VAE = Recipe(
     build,
     ProductSettings,
-    Hyper,
+    Hyperparameters,
     "Ada-ML-VAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},

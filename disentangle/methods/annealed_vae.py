@@ -10,8 +10,8 @@ from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 
 
-class Hyper(NamedTuple):
-    """Traced. Locatello et al. 2019: gamma 1000, c_max 5, 10, 25, 50, 75, 100."""
+class Hyperparameters(NamedTuple):
+    """Swept. Locatello et al. 2019: gamma 1000, c_max 5, 10, 25, 50, 75, 100."""
 
     gamma: float = 1000.0  # >= 0
     c_max: float = 25.0  # nats, >= 0; the capacity at the end
@@ -20,7 +20,7 @@ class Hyper(NamedTuple):
     threshold: float = 1 / 3
 
 
-def capacity(hyper: Hyper, step: Any) -> jax.Array:
+def capacity(hyper: Hyperparameters, step: Any) -> jax.Array:
     """C(t) = min(c_max, c_max t / threshold), nats: from 0, as Locatello et al. 2019.
 
     `threshold` is in steps here. Burgess et al. begin at 0.5 nats instead, which is the
@@ -31,7 +31,7 @@ def capacity(hyper: Hyper, step: Any) -> jax.Array:
 
 
 def objective(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E_q(z|x) log p(x|z) + gamma |sum_d KL(q(z_d|x) || N(0,1)) - C(t)|, nats.
 
@@ -56,7 +56,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "AnnealedVAE, capacity (Burgess et al. 2018)",
     schedules=("threshold",),
     protocol={"steps": 300_000},

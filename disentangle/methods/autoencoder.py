@@ -12,7 +12,7 @@ from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import decoder, encoder
 
 
-class Hyper(NamedTuple):
+class Hyperparameters(NamedTuple):
     """Nothing to sweep but the learning rate and the seed."""
 
 
@@ -47,4 +47,6 @@ def build(
     )
 
 
-RECIPE = Recipe(build, Settings, Hyper, "autoencoder (Hinton & Salakhutdinov 2006)")
+RECIPE = Recipe(
+    build, Settings, Hyperparameters, "autoencoder (Hinton & Salakhutdinov 2006)"
+)

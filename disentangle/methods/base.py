@@ -35,7 +35,7 @@ class Player(NamedTuple):
     every: int = 1  # moves on the steps divisible by this
     # None: the optimiser of the run. Else optimizer(hyper) -> transformation.
     optimizer: Callable[[Any], optax.GradientTransformation] | None = None
-    rate: str = ""  # the traced field that is the learning rate of its own optimiser
+    rate: str = ""  # the swept field that is the learning rate of its own optimiser
 
 
 class Tasks(NamedTuple):
@@ -73,7 +73,7 @@ class Method(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a traced number may be: `least` to `most`, both included or `least` not."""
+    """What a swept number may be: `least` to `most`, both included or `least` not."""
 
     least: float = 0.0
     most: float = math.inf
@@ -103,13 +103,13 @@ class Recipe(NamedTuple):
       build: `build(settings, space, shape) -> Method`.
       settings: frozen dataclass of what is static (it changes a shape or the
         program).
-      hyper: NamedTuple class of what is traced (numbers a population sweeps).
+      hyperparameters: NamedTuple class of the numbers that a population sweeps.
       summary: one line for `python -m disentangle list`.
       supervision: a key of SUPERVISION.
-      schedules: fields of `hyper` that say when in training. Up to 1 such a field is
+      schedules: hyperparameters that say when in training. Up to 1 such a field is
         a share of the run's steps, which is what its default is; above 1 a number of
         steps. The losses see steps.
-      limits: field of `hyper` -> what it may be. Fields that are not named are at
+      limits: hyperparameter -> what it may be. Those that are not named are at
         least 0, schedules above 0.
       protocol: what the paper or its authors' code sets for dSprites, where this
         differs from `training.config.default_config` (the method's defaults within
@@ -122,7 +122,7 @@ class Recipe(NamedTuple):
 
     build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
     settings: type
-    hyper: Any
+    hyperparameters: Any
     summary: str
     supervision: str = "none"
     schedules: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def whole(name: str, value: int, least: int, most: int = 10_000) -> None:
 
 
 def check_number(recipe: Recipe, name: str, value: float) -> None:
-    """Raises UserError where the traced field `name` may not be `value`."""
+    """Raises UserError where the swept field `name` may not be `value`."""
     usual = ABOVE_ZERO if name in recipe.schedules else Limits()
     least, most, above = recipe.limits.get(name, usual)
     if value < least or (above and value == least):
@@ -152,7 +152,7 @@ def check_number(recipe: Recipe, name: str, value: float) -> None:
 
 
 def in_steps(recipe: Recipe, name: str, value: Any, steps: int) -> Any:
-    """A traced field as the losses see it: the share of a schedule as steps."""
+    """A swept field as the losses see it: the share of a schedule as steps."""
     is_share = name in recipe.schedules and value <= 1
     return value * steps if is_share else value
 

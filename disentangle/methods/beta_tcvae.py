@@ -37,14 +37,20 @@ class Settings(gaussian_vae.Settings):
             raise UserError(f"method.dataset_size={self.dataset_size} is negative")
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     beta: float = 6.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1, 2, 4, 6, 8, 10
 
 
 def decomposed(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any, estimator: str, size: int
+    terms: Terms,
+    hyper: Hyperparameters,
+    *,
+    key: jax.Array,
+    step: Any,
+    estimator: str,
+    size: int,
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + I(z; n) + beta TC(z) + sum_d KL(q(z_d) || N(0,1)), nats.
 
@@ -68,7 +74,7 @@ def decomposed(
 
 
 def penalised(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)) + (beta - 1) TC(z), nats.
 
@@ -105,7 +111,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "beta-TCVAE (Chen et al. 2018)",
     protocol={
         "method.encoder": "chen",

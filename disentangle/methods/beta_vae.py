@@ -9,14 +9,14 @@ from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 
 
-class Hyper(NamedTuple):
-    """Traced, so one program trains a sweep."""
+class Hyperparameters(NamedTuple):
+    """Swept, so one program trains a sweep."""
 
     beta: float = 4.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1 .. 16
 
 
 def objective(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E_q(z|x) log p(x|z) + beta * sum_d KL(q(z_d|x) || N(0,1)), nats."""
     del key, step
@@ -36,7 +36,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "beta-VAE (Higgins et al. 2017)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: beta 1, 2, 4, 6, 8, 16",

@@ -36,8 +36,8 @@ class Settings(gaussian_vae.Settings):
     condition: tuple[str, ...] = ()  # factors that are given; () is the first
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     beta: float = 1.0  # >= 0; 1 is the conditional evidence lower bound
 
@@ -138,7 +138,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "CVAE, some factors given (Sohn et al. 2015)",
     supervision="given",
 )

@@ -13,15 +13,15 @@ from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 from disentangle.methods.moments import covariance, posterior_covariance
 
 
-class HyperI(NamedTuple):
-    """Traced. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
+class HyperparametersI(NamedTuple):
+    """Swept. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
 
     lambda_od: float = 10.0  # >= 0, weight of the covariances
     lambda_d_factor: float = 10.0  # >= 0; that of the variances is this times as much
 
 
-class HyperII(NamedTuple):
-    """Traced. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
+class HyperparametersII(NamedTuple):
+    """Swept. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
 
     lambda_od: float = 10.0  # >= 0, weight of the covariances
     lambda_d_factor: float = 1.0  # >= 0; that of the variances is this times as much
@@ -39,7 +39,7 @@ def covariance_of_samples(terms: Terms) -> jax.Array:
 
 def objective(
     terms: Terms,
-    hyper: HyperI | HyperII,
+    hyper: HyperparametersI | HyperparametersII,
     *,
     key: jax.Array,
     step: Any,
@@ -82,7 +82,7 @@ def build_ii(
 RECIPE_I = Recipe(
     build_i,
     Settings,
-    HyperI,
+    HyperparametersI,
     "DIP-VAE-I (Kumar et al. 2018)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",
@@ -90,7 +90,7 @@ RECIPE_I = Recipe(
 RECIPE_II = Recipe(
     build_ii,
     Settings,
-    HyperII,
+    HyperparametersII,
     "DIP-VAE-II (Kumar et al. 2018)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",

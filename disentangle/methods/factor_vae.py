@@ -33,8 +33,8 @@ from disentangle.methods.gaussian_vae import forward, method_of, model, shown
 from disentangle.nn import discriminator
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     gamma: float = 35.0  # the paper's best on dSprites. Locatello et al.: 10 .. 100
     discriminator_learning_rate: float = 1e-4
@@ -83,7 +83,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "FactorVAE (Kim & Mnih 2018)",
     limits={"discriminator_learning_rate": ABOVE_ZERO},
     protocol={"steps": 300_000},

@@ -40,8 +40,8 @@ class Settings(gaussian_vae.Settings):
             raise UserError(f"method.pairs={self.pairs} must be at least 0")
 
 
-class Hyper(NamedTuple):
-    """Traced.
+class Hyperparameters(NamedTuple):
+    """Swept.
 
     At beta 0 the criterion stands alone, as in the example of the authors' code
     (gamma 300). Their grids: beta 0, 1, 2, 4, 6, 8, 10, 16 with gamma 0.1, 1, ..
@@ -84,7 +84,7 @@ def draw_pairs(latents: int, count: int, key: jax.Array) -> jax.Array:
 
 
 def objective(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any, pairs: int
+    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any, pairs: int
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + beta KL + gamma sum_pairs d_H(Z_a x Z_b, Z_ab).
 
@@ -114,7 +114,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "factorised support, HFS (Roth et al. 2023)",
     published="the authors' grids for dSprites are beta 0, 1, 2, 4, 6, 8, 10, 16 with "
     "gamma 0.1 to 10,000, and beta 0 with gamma 80 to 2,000; which they report, and "

@@ -72,8 +72,8 @@ class Settings(gaussian_vae.Settings):
             raise unknown("statistic", self.statistic, STATISTICS)
 
 
-class Hyper(NamedTuple):
-    """Traced.
+class Hyperparameters(NamedTuple):
+    """Swept.
 
     `alpha` weighs the information of z about x (Zhao et al. 2019, Eq. 6): at 1 the
     KL of single posteriors is gone (the "MMD-VAE"), at 0 with lambda 1 this is the
@@ -112,7 +112,12 @@ def mmd(
 
 
 def objective(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any, settings: Settings
+    terms: Terms,
+    hyper: Hyperparameters,
+    *,
+    key: jax.Array,
+    step: Any,
+    settings: Settings,
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + (1 - a) KL(q(z|x) || p) + (a + l - 1) MMD(q(z), p).
 
@@ -157,7 +162,7 @@ def weighs(hyper: Any) -> None:
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "InfoVAE with MMD (Zhao et al. 2019)",
     limits={"alpha": Limits(-math.inf, 1.0), "bandwidth": ABOVE_ZERO},
 )

@@ -67,8 +67,8 @@ class Settings:
             raise unknown("likelihood", self.likelihood, LIKELIHOODS)
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     gamma_continuous: float = 150.0  # weight of |KL - C| of the Gaussians
     gamma_discrete: float = 150.0  # and of the categoricals
@@ -133,7 +133,7 @@ def sample(
 
 
 def objective(
-    reconstruction: jax.Array, q: Posterior, hyper: Hyper, *, step: Any
+    reconstruction: jax.Array, q: Posterior, hyper: Hyperparameters, *, step: Any
 ) -> tuple[jax.Array, Logs]:
     """Equation 7; C_c ends at the most there is to know, sum_j log K_j."""
     kl_z = kl_to_prior(q.mean, q.logvar)
@@ -207,7 +207,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "JointVAE, discrete latents (Dupont 2018)",
     schedules=("capacity_steps",),
     limits={"temperature": ABOVE_ZERO},

@@ -49,8 +49,8 @@ class MeanSettings(Settings):
     average: str = "arithmetic"
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     beta: float = 1.0  # >= 0; 1 is the group evidence lower bound of both papers
 
@@ -92,14 +92,14 @@ def build(
 ML_VAE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "ML-VAE, groups of images (Bouchacourt et al. 2018)",
     supervision="groups",
 )
 GVAE = Recipe(
     build,
     MeanSettings,
-    Hyper,
+    Hyperparameters,
     "GVAE, groups of images (Hosoya 2019)",
     supervision="groups",
 )

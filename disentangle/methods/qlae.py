@@ -38,8 +38,8 @@ from disentangle.methods.quantised import (
 from disentangle.nn import Net
 
 
-class Hyper(NamedTuple):
-    """Traced.
+class Hyperparameters(NamedTuple):
+    """Swept.
 
     The optimiser is the method's own: `optimizer.learning_rate` moves nothing here.
     """
@@ -76,7 +76,11 @@ def codebook(latents: int, values: int) -> Net:
 
 
 def objective(
-    reconstruction: jax.Array, z: jax.Array, q: jax.Array, hyper: Hyper, numbers: int
+    reconstruction: jax.Array,
+    z: jax.Array,
+    q: jax.Array,
+    hyper: Hyperparameters,
+    numbers: int,
 ) -> tuple[jax.Array, Logs]:
     """P L: reconstruction (nats per image) plus P times the two penalties."""
     stop = jax.lax.stop_gradient
@@ -104,7 +108,7 @@ def build(
         reconstruction = ae.likelihood(logits, batch.images)
         return objective(reconstruction, z, q, hyper, ae.numbers)
 
-    def optimizer(hyper: Hyper):
+    def optimizer(hyper: Hyperparameters):
         return adamw(
             hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_kernels
         )
@@ -127,7 +131,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "QLAE, latent quantisation (Hsu et al. 2023)",
     limits={"adamw_learning_rate": ABOVE_ZERO},
     protocol={

@@ -30,8 +30,8 @@ from disentangle.methods.rf_vae_0 import CriticSettings, gated_method, loss_give
 from disentangle.nn import Net, discriminator
 
 
-class Hyper(NamedTuple):
-    """Traced; the weights of the authors' code."""
+class Hyperparameters(NamedTuple):
+    """Swept; the weights of the authors' code."""
 
     gamma: float = 6.4  # of the total correlation; the authors' oval dSprites: 35
     lambda_min: float = 0.1  # of the KL of a relevant latent
@@ -99,7 +99,7 @@ def build(
 RECIPE = Recipe(
     build,
     CriticSettings,
-    Hyper,
+    Hyperparameters,
     "RF-VAE, relevance (Kim et al. 2019)",
     schedules=("relevance_start",),
     limits=rf_vae_0.LIMITS | {"relevance_start": Limits()},

@@ -55,8 +55,8 @@ class Settings(CriticSettings):
             )
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     gamma: float = 6.4  # of the total correlation; the authors' oval dSprites: 35
     lambda_min: float = 0.1  # of the KL of a relevant latent
@@ -151,7 +151,7 @@ PUBLISHED = "the authors' test script for oval dSprites"
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "RF-VAE-0, relevance given (Kim et al. 2019)",
     supervision="relevance",
     limits=LIMITS,

@@ -76,7 +76,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
 
     R_s goes to the player that moves "encoder". The settings are those of the
     method and `labels` (how many labelled images), `label_seed` (which),
-    `supervised_loss` (a key of LABEL_LOSSES); traced is also `gamma_sup`, its weight.
+    `supervised_loss` (a key of LABEL_LOSSES); swept is also `gamma_sup`, its weight.
 
     `build` raises UserError where there are fewer latents than factors.
     """
@@ -110,7 +110,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
     return Recipe(
         build,
         _settings(unsupervised.settings),
-        _hyper(unsupervised.hyper),
+        _hyper(unsupervised.hyperparameters),
         f"{name}, few labels (Locatello et al. 2020)",
         supervision="labels",
         schedules=unsupervised.schedules,
@@ -148,6 +148,8 @@ def _settings(unsupervised: Any) -> type:
 
 
 def _hyper(unsupervised: Any) -> Any:
-    """The traced fields of the method, all with defaults, and gamma_sup."""
+    """The swept fields of the method, all with defaults, and gamma_sup."""
     defaults = unsupervised._field_defaults | {"gamma_sup": GAMMA_SUP}
-    return collections.namedtuple("Hyper", defaults, defaults=defaults.values())
+    return collections.namedtuple(
+        "Hyperparameters", defaults, defaults=defaults.values()
+    )

@@ -37,8 +37,8 @@ class Settings:
             whole(name, width, 1)
 
 
-class Hyper(NamedTuple):
-    """Traced."""
+class Hyperparameters(NamedTuple):
+    """Swept."""
 
     weights: tuple[float, ...] = ()  # (T,) of task losses; () is all ones
 
@@ -76,7 +76,7 @@ def build(
         total = values.sum() if weights.size == 0 else (weights * values).sum()
         return total, {"task_losses": values}
 
-    def check(hyper: Hyper) -> None:
+    def check(hyper: Hyperparameters) -> None:
         weights = np.asarray(hyper.weights)
         if weights.size not in (0, len(tasks)):
             raise UserError(
@@ -103,7 +103,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "supervised multi-task, ADDE heads",
     supervision="all",
     published="Hou et al. 2021 train on fashion images alone: 25 epochs of batches of "

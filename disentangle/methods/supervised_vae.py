@@ -15,8 +15,8 @@ from disentangle.methods.gaussian_vae import Settings, forward, method_of, model
 from disentangle.methods.semi_supervised import with_labels
 
 
-class Hyper(NamedTuple):
-    """Traced; gamma_sup comes with the labels, and does not matter to Adam."""
+class Hyperparameters(NamedTuple):
+    """Swept; gamma_sup comes with the labels, and does not matter to Adam."""
 
 
 def build(
@@ -39,4 +39,4 @@ def build(
     return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})
 
 
-RECIPE = with_labels(Recipe(build, Settings, Hyper, ""), "supervised encoder")
+RECIPE = with_labels(Recipe(build, Settings, Hyperparameters, ""), "supervised encoder")

@@ -56,8 +56,8 @@ class Settings(quantised.Settings):
         whole("probes", self.probes, 2, 100)  # a variance over one is 0
 
 
-class Hyper(NamedTuple):
-    """Traced.
+class Hyperparameters(NamedTuple):
+    """Swept.
 
     The optimiser is the method's own: `optimizer.learning_rate` moves nothing here.
     """
@@ -197,7 +197,7 @@ def build(
             "'normalised' or 'chen'"
         )
 
-    def loss(params, hyper: Hyper, batch: Batch, *, key, step):
+    def loss(params, hyper: Hyperparameters, batch: Batch, *, key, step):
         """Reconstruction and the two penalties, on quantised codes."""
         del step
         z = jnp.tanh(ae.encode(params, batch.images))
@@ -217,7 +217,7 @@ def build(
             "hessian": hessian,
         }
 
-    def optimizer(hyper: Hyper):
+    def optimizer(hyper: Hyperparameters):
         return adamw(hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_any)
 
     return method_of(
@@ -237,7 +237,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "Tripod, latent quantisation (Hsu et al. 2024)",
     limits={
         "epsilon": ABOVE_ZERO,

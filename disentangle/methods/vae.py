@@ -9,12 +9,12 @@ from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 
 
-class Hyper(NamedTuple):
+class Hyperparameters(NamedTuple):
     """The VAE has nothing to sweep but the learning rate and the seed."""
 
 
 def objective(
-    terms: Terms, hyper: Hyper, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-ELBO = -E_q(z|x) log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)), nats."""
     del hyper, key, step
@@ -32,7 +32,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "VAE (Kingma & Welling 2014)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019, as beta-VAE at beta 1",

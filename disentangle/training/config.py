@@ -19,14 +19,14 @@ from disentangle.methods.base import Recipe, check_number, in_steps
 from disentangle.training import optimizers, ranges
 from disentangle.training.members import members
 from disentangle.training.ranges import LARGEST, number, short, whole_number
-from disentangle.training.state import Optimizer, Traced
+from disentangle.training.state import Optimizer, TrainHyperparameters
 
 ITEMS = 100  # of a list that is not swept, such as the widths of a network
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What a config means: one program (static) and P members (traced)."""
+    """What a config means: one program (static) and P members (swept)."""
 
     config: dict[str, Any]
     recipe: Recipe
@@ -34,17 +34,17 @@ class Experiment:
     optimizer: Optimizer
     members: tuple[str, ...]  # "beta=4,seed=1", ... unique
     swept: tuple[dict[str, Any], ...]  # per member, what it differs in
-    traced: Traced  # leaves (P, ...) float32
+    hyperparameters: TrainHyperparameters  # leaves (P, ...) float32
     seeds: np.ndarray  # (P,) uint32
 
 
 def method_defaults(name: str) -> dict[str, Any]:
-    """The fields of a method, static and traced, with their defaults."""
+    """The fields of a method, static and swept, with their defaults."""
     if not isinstance(name, str) or name not in METHODS:
         raise unknown("method", name, METHODS)
     recipe = METHODS[name]
     static = {f.name: f.default for f in dataclasses.fields(recipe.settings)}
-    return static | dict(recipe.hyper._field_defaults)
+    return static | dict(recipe.hyperparameters._field_defaults)
 
 
 def default_config(data: str, method: str, optimizer: str = "adam") -> ConfigDict:
@@ -114,10 +114,10 @@ def _numpy(value: Any) -> Any:
 def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
     """Checks a config and lays out its members.
 
-    Sweeps: a list in a traced field of the method, or in
+    Sweeps: a list in a swept field of the method, or in
     `optimizer.learning_rate`, is swept; members are the product of the sweeps
     times `seeds` seeds from `seed` on. A schedule given as a share of the steps is
-    steps in `traced`, and stays as written in `config` and in the members' names.
+    steps in `hyperparameters`, and stays as written in `config` and in the names.
 
     Raises:
       UserError: on an unknown key, a number out of range, a list in a static
@@ -132,20 +132,22 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
     ranges.check_data(config["data"])
     ranges.check_optimizer(config["optimizer"])
     recipe = METHODS[method.pop("name")]
-    settings, traced = _static(recipe, method), _traced(recipe, method)
+    settings, sweeps = _static(recipe, method), _sweeps(recipe, method)
     rate = config["optimizer"]["learning_rate"]
     rates = rate if isinstance(rate, list) else [rate]
     if not rates:
         raise UserError("optimizer.learning_rate is an empty list")
-    traced["learning_rate"] = [float(r) for r in rates]
-    laid = members(traced, config["seed"], config["seeds"])
+    sweeps["learning_rate"] = [float(r) for r in rates]
+    laid = members(sweeps, config["seed"], config["seeds"])
 
     def stack(name: str) -> Any:
         steps = config["steps"]
         values = [in_steps(recipe, name, row[name], steps) for row in laid.rows]
         return np.asarray(values, np.float32)
 
-    hyper = recipe.hyper(**{name: stack(name) for name in recipe.hyper._fields})
+    hyper = recipe.hyperparameters(
+        **{name: stack(name) for name in recipe.hyperparameters._fields}
+    )
     return Experiment(
         config=config,
         recipe=recipe,
@@ -153,7 +155,7 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
         optimizer=optimizers.build(config["optimizer"]),
         members=laid.names,
         swept=laid.swept,
-        traced=Traced(hyper, stack("learning_rate")),
+        hyperparameters=TrainHyperparameters(hyper, stack("learning_rate")),
         seeds=laid.seeds,
     )
 
@@ -233,10 +235,10 @@ def _check_items(name: str, value: Any, types: tuple[Any, ...]) -> None:
         whole_number(name, value, -LARGEST)
 
 
-def _traced(recipe: Recipe, method: dict) -> dict[str, list]:
+def _sweeps(recipe: Recipe, method: dict) -> dict[str, list]:
     """Field -> the values it is swept over."""
     values: dict[str, list] = {}
-    for name, default in recipe.hyper._field_defaults.items():
+    for name, default in recipe.hyperparameters._field_defaults.items():
         field, value = f"method.{name}", method[name]
         if isinstance(default, tuple):  # a vector; a list of vectors is a sweep
             if not isinstance(value, list):

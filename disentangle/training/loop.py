@@ -29,7 +29,7 @@ ENOUGH = 50  # test images, to say that a member has one code for all
 class Observer(NamedTuple):
     """Watches training without touching it: an accumulator fed every k steps.
 
-    `update(carry, params, traced, batch) -> carry` sees, before the step moves
+    `update(carry, params, hyperparameters, batch) -> carry` sees, before the step moves
     anything, the parameters and the very batch of that step. It is pure and
     for one member; the carry is checkpointed with the state.
     """
@@ -58,9 +58,11 @@ class Programs(NamedTuple):
 
 def start(method: Method, experiment: Experiment) -> TrainState:
     """Step 0 of all members."""
-    traced = jax.tree.map(jnp.asarray, experiment.traced)
-    one = lambda traced, seed: init(method, experiment.optimizer, traced, seed)
-    return population.over_members(one)(traced, jnp.asarray(experiment.seeds))
+    hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
+    one = lambda hyperparameters, seed: init(
+        method, experiment.optimizer, hyperparameters, seed
+    )
+    return population.over_members(one)(hyperparameters, jnp.asarray(experiment.seeds))
 
 
 def first_progress(
@@ -68,9 +70,9 @@ def first_progress(
 ) -> Progress:
     """Where a run begins: fresh models, nothing logged, nothing observed."""
     step = make_step(method, experiment.optimizer, experiment.config["batch_size"])
-    traced = jax.tree.map(jnp.asarray, experiment.traced)
+    hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
     state = jax.jit(lambda: start(method, experiment))()
-    window = population.empty_window(step, state, traced, pool)
+    window = population.empty_window(step, state, hyperparameters, pool)
     spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
     observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
     return Progress(state, window, observed)
@@ -82,17 +84,17 @@ def compile_programs(
     """Jitted chunk, observers and evaluation for all members of an experiment."""
     batch_size = experiment.config["batch_size"]
     step = make_step(method, experiment.optimizer, batch_size)
-    traced = jax.tree.map(jnp.asarray, experiment.traced)
+    hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
 
     def observe(update):
-        def member(carry, state, traced, pool):
+        def member(carry, state, hyperparameters, pool):
             batch, _ = batch_of(method, pool, state, batch_size)
-            new = update(carry, state.params, traced.method, batch)
+            new = update(carry, state.params, hyperparameters.method, batch)
             return jax.tree.map(lambda a, b: jnp.where(state.alive, a, b), new, carry)
 
         def all_members(carry, state, pool):
             run = population.over_members(lambda c, s, t: member(c, s, t, pool))
-            return run(carry, state, traced)
+            return run(carry, state, hyperparameters)
 
         return jax.jit(all_members, donate_argnums=0)
 
@@ -100,7 +102,7 @@ def compile_programs(
         """Every member's losses, means over the batches `index` (batches, B), and
         which of its latents tell their images apart."""
 
-        def member(state, traced):
+        def member(state, hyperparameters):
             """The losses of one member, at its own step, with one key for all."""
             tested = Pool(pool.data, index.reshape(-1))
 
@@ -110,7 +112,7 @@ def compile_programs(
                 losses = evaluate_losses(
                     method,
                     state.params,
-                    traced.method,
+                    hyperparameters.method,
                     batch,
                     key=key,
                     step=state.step,
@@ -121,11 +123,11 @@ def compile_programs(
             logs, codes = jax.tree.map(lambda x: x.mean(0), found)
             return logs | code_logs(codes)
 
-        return population.over_members(member)(state, traced)
+        return population.over_members(member)(state, hyperparameters)
 
     jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
     return Programs(
-        chunk=lambda state, window, n: jitted(state, window, traced, pool, n),
+        chunk=lambda state, window, n: jitted(state, window, hyperparameters, pool, n),
         observe={o.name: observe(o.update) for o in observers},
         evaluate=jax.jit(evaluate),
     )

@@ -17,15 +17,15 @@ class Members(NamedTuple):
 
     names: tuple[str, ...]  # "beta=4,seed=1", ... unique
     swept: tuple[dict[str, Any], ...]  # what each differs in
-    rows: list[dict[str, Any]]  # every traced field of each
+    rows: list[dict[str, Any]]  # every swept field of each
     seeds: np.ndarray  # (P,) uint32
 
 
-def members(traced: Mapping[str, Sequence[Any]], seed: int, seeds: int) -> Members:
+def members(sweeps: Mapping[str, Sequence[Any]], seed: int, seeds: int) -> Members:
     """The product of the sweeps, times the seeds from `seed` on.
 
     Args:
-      traced: field -> its values; more than one are a sweep.
+      sweeps: field -> its values; more than one are a sweep.
       seed: the first seed.
       seeds: how many.
 
@@ -34,18 +34,18 @@ def members(traced: Mapping[str, Sequence[Any]], seed: int, seeds: int) -> Membe
         there are more than 100,000 models.
     """
     count = seeds
-    for name, values in traced.items():
+    for name, values in sweeps.items():
         count *= len(values)
         if count > MEMBERS:
             raise UserError(
                 f"{count:,} models are more than one run takes, {MEMBERS:,}"
             )
         refuse_twice(name, values)
-    differing = [name for name in traced if len(traced[name]) > 1]
-    written = {name: dict(_written(traced[name])) for name in differing}
+    differing = [name for name in sweeps if len(sweeps[name]) > 1]
+    written = {name: dict(_written(sweeps[name])) for name in differing}
     rows, swept, names = [], [], []
-    for values in itertools.product(*traced.values()):
-        row = dict(zip(traced, values, strict=True))
+    for values in itertools.product(*sweeps.values()):
+        row = dict(zip(sweeps, values, strict=True))
         chosen = {name: row[name] for name in differing}
         parts = [f"{name}={written[name][_key(row[name])]}" for name in differing]
         for own in range(seed, seed + seeds):

@@ -53,7 +53,8 @@ def policy(config: dict[str, Any]) -> Policy:
 
     def steps(old: Any, new: Any) -> str:
         before, after = (
-            read_experiment(config | {"steps": n}).traced.method for n in (old, new)
+            read_experiment(config | {"steps": n}).hyperparameters.method
+            for n in (old, new)
         )
         for name, one, other in zip(after._fields, before, after, strict=True):
             if not np.array_equal(one, other):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from disentangle.data.samplers import Pool
 from disentangle.methods.base import Logs
-from disentangle.training.state import Traced, TrainState
+from disentangle.training.state import TrainHyperparameters, TrainState
 from disentangle.training.step import Step
 
 
@@ -36,36 +36,42 @@ def over_members(function: Callable) -> Callable:
 
 
 def make_chunk(step: Step) -> Callable:
-    """`chunk(state, window, traced, pool, n)`: n steps of every member.
+    """`chunk(state, window, hyperparameters, pool, n)`: n steps of every member.
 
     n is traced, so that any number of steps is the same program and a run cut
     into other chunks (by a kill, by the logging) has the same bits.
     """
 
     def chunk(
-        state: TrainState, window: Window, traced: Traced, pool: Pool, n: jax.Array
+        state: TrainState,
+        window: Window,
+        hyperparameters: TrainHyperparameters,
+        pool: Pool,
+        n: jax.Array,
     ) -> tuple[TrainState, Window]:
         """n steps of every member; their logs are added to the window."""
 
-        def member(state, window, traced):
+        def member(state, window, hyperparameters):
             def body(_, carry):
                 state, window = carry
-                state, logs = step(state, traced, pool)
+                state, logs = step(state, hyperparameters, pool)
                 total = jax.tree.map(jnp.add, window.total, logs)
                 return state, Window(total, window.steps + 1.0)
 
             return jax.lax.fori_loop(0, n, body, (state, window))
 
-        return over_members(member)(state, window, traced)
+        return over_members(member)(state, window, hyperparameters)
 
     return chunk
 
 
-def empty_window(step: Step, state: TrainState, traced: Traced, pool: Pool) -> Window:
+def empty_window(
+    step: Step, state: TrainState, hyperparameters: TrainHyperparameters, pool: Pool
+) -> Window:
     """Zeros of the shapes that `step` logs, for every member."""
     one = lambda tree: jax.tree.map(lambda x: x[0], tree)
     shapes = jax.eval_shape(
-        lambda s, t, p: step(s, t, p)[1], one(state), one(traced), pool
+        lambda s, t, p: step(s, t, p)[1], one(state), one(hyperparameters), pool
     )
     members = state.step.shape[0]
     total = jax.tree.map(lambda s: jnp.zeros((members, *s.shape), s.dtype), shapes)

@@ -79,7 +79,7 @@ def train(
       workdir: where checkpoints and logs go; the same call on the same workdir
         goes on where it stopped, and with more `steps` beyond. None keeps nothing.
       progress: show the bar.
-      **fields: fields of the method, checked by name; a list in a traced field
+      **fields: fields of the method, checked by name; a list in a swept field
         is a sweep: `beta=[1., 4., 16.], seeds=3` trains nine models.
 
     Returns:
@@ -124,7 +124,9 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Pool, np.nd
     section = experiment.config["data"]
     method = check_fit(experiment, data)
     for member in range(len(experiment.members)):
-        method.check(jax.tree.map(lambda x, i=member: x[i], experiment.traced.method))
+        method.check(
+            jax.tree.map(lambda x, i=member: x[i], experiment.hyperparameters.method)
+        )
     rates = experiment.config["optimizer"]["learning_rate"]
     if isinstance(rates, list) and all(p.optimizer for p in method.players.values()):
         raise UserError(

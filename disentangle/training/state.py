@@ -23,30 +23,33 @@ class TrainState(NamedTuple):
     alive: jax.Array  # () bool; False froze the model where it diverged
 
 
-class Traced(NamedTuple):
+class TrainHyperparameters(NamedTuple):
     """The numbers of one model that a population sweeps."""
 
-    method: Any  # the method's Hyper
+    method: Any  # the method's Hyperparameters
     learning_rate: jax.Array
 
 
 def transformation(
-    player: Player, optimizer: Optimizer, traced: Traced
+    player: Player, optimizer: Optimizer, hyperparameters: TrainHyperparameters
 ) -> optax.GradientTransformation:
     """The player's own optimiser, or the run's."""
     if player.optimizer is not None:
-        return player.optimizer(traced.method)
-    return optimizer(traced.learning_rate)
+        return player.optimizer(hyperparameters.method)
+    return optimizer(hyperparameters.learning_rate)
 
 
 def init(
-    method: Method, optimizer: Optimizer, traced: Traced, seed: jax.Array
+    method: Method,
+    optimizer: Optimizer,
+    hyperparameters: TrainHyperparameters,
+    seed: jax.Array,
 ) -> TrainState:
     """Step 0 of the model with this seed (() uint32)."""
     init_key, key = jax.random.split(jax.random.key(seed))
     params = base.init(method, key=init_key)
     optimizers = {
-        name: transformation(player, optimizer, traced).init(
+        name: transformation(player, optimizer, hyperparameters).init(
             {net: params[net] for net in player.moves}
         )
         for name, player in method.players.items()

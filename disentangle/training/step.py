@@ -8,9 +8,14 @@ import optax
 
 from disentangle.data.samplers import Batch, Pool, draw
 from disentangle.methods.base import Logs, Method, named_logs
-from disentangle.training.state import Optimizer, Traced, TrainState, transformation
+from disentangle.training.state import (
+    Optimizer,
+    TrainHyperparameters,
+    TrainState,
+    transformation,
+)
 
-Step = Callable[[TrainState, Traced, Pool], tuple[TrainState, Logs]]
+Step = Callable[[TrainState, TrainHyperparameters, Pool], tuple[TrainState, Logs]]
 
 
 def batch_of(
@@ -34,8 +39,10 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
     float32, so parameters of 1e38 are dead too.
     """
 
-    def step(state: TrainState, traced: Traced, pool: Pool) -> tuple[TrainState, Logs]:
-        """(state, traced, pool) -> (next state, logs)."""
+    def step(
+        state: TrainState, hyperparameters: TrainHyperparameters, pool: Pool
+    ) -> tuple[TrainState, Logs]:
+        """(state, hyperparameters, pool) -> (next state, logs)."""
         batch, noise = batch_of(method, pool, state, batch_size)
         keys = jax.random.split(noise, len(method.players))
         new = state
@@ -45,12 +52,16 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
 
             def loss(own, player=player, params=new.params, key=key):
                 return player.loss(
-                    params | own, traced.method, batch, key=key, step=state.step
+                    params | own,
+                    hyperparameters.method,
+                    batch,
+                    key=key,
+                    step=state.step,
                 )
 
             (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(own)
             logs |= named_logs(method, name, value, extra)
-            tx = transformation(player, optimizer, traced)
+            tx = transformation(player, optimizer, hyperparameters)
             with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
                 updates, memory = tx.update(gradient, new.optimizer[name], own)
             finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))

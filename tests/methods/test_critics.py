@@ -24,7 +24,7 @@ from disentangle.training.step import make_step
 
 
 def built(name, toy, **fields):
-    """(experiment, method, Traced of its one member): dense networks."""
+    """(experiment, method, TrainHyperparameters of its one member): dense networks."""
     config = default_config("toy", name).to_dict()
     dense = {"encoder": "dense", "decoder": "dense"}
     if name != "beta_vae":
@@ -32,12 +32,14 @@ def built(name, toy, **fields):
     config["method"] |= dense | fields
     experiment = read_experiment(config)
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
-    traced = jax.tree.map(lambda x: jnp.asarray(x)[0], experiment.traced)
-    return experiment, method, traced
+    hyperparameters = jax.tree.map(
+        lambda x: jnp.asarray(x)[0], experiment.hyperparameters
+    )
+    return experiment, method, hyperparameters
 
 
-def started(method, experiment, traced):
-    return init(method, experiment.optimizer, traced, jnp.uint32(0))
+def started(method, experiment, hyperparameters):
+    return init(method, experiment.optimizer, hyperparameters, jnp.uint32(0))
 
 
 def batch_of(method, toy, count=16):
@@ -98,7 +100,7 @@ def test_the_critic_finds_the_total_correlation_of_a_gaussian():
 @pytest.mark.slow
 def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
     """gamma = 0: loss and gradient of beta-VAE with beta = 1, on the first batch."""
-    _, ours, traced = built("factor_vae", toy, gamma=0.0)
+    _, ours, hyperparameters = built("factor_vae", toy, gamma=0.0)
     _, beta_vae, one = built("beta_vae", toy, beta=1.0)
     params = base.init(ours, key=jax.random.key(0))
     batch, key = batch_of(ours, toy), jax.random.key(3)
@@ -112,21 +114,21 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-        gradient(ours, traced.method, batch),
+        gradient(ours, hyperparameters.method, batch),
         gradient(beta_vae, one.method, first),
     )
 
 
 def test_a_player_changes_only_its_own_networks(toy):
-    experiment, method, traced = built("rf_vae", toy)
+    experiment, method, hyperparameters = built("rf_vae", toy)
     for player, moves in (
         ("discriminator", {"discriminator"}),
         ("vae", {"encoder", "decoder", "relevance"}),
     ):
         alone = method._replace(players={player: method.players[player]})
-        before = jax.jit(lambda m=alone: started(m, experiment, traced))()
+        before = jax.jit(lambda m=alone: started(m, experiment, hyperparameters))()
         step = jax.jit(make_step(alone, experiment.optimizer, 16))
-        after, _ = step(before, traced, Pool(toy))
+        after, _ = step(before, hyperparameters, Pool(toy))
         for net in method.nets:
             pairs = zip(
                 jax.tree.leaves(before.params[net]),
@@ -153,12 +155,14 @@ def test_a_step_computes_no_gradient_that_nobody_uses(toy):
     parameters = sum(encoder) + sum(decoder) + sum(critic)
     for batches, passes in ((1, 0), (2, 1)):
         fields = {"batches": batches, "discriminator": (width, width)}
-        experiment, method, traced = built("factor_vae", toy, **fields)
+        experiment, method, hyperparameters = built("factor_vae", toy, **fields)
         state = jax.eval_shape(
-            lambda m=method, p=experiment, t=traced: started(m, p, t)
+            lambda m=method, p=experiment, t=hyperparameters: started(m, p, t)
         )
         step = make_step(method, experiment.optimizer, rows)
-        counted = flops(lambda s, t, step=step: step(s, t, Pool(toy)), state, traced)
+        counted = flops(
+            lambda s, t, step=step: step(s, t, Pool(toy)), state, hyperparameters
+        )
         products = 2 * rows * (vae + adversary + passes * sum(encoder))
         optimizers = 16 * parameters  # Adam's elementwise arithmetic, about
         np.testing.assert_allclose(counted, products + optimizers, rtol=0.05)
@@ -187,7 +191,7 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
     So a latent with a large KL is drawn towards 1, an unused one towards 0, and the
     entropy pushes both further the way they lean.
     """
-    _, method, traced = built("rf_vae", toy, gamma=0.0, eta_h=7.0)
+    _, method, hyperparameters = built("rf_vae", toy, gamma=0.0, eta_h=7.0)
     params = base.init(method, key=jax.random.key(0))
     a = np.linspace(-1.5, 1.5, 10)
     params["relevance"] = {"logits": jnp.float32(a)}
@@ -196,7 +200,9 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
     def loss(logits):
         own = params | {"relevance": {"logits": logits}}
         player = method.players["vae"]
-        return player.loss(own, traced.method, batch, key=jax.random.key(1), step=0)
+        return player.loss(
+            own, hyperparameters.method, batch, key=jax.random.key(1), step=0
+        )
 
     gradient, logs = jax.grad(loss, has_aux=True)(jnp.float32(a))
     r, kl = 1 / (1 + np.exp(-a)), np.float64(logs["kl_by_latent"])
@@ -207,12 +213,12 @@ def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
 
 @pytest.mark.slow
 def test_relevance_rests_until_its_start(toy):
-    experiment, method, traced = built("rf_vae", toy, relevance_start=2.0)
+    experiment, method, hyperparameters = built("rf_vae", toy, relevance_start=2.0)
     step = jax.jit(make_step(method, experiment.optimizer, 16))
-    state, held = started(method, experiment, traced), []
+    state, held = started(method, experiment, hyperparameters), []
     for _ in range(3):
         held.append(np.asarray(state.params["relevance"]["logits"]))
-        state, _ = step(state, traced, Pool(toy))
+        state, _ = step(state, hyperparameters, Pool(toy))
     np.testing.assert_array_equal(held[1], held[0])
     np.testing.assert_array_equal(held[2], held[0])
     moved = np.asarray(state.params["relevance"]["logits"]) - held[0]

@@ -11,7 +11,7 @@ from disentangle.methods import METHODS, base, beta_vae
 from disentangle.methods.semi_supervised import beside_labels, labelled_images
 from disentangle.training.config import default_config, read_experiment
 
-S2 = [name for name in METHODS if "gamma_sup" in METHODS[name].hyper._fields]
+S2 = [name for name in METHODS if "gamma_sup" in METHODS[name].hyperparameters._fields]
 
 
 def built(toy, name="s2_beta_vae", **fields):
@@ -66,7 +66,7 @@ def test_the_unsupervised_part_reads_no_label(toy):
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
     batch = method.arrange(Pool(toy), index, jax.random.key(1))
-    hyper = jax.tree.map(lambda x: x[0], experiment.traced.method)
+    hyper = jax.tree.map(lambda x: x[0], experiment.hyperparameters.method)
     loss = method.players["vae"].loss
     value, logs = loss(params, hyper, batch, key=jax.random.key(2), step=0)
     blind = batch._replace(factors=-jnp.ones_like(batch.factors))
@@ -85,7 +85,9 @@ def test_the_supervised_encoder_learns_from_labels_alone(toy):
     batch = method.arrange(Pool(toy), jnp.arange(8), jax.random.key(1))
 
     def gradient(gamma_sup):
-        hyper = experiment.traced.method._replace(gamma_sup=jnp.float32(gamma_sup))
+        hyper = experiment.hyperparameters.method._replace(
+            gamma_sup=jnp.float32(gamma_sup)
+        )
         loss = lambda p: method.players["vae"].loss(
             p, hyper, batch, key=jax.random.key(2), step=0
         )
@@ -112,5 +114,5 @@ def test_mistakes_are_told_before_compute(toy, name):
 
 
 def test_every_field_of_the_unsupervised_method_is_one_of_its_s2_variant():
-    s2, plain = METHODS["s2_beta_vae"].hyper, beta_vae.Hyper
+    s2, plain = METHODS["s2_beta_vae"].hyperparameters, beta_vae.Hyperparameters
     assert s2._field_defaults == plain._field_defaults | {"gamma_sup": 64.0}

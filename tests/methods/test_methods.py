@@ -64,7 +64,7 @@ def test_every_loss_is_the_published_equation(toy, name, i):
         params["encoder"] = jax.tree.map(lambda x: x * 1.3, params["encoder"])
     index = jnp.arange(0, 96, 9, dtype=jnp.int32)
     batch = method.arrange(Pool(toy), index, jax.random.key(4))
-    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
+    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method)
     key = jax.random.key(5)
     expected = case.expected(
         Inputs(

@@ -23,9 +23,9 @@ def config_of(name, steps=1000, **fields):
     return config | {"steps": steps, "batch_size": 8}
 
 
-def traced_hyper(config, member=0):
+def hyper_of(config, member=0):
     return jax.tree.map(
-        lambda x: jnp.asarray(x[member]), read_experiment(config).traced.method
+        lambda x: jnp.asarray(x[member]), read_experiment(config).hyperparameters.method
     )
 
 
@@ -50,7 +50,7 @@ def learner(name, toy):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
-    traced = jax.make_jaxpr(learner(name, toy))(traced_hyper(config_of(name)), 3)
+    traced = jax.make_jaxpr(learner(name, toy))(hyper_of(config_of(name)), 3)
     step = traced.jaxpr.invars[-1]
     used = any(step is var for eqn in traced.jaxpr.eqns for var in eqn.invars)
     assert used == bool(METHODS[name].schedules) == (name in SCHEDULED)
@@ -61,7 +61,7 @@ def test_every_schedule_is_a_share_of_the_run(toy, name):
     """At the same share of a run of any length the loss and its gradient are the
     same; at another share they are not; every schedule is over when the run is."""
     fields = {"relevance_start": 0.4} if name == "rf_vae" else {}
-    short, long = (traced_hyper(config_of(name, n, **fields)) for n in (1000, 50_000))
+    short, long = (hyper_of(config_of(name, n, **fields)) for n in (1000, 50_000))
     loss = jax.jit(learner(name, toy))
     early, also_early = loss(short, 300), loss(long, 15_000)
     same = lambda a, b: np.allclose(a, b, rtol=1e-4, atol=1e-4)
@@ -76,18 +76,25 @@ def test_a_schedule_up_to_1_is_a_share_and_above_1_is_steps():
     config = config_of("annealed_vae", 600, threshold=[0.25, 1.0, 1.5, 150.0])
     experiment = read_experiment(config)
     np.testing.assert_array_equal(
-        experiment.traced.method.threshold, np.float32([150.0, 600.0, 1.5, 150.0])
+        experiment.hyperparameters.method.threshold,
+        np.float32([150.0, 600.0, 1.5, 150.0]),
     )
     assert experiment.config["method"]["threshold"] == [0.25, 1.0, 1.5, 150.0]
     assert experiment.members[0] == "threshold=0.25,seed=0"
-    np.testing.assert_array_equal(experiment.traced.method.c_max, np.full(4, 25.0))
+    np.testing.assert_array_equal(
+        experiment.hyperparameters.method.c_max, np.full(4, 25.0)
+    )
 
 
 def test_the_defaults_at_300000_steps_are_the_papers():
-    annealed = read_experiment(config_of("annealed_vae", 300_000)).traced.method
+    annealed = read_experiment(
+        config_of("annealed_vae", 300_000)
+    ).hyperparameters.method
     assert annealed.threshold == 100_000
     assert (
-        read_experiment(config_of("joint_vae", 300_000)).traced.method.capacity_steps
+        read_experiment(
+            config_of("joint_vae", 300_000)
+        ).hyperparameters.method.capacity_steps
         == 300_000
     )
 
@@ -95,9 +102,9 @@ def test_the_defaults_at_300000_steps_are_the_papers():
 @pytest.mark.parametrize("name", METHODS)
 def test_every_field_that_a_recipe_names_exists(name):
     recipe = METHODS[name]
-    assert {*recipe.schedules, *recipe.limits} <= set(recipe.hyper._fields)
+    assert {*recipe.schedules, *recipe.limits} <= set(recipe.hyperparameters._fields)
     for field in recipe.schedules:
-        assert 0 <= recipe.hyper._field_defaults[field] <= 1
+        assert 0 <= recipe.hyperparameters._field_defaults[field] <= 1
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -142,14 +149,16 @@ def test_methods_without_known_settings_are_these():
 
 
 NUMBERS = [
-    (name, field) for name, recipe in METHODS.items() for field in recipe.hyper._fields
+    (name, field)
+    for name, recipe in METHODS.items()
+    for field in recipe.hyperparameters._fields
 ]
 
 
 @pytest.mark.parametrize(("name", "field"), NUMBERS)
 def test_no_number_of_a_method_is_below_its_least_or_too_large(name, field):
     """-1 is a mistake in every field but InfoVAE's alpha, 1e39 in all."""
-    is_vector = isinstance(METHODS[name].hyper._field_defaults[field], tuple)
+    is_vector = isinstance(METHODS[name].hyperparameters._field_defaults[field], tuple)
     for value in (-1.0, 1e39, float("inf"), float("nan")):
         if (field, value) == ("alpha", -1.0):
             continue

@@ -24,7 +24,7 @@ def built(name, toy):
     known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
     known |= {"decoder": "smooth"} if name == "tripod" else {}
     experiment = read_experiment(config)
-    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.traced.method)
+    hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method)
     return experiment.recipe.build(experiment.settings, toy.space, toy.shape), hyper
 
 

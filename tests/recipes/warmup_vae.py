@@ -9,13 +9,13 @@ from disentangle.methods.base import Recipe
 from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 
 
-class Hyper(NamedTuple):
-    """Traced: a list of these is a sweep in one program."""
+class Hyperparameters(NamedTuple):
+    """Swept: a list of these is a sweep in one program."""
 
     warmup: float = 0.05  # share of the run's steps until the KL has its full weight
 
 
-def objective(terms: Terms, hyper: Hyper, *, key: jax.Array, step: jax.Array):
+def objective(terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: jax.Array):
     """-E log p(x|z) + min(1, step / warmup) sum_d KL_d, nats."""
     del key
     weight = jnp.minimum(1.0, jnp.asarray(step, jnp.float32) / hyper.warmup)
@@ -31,7 +31,7 @@ def build(settings: Settings, space, shape):
 RECIPE = Recipe(
     build,
     Settings,
-    Hyper,
+    Hyperparameters,
     "KL warm-up VAE (Bowman et al. 2016)",
     schedules=("warmup",),
 )

@@ -42,7 +42,7 @@ def test_task_gradients_sum_to_the_training_gradient(toy):
     key = jax.random.key(0)
     state = type("State", (), {"key": key, "step": 3})
     batch, _ = batch_of(method, Pool(toy), state, 8)
-    hyper = jax.tree.map(lambda x: x[0], experiment.traced.method)
+    hyper = jax.tree.map(lambda x: x[0], experiment.hyperparameters.method)
 
     def loss(shared):
         both = params | {"encoder": shared}

@@ -141,10 +141,10 @@ def game(monkeypatch):
     class Settings:
         pass
 
-    class Hyper(NamedTuple):
+    class Hyperparameters(NamedTuple):
         pass
 
-    recipe = Recipe(lambda *_: two_players(), Settings, Hyper, "a game")
+    recipe = Recipe(lambda *_: two_players(), Settings, Hyperparameters, "a game")
     monkeypatch.setitem(METHODS, "game", recipe)
 
 
