@@ -30,15 +30,15 @@ def measure(name: str, tasks: tuple[str, ...], every: int, rounds: int) -> str:
     data = dt.load(name)
     config = default_config(name, "supervised").to_dict()
     config["method"]["tasks"] = tasks
-    experiment, method, pool, _ = prepare(config, data)
+    experiment, method, split, _ = prepare(config, data)
     watch = observe_affinity(["lookahead", "cosine"], every=every, learning_rate=1e-3)
     observers = watch(method)
-    programs = compile_programs(experiment, method, pool, observers)
-    now = first_progress(experiment, method, pool, observers)
+    programs = compile_programs(experiment, method, split, observers)
+    now = first_progress(experiment, method, split, observers)
 
     def chunk(now, sampled):
         if sampled:
-            seen = programs.observe[NAME](now.observed[NAME], now.state, pool)
+            seen = programs.observe[NAME](now.observed[NAME], now.state, split)
             now = now._replace(observed={NAME: seen})
         state, window = programs.chunk(now.state, now.window, jnp.int32(every))
         return jax.block_until_ready(now._replace(state=state, window=window))

@@ -68,9 +68,9 @@ def ours(channels: int, models: int) -> Callable[[int], float]:
     """`seconds(steps)` of the training loop's chunk, compiled and warm."""
     config = default_config("dsprites", "beta_vae")
     config.seeds = models
-    experiment, method, pool, _ = prepare(config, random_table(channels))
-    programs = compile_programs(experiment, method, pool, ())
-    now = first_progress(experiment, method, pool, ())
+    experiment, method, split, _ = prepare(config, random_table(channels))
+    programs = compile_programs(experiment, method, split, ())
+    now = first_progress(experiment, method, split, ())
     state, window = now.state, now.window
 
     def seconds(steps: int) -> float:

@@ -48,9 +48,9 @@ config["data"] |= {"train_size": 64, "test_size": 8}
 with float32():
     images = jnp.zeros((96, 64, 64, 1), jnp.uint8)
     wide = dataclasses.replace(data, arrays=images, shape=(64, 64, 1))
-    experiment, method, pool, _ = prepare(config, wide)
-    programs = compile_programs(experiment, method, pool, [])
-    now = jax.eval_shape(lambda: first_progress(experiment, method, pool, []))
+    experiment, method, split, _ = prepare(config, wide)
+    programs = compile_programs(experiment, method, split, [])
+    now = jax.eval_shape(lambda: first_progress(experiment, method, split, []))
     step = lambda now: programs.chunk(now.state, now.window, jnp.int32(1))
     after = jax.eval_shape(step, now)
 found["conv"] = sorted({str(leaf.dtype) for leaf in jax.tree.leaves(after)})

@@ -1,9 +1,9 @@
-"""Batches drawn inside the training step: a pool of images, and how to draw.
+"""Batches drawn inside the training step: a split of the images, and how to draw.
 
-A step draws B picture numbers; an `Arrange` turns them into what the method
+A step draws B image numbers; a `Collate` turns them into what the method
 sees. Nothing crosses the host boundary. A method that needs pairs, labels or a
-second independent batch brings its own arrangement, not its own loop; the same
-arrangement serves test images.
+second independent batch brings its own `Collate`, not its own loop; the same
+one serves test images.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     labelled: "Batch | None" = None  # more images, whose factors a loss may read
 
 
-class Pool(NamedTuple):
+class Split(NamedTuple):
     """The images a sampler may draw; `subset=None` is the whole grid."""
 
     data: Dataset
@@ -40,9 +40,9 @@ class Pool(NamedTuple):
         return self.data.space.size if self.subset is None else self.subset.shape[0]
 
 
-# arrange(pool, index (B,), key) -> Batch of B rows, or of n B rows where a method
+# collate(split, index (B,), key) -> Batch of B rows, or of n B rows where a method
 # sees n images for each one drawn: row i + k B then goes with row i.
-Arrange = Callable[[Pool, jax.Array, jax.Array], Batch]
+Collate = Callable[[Split, jax.Array, jax.Array], Batch]
 
 
 def scaled(images: jax.Array, peak: int) -> jax.Array:
@@ -56,26 +56,26 @@ def take(data: Dataset, index: jax.Array) -> Batch:
     return Batch(images, data.space.factors(index).astype(jnp.int32))
 
 
-def draw(pool: Pool, key: jax.Array, count: int) -> jax.Array:
-    """Picture numbers (count,): independent, with replacement, uniform in the pool.
+def draw(split: Split, key: jax.Array, count: int) -> jax.Array:
+    """Image numbers (count,): independent, with replacement, uniform in the split.
 
     Over the whole grid this is the sampling of Locatello et al. 2019: factors
     independent and uniform, an endless stream.
     """
-    where = jax.random.randint(key, (count,), 0, pool.size)
-    return where if pool.subset is None else pool.subset[where]
+    where = jax.random.randint(key, (count,), 0, split.size)
+    return where if split.subset is None else split.subset[where]
 
 
-def alone(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+def alone(split: Split, index: jax.Array, key: jax.Array) -> Batch:
     """The images drawn, and nothing else: B rows."""
     del key
-    return take(pool.data, index)
+    return take(split.data, index)
 
 
-def with_second(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+def with_second(split: Split, index: jax.Array, key: jax.Array) -> Batch:
     """The images drawn, then as many drawn independently of them: 2 B rows."""
-    second = draw(pool, key, index.shape[0])
-    return take(pool.data, jnp.concatenate([index, second.astype(index.dtype)]))
+    second = draw(split, key, index.shape[0])
+    return take(split.data, jnp.concatenate([index, second.astype(index.dtype)]))
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
@@ -87,10 +87,10 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
     return part(0), part(rows)
 
 
-def split(
+def split_data(
     data: Dataset, train_size: int | None, test_size: int, *, seed: int = 0
-) -> tuple[Pool, np.ndarray]:
-    """A training pool and test indices, disjoint when the pool is a subset.
+) -> tuple[Split, np.ndarray]:
+    """A training split and test indices, disjoint when the split is a subset.
 
     Args:
       data: the data set.
@@ -102,7 +102,7 @@ def split(
         comparable.
 
     Returns:
-      (pool, test_index (test_size,) int64).
+      (split, test_index (test_size,) int64).
 
     Raises:
       UserError: if sizes are not positive or exceed the data set, or it has more
@@ -121,9 +121,9 @@ def split(
     refuse_beyond_device(data.space)
     test_index = np.sort(shuffled(total, total - test_size, total, seed=seed))
     if train_size is None:
-        return Pool(data), test_index
+        return Split(data), test_index
     order = shuffled(total, 0, train_size, seed=seed)
-    return Pool(data, jnp.asarray(order, jnp.int32)), test_index
+    return Split(data, jnp.asarray(order, jnp.int32)), test_index
 
 
 def shuffled(total: int, start: int, stop: int, *, seed: int) -> np.ndarray:

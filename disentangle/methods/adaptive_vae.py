@@ -101,7 +101,7 @@ def build(
     return gaussian_vae.method_of(
         vae,
         {"vae": Player(("encoder", "decoder"), loss)},
-        arrange=pairs(space, settings.changed, settings.distinct),
+        collate=pairs(space, settings.changed, settings.distinct),
     )
 
 

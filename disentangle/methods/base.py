@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from disentangle.data.samplers import Arrange, Batch, alone
+from disentangle.data.samplers import Batch, Collate, alone
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.nn.net import Net
@@ -55,7 +55,7 @@ class Method(NamedTuple):
     `decode(params, codes (B, D)) -> images (B, H, W, C) in [0, 1]`;
     `blocks` names, a code dimension each, the attribute it belongs to, where
     the method fixes that; `categorical` the code columns of each categorical latent,
-    which are the probabilities of its values; `arrange` makes a step's batch of the
+    which are the probabilities of its values; `collate` makes a step's batch of the
     images drawn; `check(hyper)` of one member's numbers raises UserError where the
     limits of single ones (Recipe.limits) do not suffice.
     """
@@ -68,7 +68,7 @@ class Method(NamedTuple):
     tasks: Tasks | None = None
     blocks: tuple[str, ...] | None = None
     categorical: tuple[tuple[int, ...], ...] = ()
-    arrange: Arrange = alone
+    collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None
 
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from disentangle.data.samplers import Arrange, Batch, alone, halves, with_second
+from disentangle.data.samplers import Batch, Collate, alone, halves, with_second
 from disentangle.errors import UserError
 from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Loss, Params, Player, whole
@@ -37,7 +37,7 @@ class Settings(gaussian_vae.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.batches not in ARRANGEMENTS:
+        if self.batches not in COLLATES:
             raise UserError(f"method.batches={self.batches} must be 1 or 2")
         if not all(isinstance(n, int) and n > 0 for n in self.discriminator):
             raise UserError(
@@ -47,7 +47,7 @@ class Settings(gaussian_vae.Settings):
         whole("discriminator", max(self.discriminator, default=1), 1)
 
 
-ARRANGEMENTS: dict[int, Arrange] = {1: alone, 2: with_second}
+COLLATES: dict[int, Collate] = {1: alone, 2: with_second}
 
 
 def first_and_last(batch: Batch, batches: int) -> tuple[Batch, Batch]:

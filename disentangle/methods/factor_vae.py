@@ -22,7 +22,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.methods.base import ABOVE_ZERO, Method, Player, Recipe
 from disentangle.methods.density_ratio import (
-    ARRANGEMENTS,
+    COLLATES,
     Settings,
     discriminator_player,
     first_and_last,
@@ -76,7 +76,7 @@ def build(
             "vae": Player(("encoder", "decoder"), loss),
         },
         nets={"discriminator": net},
-        arrange=ARRANGEMENTS[settings.batches],
+        collate=COLLATES[settings.batches],
     )
 
 

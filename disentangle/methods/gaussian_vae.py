@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from disentangle.data.samplers import Arrange, Batch, alone
+from disentangle.data.samplers import Batch, Collate, alone
 from disentangle.errors import unknown
 from disentangle.methods.base import Logs, Method, Params, Player, whole
 from disentangle.methods.likelihood import LIKELIHOODS
@@ -131,7 +131,7 @@ def method_of(
     players: dict[str, Player],
     *,
     nets: dict[str, Net] | None = None,
-    arrange: Arrange = alone,
+    collate: Collate = alone,
 ) -> Method:
     """The Method of these players: codes are posterior means.
 
@@ -139,7 +139,7 @@ def method_of(
       vae: gives encoder and decoder.
       players: as in Method.
       nets: what there is besides them, a discriminator for example.
-      arrange: as in Method.
+      collate: as in Method.
     """
     return Method(
         nets=vae.nets | (nets or {}),
@@ -147,7 +147,7 @@ def method_of(
         represent=vae.represent,
         posterior=vae.posterior,
         decode=vae.decode,
-        arrange=arrange,
+        collate=collate,
     )
 
 

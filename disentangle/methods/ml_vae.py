@@ -85,7 +85,7 @@ def build(
     return gaussian_vae.method_of(
         vae,
         {"vae": Player(("encoder", "decoder"), loss)},
-        arrange=groups(space, settings.shared, n),
+        collate=groups(space, settings.shared, n),
     )
 
 

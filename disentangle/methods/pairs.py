@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle.data.samplers import Arrange, Batch, Pool, take
+from disentangle.data.samplers import Batch, Collate, Split, take
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods.tasks import refuse_constant
@@ -18,7 +18,7 @@ from disentangle.methods.tasks import refuse_constant
 UNIFORM, ONE_OR_UNIFORM = 0, -1  # what `changed` says besides a number of factors
 
 
-def pairs(space: FactorSpace, changed: int, distinct: bool) -> Arrange:
+def pairs(space: FactorSpace, changed: int, distinct: bool) -> Collate:
     """Pairs (x1, x2) that share all but k factors (Locatello et al. 2020, section 5).
 
     Each x1 has one partner: k of the F factors, chosen uniformly, are drawn again.
@@ -43,7 +43,7 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Arrange:
             f"a pair shares at least one of the {varying} factors that vary"
         )
 
-    def arrange(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+    def collate(split: Split, index: jax.Array, key: jax.Array) -> Batch:
         """The images drawn, then the partner of each: 2 B rows."""
         count, which, value = jax.random.split(key, 3)
         factors = space.factors(index)
@@ -58,9 +58,9 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Arrange:
         else:
             drawn = jax.random.randint(value, factors.shape, 0, sizes[None])
         partner = space.index(jnp.where(chosen, drawn, factors))
-        return take(pool.data, jnp.concatenate([index, partner]))
+        return take(split.data, jnp.concatenate([index, partner]))
 
-    return arrange
+    return collate
 
 
 def _how_many(changed: int, varying: int, count: int, key: jax.Array) -> jax.Array:
@@ -74,7 +74,7 @@ def _how_many(changed: int, varying: int, count: int, key: jax.Array) -> jax.Arr
     return jnp.where(jax.random.bernoulli(coin, shape=(count,)), k, 1)
 
 
-def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Arrange:
+def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Collate:
     """Groups of images with the same values of some factors (Bouchacourt et al. 2018).
 
     The other factors of each member but the first are drawn anew, independently
@@ -99,11 +99,11 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Arrange
     kept[[space.position(name) for name in names]] = True
     sizes = np.asarray(space.sizes, np.int32)
 
-    def arrange(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+    def collate(split: Split, index: jax.Array, key: jax.Array) -> Batch:
         factors = space.factors(index)[None]
         shape = (members - 1, *factors.shape[1:])
         drawn = jax.random.randint(key, shape, 0, sizes[None, None])
         rest = space.index(jnp.where(kept[None, None], factors, drawn))
-        return take(pool.data, jnp.concatenate([index, rest.reshape(-1)]))
+        return take(split.data, jnp.concatenate([index, rest.reshape(-1)]))
 
-    return arrange
+    return collate

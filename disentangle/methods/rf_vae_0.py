@@ -20,7 +20,7 @@ from disentangle.errors import UserError
 from disentangle.methods import density_ratio
 from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import (
-    ARRANGEMENTS,
+    COLLATES,
     discriminator_player,
     first_and_last,
     log_ratio,
@@ -130,7 +130,7 @@ def gated_method(
         vae,
         {"discriminator": discriminator_player(net, samples), "vae": player},
         nets={"discriminator": net, "relevance": gate},
-        arrange=ARRANGEMENTS[settings.batches],
+        collate=COLLATES[settings.batches],
     )._replace(check=ordered)
 
 

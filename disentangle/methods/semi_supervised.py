@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from disentangle.data.samplers import Arrange, Batch, Pool, shuffled, take
+from disentangle.data.samplers import Batch, Collate, Split, shuffled, take
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Loss, Method, Recipe, whole
@@ -30,30 +30,30 @@ from disentangle.nn import Net
 GAMMA_SUP = 64.0  # 1 in their code, which sums R_s over its batch of 64
 
 
-def labelled_images(pool: Pool, labels: int, label_seed: int) -> jax.Array:
+def labelled_images(split: Split, labels: int, label_seed: int) -> jax.Array:
     """The pictures whose factors may be read, (n,) int32: the same at every step.
 
-    The first `labels` of a permutation of the pool, so that larger budgets contain
-    smaller ones; all of a pool that has fewer. Test images bring labels of their own,
+    The first `labels` of a permutation of the split, so that larger budgets contain
+    smaller ones; all of a split that has fewer. Test images bring labels of their own,
     on which R_s tells how the labels generalise.
     """
-    order = shuffled(pool.size, 0, min(labels, pool.size), seed=label_seed)
+    order = shuffled(split.size, 0, min(labels, split.size), seed=label_seed)
     where = jnp.asarray(order, jnp.int32)
-    return where if pool.subset is None else pool.subset[where]
+    return where if split.subset is None else split.subset[where]
 
 
-def beside_labels(arrange: Arrange, labels: int, label_seed: int) -> Arrange:
-    """What `arrange` gives, and B labelled images drawn with replacement.
+def beside_labels(collate: Collate, labels: int, label_seed: int) -> Collate:
+    """What `collate` gives, and B labelled images drawn with replacement.
 
     Their code goes through the labelled images in order instead, over and over.
     """
 
-    def both(pool: Pool, index: jax.Array, key: jax.Array) -> Batch:
+    def both(split: Split, index: jax.Array, key: jax.Array) -> Batch:
         own, which = jax.random.split(key)
-        known = labelled_images(pool, labels, label_seed)
+        known = labelled_images(split, labels, label_seed)
         rows = jax.random.randint(which, index.shape, 0, known.shape[0])
-        labelled = take(pool.data, known[rows])
-        return arrange(pool, index, own)._replace(labelled=labelled)
+        labelled = take(split.data, known[rows])
+        return collate(split, index, own)._replace(labelled=labelled)
 
     return both
 
@@ -104,7 +104,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
         return method._replace(
             nets=method.nets | learned,
             players=players,
-            arrange=beside_labels(method.arrange, settings.labels, settings.label_seed),
+            collate=beside_labels(method.collate, settings.labels, settings.label_seed),
         )
 
     return Recipe(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.dataset import Dataset
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.methods import METHODS
 from disentangle.methods.base import Method
 from disentangle.metrics.discretize import histogram_bins
@@ -138,8 +138,8 @@ def informed(codes: np.ndarray, labels: np.ndarray) -> bool:
 def images_per_step(method: Method, data: Dataset, batch_size: int) -> int:
     """Images in the batch of a step: those drawn, their partners, the labelled."""
     index = jnp.zeros((batch_size,), jnp.int32)
-    arrange = lambda index, key: method.arrange(Pool(data), index, key)
-    batch = jax.eval_shape(arrange, index, jax.random.key(0))
+    collate = lambda index, key: method.collate(Split(data), index, key)
+    batch = jax.eval_shape(collate, index, jax.random.key(0))
     count = batch.images.shape[0]
     if batch.labelled is not None:
         count += batch.labelled.images.shape[0]

@@ -65,12 +65,12 @@ def final_rows(run: Run, data: Dataset) -> Rows:
 
 def evaluated(run: Run, data: Dataset) -> Rows:
     """The same from the parameters: one pass over the test images."""
-    experiment, method, pool, test_index = prepare(run.config, data)
+    experiment, method, split, test_index = prepare(run.config, data)
     state = start(method, experiment)
     steps = jnp.full_like(state.step, run.step)
     state = state._replace(params=run.params, step=steps)
-    evaluate = compile_programs(experiment, method, pool, ()).evaluate
-    logs = jax.device_get(evaluate(state, pool, batched(test_index)))
+    evaluate = compile_programs(experiment, method, split, ()).evaluate
+    logs = jax.device_get(evaluate(state, split, batched(test_index)))
     return finite_rows(
         {
             member: {name: values[i] for name, values in logs.items()}

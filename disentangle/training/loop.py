@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.methods.activity import code_logs, collapsed, moments
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
@@ -66,20 +66,20 @@ def start(method: Method, experiment: Experiment) -> TrainState:
 
 
 def first_progress(
-    experiment: Experiment, method: Method, pool: Pool, observers: Sequence[Observer]
+    experiment: Experiment, method: Method, split: Split, observers: Sequence[Observer]
 ) -> Progress:
     """Where a run begins: fresh models, nothing logged, nothing observed."""
     step = make_step(method, experiment.optimizer, experiment.config["batch_size"])
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
     state = jax.jit(lambda: start(method, experiment))()
-    window = population.empty_window(step, state, hyperparameters, pool)
+    window = population.empty_window(step, state, hyperparameters, split)
     spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
     observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
     return Progress(state, window, observed)
 
 
 def compile_programs(
-    experiment: Experiment, method: Method, pool: Pool, observers: Sequence[Observer]
+    experiment: Experiment, method: Method, split: Split, observers: Sequence[Observer]
 ) -> Programs:
     """Jitted chunk, observers and evaluation for all members of an experiment."""
     batch_size = experiment.config["batch_size"]
@@ -87,28 +87,28 @@ def compile_programs(
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
 
     def observe(update):
-        def member(carry, state, hyperparameters, pool):
-            batch, _ = batch_of(method, pool, state, batch_size)
+        def member(carry, state, hyperparameters, split):
+            batch, _ = batch_of(method, split, state, batch_size)
             new = update(carry, state.params, hyperparameters.method, batch)
             return jax.tree.map(lambda a, b: jnp.where(state.alive, a, b), new, carry)
 
-        def all_members(carry, state, pool):
-            run = population.over_members(lambda c, s, t: member(c, s, t, pool))
+        def all_members(carry, state, split):
+            run = population.over_members(lambda c, s, t: member(c, s, t, split))
             return run(carry, state, hyperparameters)
 
         return jax.jit(all_members, donate_argnums=0)
 
-    def evaluate(state: TrainState, pool: Pool, index: jax.Array):
+    def evaluate(state: TrainState, split: Split, index: jax.Array):
         """Every member's losses, means over the batches `index` (batches, B), and
         which of its latents tell their images apart."""
 
         def member(state, hyperparameters):
             """The losses of one member, at its own step, with one key for all."""
-            tested = Pool(pool.data, index.reshape(-1))
+            tested = Split(split.data, index.reshape(-1))
 
             def part(index):
                 key = jax.random.key(0)
-                batch = method.arrange(tested, index, key)
+                batch = method.collate(tested, index, key)
                 losses = evaluate_losses(
                     method,
                     state.params,
@@ -127,7 +127,7 @@ def compile_programs(
 
     jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
     return Programs(
-        chunk=lambda state, window, n: jitted(state, window, hyperparameters, pool, n),
+        chunk=lambda state, window, n: jitted(state, window, hyperparameters, split, n),
         observe={o.name: observe(o.update) for o in observers},
         evaluate=jax.jit(evaluate),
     )
@@ -136,7 +136,7 @@ def compile_programs(
 def run_loop(
     experiment: Experiment,
     method: Method,
-    pool: Pool,
+    split: Split,
     test_index: np.ndarray,
     *,
     observers: Sequence[Observer] = (),
@@ -151,9 +151,9 @@ def run_loop(
     holds less than what was logged. Ctrl-C and the signals of a cluster end it
     between two chunks, with a checkpoint of that step.
     """
-    programs = compile_programs(experiment, method, pool, observers)
+    programs = compile_programs(experiment, method, split, observers)
     with waiting("prepare the networks", shown=progress):
-        now, step = first_progress(experiment, method, pool, observers), 0
+        now, step = first_progress(experiment, method, split, observers), 0
         restored = checkpoints.restore(now, mend=True) if checkpoints else None
     if restored:
         step, now = restored
@@ -171,7 +171,7 @@ def run_loop(
             for observer in observers:
                 if step % observer.every == 0:
                     seen = programs.observe[observer.name](
-                        now.observed[observer.name], now.state, pool
+                        now.observed[observer.name], now.state, split
                     )
                     now = now._replace(observed=now.observed | {observer.name: seen})
             n = bar.clip(_until_due(step, config["steps"], periods))
@@ -187,7 +187,7 @@ def run_loop(
                 now = write_window(now, experiment, writers, step, bar)
             if config["eval_every"] and (step % config["eval_every"] == 0 or last):
                 batches = batched(test_index)
-                logs = jax.device_get(programs.evaluate(now.state, pool, batches))
+                logs = jax.device_get(programs.evaluate(now.state, split, batches))
                 write_rows(writers, experiment, step, "test", logs)
                 if last:
                     report_collapsed(experiment, alive, logs, batches.size)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.methods.base import Logs
 from disentangle.training.state import TrainHyperparameters, TrainState
 from disentangle.training.step import Step
@@ -36,7 +36,7 @@ def over_members(function: Callable) -> Callable:
 
 
 def make_chunk(step: Step) -> Callable:
-    """`chunk(state, window, hyperparameters, pool, n)`: n steps of every member.
+    """`chunk(state, window, hyperparameters, split, n)`: n steps of every member.
 
     n is traced, so that any number of steps is the same program and a run cut
     into other chunks (by a kill, by the logging) has the same bits.
@@ -46,7 +46,7 @@ def make_chunk(step: Step) -> Callable:
         state: TrainState,
         window: Window,
         hyperparameters: TrainHyperparameters,
-        pool: Pool,
+        split: Split,
         n: jax.Array,
     ) -> tuple[TrainState, Window]:
         """n steps of every member; their logs are added to the window."""
@@ -54,7 +54,7 @@ def make_chunk(step: Step) -> Callable:
         def member(state, window, hyperparameters):
             def body(_, carry):
                 state, window = carry
-                state, logs = step(state, hyperparameters, pool)
+                state, logs = step(state, hyperparameters, split)
                 total = jax.tree.map(jnp.add, window.total, logs)
                 return state, Window(total, window.steps + 1.0)
 
@@ -66,12 +66,12 @@ def make_chunk(step: Step) -> Callable:
 
 
 def empty_window(
-    step: Step, state: TrainState, hyperparameters: TrainHyperparameters, pool: Pool
+    step: Step, state: TrainState, hyperparameters: TrainHyperparameters, split: Split
 ) -> Window:
     """Zeros of the shapes that `step` logs, for every member."""
     one = lambda tree: jax.tree.map(lambda x: x[0], tree)
     shapes = jax.eval_shape(
-        lambda s, t, p: step(s, t, p)[1], one(state), one(hyperparameters), pool
+        lambda s, t, p: step(s, t, p)[1], one(state), one(hyperparameters), split
     )
     members = state.step.shape[0]
     total = jax.tree.map(lambda s: jnp.zeros((members, *s.shape), s.dtype), shapes)

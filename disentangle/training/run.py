@@ -11,7 +11,7 @@ import numpy as np
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
-from disentangle.data.samplers import Pool, split
+from disentangle.data.samplers import Split, split_data
 from disentangle.errors import UserError, unknown
 from disentangle.files import place, read_json
 from disentangle.methods.base import Method, init
@@ -113,8 +113,8 @@ def _refuse_swapped(method: Any, data: Any) -> None:
 
 
 @float32()
-def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Pool, np.ndarray]:
-    """The checked experiment of a config, its method, training pool and test index.
+def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.ndarray]:
+    """The checked experiment of a config, its method, training split and test index.
 
     Raises:
       UserError: the config is wrong, or does not go with the data set, its pictures'
@@ -135,18 +135,18 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Pool, np.nd
             "with its learning rate among the method's fields"
         )
     left = data.space.size - section["train_size"]
-    pool, test_index = split(
+    split, test_index = split_data(
         data,
         section["train_size"] or None,
         max(1, min(section["test_size"], left)),
         seed=section["split_seed"],
     )
     batch_size = experiment.config["batch_size"]
-    if batch_size > pool.size:
+    if batch_size > split.size:
         raise UserError(
-            f"batch_size={batch_size} is larger than the {pool.size} training images"
+            f"batch_size={batch_size} is larger than the {split.size} training images"
         )
-    return experiment, method, pool, test_index
+    return experiment, method, split, test_index
 
 
 @float32()
@@ -177,14 +177,14 @@ def fit(
       UserError: wrong config, or a workdir that is a file, in use, another run's, or
         of a run on other data.
     """
-    experiment, method, pool, test_index = prepare(config, data)
+    experiment, method, split, test_index = prepare(config, data)
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
     watching = observers(method)
     seen = view(data)
     if workdir is None:
         final = run_loop(
-            experiment, method, pool, test_index, observers=watching, progress=progress
+            experiment, method, split, test_index, observers=watching, progress=progress
         )
         return _run(experiment, method, final.state, final.observed, seen, None)
     with owned(place(workdir, "workdir")) as folder:
@@ -204,7 +204,7 @@ def fit(
         final = run_loop(
             experiment,
             method,
-            pool,
+            split,
             test_index,
             observers=watching,
             checkpoints=Checkpoints(folder / "checkpoints"),

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from disentangle.data.samplers import Batch, Pool, draw
+from disentangle.data.samplers import Batch, Split, draw
 from disentangle.methods.base import Logs, Method, named_logs
 from disentangle.training.state import (
     Optimizer,
@@ -15,11 +15,11 @@ from disentangle.training.state import (
     transformation,
 )
 
-Step = Callable[[TrainState, TrainHyperparameters, Pool], tuple[TrainState, Logs]]
+Step = Callable[[TrainState, TrainHyperparameters, Split], tuple[TrainState, Logs]]
 
 
 def batch_of(
-    method: Method, pool: Pool, state: TrainState, batch_size: int
+    method: Method, split: Split, state: TrainState, batch_size: int
 ) -> tuple[Batch, jax.Array]:
     """The batch of `state.step`, and the key left for the losses' noise.
 
@@ -27,8 +27,8 @@ def batch_of(
     replay see the same batch.
     """
     drawn, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
-    index = draw(pool, drawn, batch_size)
-    return method.arrange(pool, index, jax.random.fold_in(drawn, 1)), noise
+    index = draw(split, drawn, batch_size)
+    return method.collate(split, index, jax.random.fold_in(drawn, 1)), noise
 
 
 def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
@@ -40,10 +40,10 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
     """
 
     def step(
-        state: TrainState, hyperparameters: TrainHyperparameters, pool: Pool
+        state: TrainState, hyperparameters: TrainHyperparameters, split: Split
     ) -> tuple[TrainState, Logs]:
-        """(state, hyperparameters, pool) -> (next state, logs)."""
-        batch, noise = batch_of(method, pool, state, batch_size)
+        """(state, hyperparameters, split) -> (next state, logs)."""
+        batch, noise = batch_of(method, split, state, batch_size)
         keys = jax.random.split(noise, len(method.players))
         new = state
         logs: Logs = {}

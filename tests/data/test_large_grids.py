@@ -8,7 +8,7 @@ import pytest
 
 from disentangle.data import samplers
 from disentangle.data.dataset import Dataset
-from disentangle.data.samplers import shuffled, split
+from disentangle.data.samplers import shuffled, split_data
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 
@@ -54,7 +54,7 @@ def test_what_the_device_cannot_number_is_refused():
         lambda: space.index(jnp.zeros((1, 10), jnp.int32)),
         lambda: space.factors(jnp.zeros((1,), jnp.int32)),
         lambda: dataset(space).images(np.array([0])),
-        lambda: split(dataset(space), 10, 10),
+        lambda: split_data(dataset(space), 10, 10),
     ):
         with pytest.raises(UserError, match="10,000,000,000 pictures is too large"):
             ask()
@@ -65,8 +65,8 @@ def test_what_the_device_cannot_number_is_refused():
 @pytest.mark.parametrize("train", [1, 37, 90])
 def test_a_split_of_todays_sizes_is_the_one_it_was(toy, train):
     order = np.random.default_rng(5).permutation(96)
-    pool, tested = split(toy, train, 6, seed=5)
-    assert np.array_equal(pool.subset, order[:train])
+    split, tested = split_data(toy, train, 6, seed=5)
+    assert np.array_equal(split.subset, order[:train])
     assert np.array_equal(tested, np.sort(order[-6:]))
 
 
@@ -94,12 +94,12 @@ def test_a_split_of_a_huge_grid_takes_what_it_asks_for():
 
     data = dataset(grid(1000, 1000, 2000))
     tracemalloc.start()
-    pool, tested = split(data, 1000, 500, seed=3)
-    larger, same = split(data, 3000, 500, seed=3)
+    split, tested = split_data(data, 1000, 500, seed=3)
+    larger, same = split_data(data, 3000, 500, seed=3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4e6  # the whole permutation would be 16 GB
-    assert np.array_equal(larger.subset[:1000], pool.subset)
+    assert np.array_equal(larger.subset[:1000], split.subset)
     assert np.array_equal(same, tested)
     assert not set(np.asarray(larger.subset).tolist()) & set(tested.tolist())
     assert tested.max() > 2**30 > 2e9 / 2 > tested.min() >= 0

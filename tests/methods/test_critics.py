@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from disentangle.data.samplers import Batch, Pool
+from disentangle.data.samplers import Batch, Split
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base
 from disentangle.methods.density_ratio import (
@@ -44,7 +44,7 @@ def started(method, experiment, hyperparameters):
 
 def batch_of(method, toy, count=16):
     index = jnp.arange(0, 5 * count, 5, dtype=jnp.int32)
-    return method.arrange(Pool(toy), index, jax.random.key(2))
+    return method.collate(Split(toy), index, jax.random.key(2))
 
 
 def test_permuting_keeps_every_marginal_and_no_dependence():
@@ -128,7 +128,7 @@ def test_a_player_changes_only_its_own_networks(toy):
         alone = method._replace(players={player: method.players[player]})
         before = jax.jit(lambda m=alone: started(m, experiment, hyperparameters))()
         step = jax.jit(make_step(alone, experiment.optimizer, 16))
-        after, _ = step(before, hyperparameters, Pool(toy))
+        after, _ = step(before, hyperparameters, Split(toy))
         for net in method.nets:
             pairs = zip(
                 jax.tree.leaves(before.params[net]),
@@ -161,7 +161,7 @@ def test_a_step_computes_no_gradient_that_nobody_uses(toy):
         )
         step = make_step(method, experiment.optimizer, rows)
         counted = flops(
-            lambda s, t, step=step: step(s, t, Pool(toy)), state, hyperparameters
+            lambda s, t, step=step: step(s, t, Split(toy)), state, hyperparameters
         )
         products = 2 * rows * (vae + adversary + passes * sum(encoder))
         optimizers = 16 * parameters  # Adam's elementwise arithmetic, about
@@ -218,7 +218,7 @@ def test_relevance_rests_until_its_start(toy):
     state, held = started(method, experiment, hyperparameters), []
     for _ in range(3):
         held.append(np.asarray(state.params["relevance"]["logits"]))
-        state, _ = step(state, hyperparameters, Pool(toy))
+        state, _ = step(state, hyperparameters, Split(toy))
     np.testing.assert_array_equal(held[1], held[0])
     np.testing.assert_array_equal(held[2], held[0])
     moved = np.asarray(state.params["relevance"]["logits"]) - held[0]

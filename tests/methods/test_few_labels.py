@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from disentangle.data.samplers import Pool, alone, draw
+from disentangle.data.samplers import Split, alone, draw
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base, beta_vae
 from disentangle.methods.semi_supervised import beside_labels, labelled_images
@@ -24,13 +24,13 @@ def built(toy, name="s2_beta_vae", **fields):
 
 def seen(toy, subset, labels, seed, steps=40):
     """The labelled pictures of some steps of 16 images."""
-    arrange = jax.jit(beside_labels(alone, labels, seed))
+    collate = jax.jit(beside_labels(alone, labels, seed))
     found = []
     for step in range(steps):
         drawn, other = jax.random.split(jax.random.key(step))
-        pool = Pool(toy, subset)
-        index = draw(pool, drawn, 16)
-        batch = arrange(pool, index, other)
+        split = Split(toy, subset)
+        index = draw(split, drawn, 16)
+        batch = collate(split, index, other)
         np.testing.assert_array_equal(batch.factors, toy.space.factors(index))
         assert batch.labelled is not None
         picture = np.asarray(toy.space.index(batch.labelled.factors))
@@ -53,11 +53,11 @@ def test_the_labelled_images_are_fixed_and_as_many_as_asked_for(toy):
     assert set(again) < set(seen(toy, None, labels=20, seed=3))
 
 
-def test_labels_come_from_the_pool_all_of_it_where_it_is_small(toy):
+def test_labels_come_from_the_split_all_of_it_where_it_is_small(toy):
     subset = jnp.asarray([4, 40, 41, 77, 90], jnp.int32)
     assert set(seen(toy, subset, labels=1000, seed=0, steps=10)) == {4, 40, 41, 77, 90}
     assert set(seen(toy, subset, labels=2, seed=0, steps=10)) < {4, 40, 41, 77, 90}
-    assert labelled_images(Pool(toy), 7, 0).shape == (7,)
+    assert labelled_images(Split(toy), 7, 0).shape == (7,)
 
 
 def test_the_unsupervised_part_reads_no_label(toy):
@@ -65,7 +65,7 @@ def test_the_unsupervised_part_reads_no_label(toy):
     experiment, method = built(toy)
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
-    batch = method.arrange(Pool(toy), index, jax.random.key(1))
+    batch = method.collate(Split(toy), index, jax.random.key(1))
     hyper = jax.tree.map(lambda x: x[0], experiment.hyperparameters.method)
     loss = method.players["vae"].loss
     value, logs = loss(params, hyper, batch, key=jax.random.key(2), step=0)
@@ -82,7 +82,7 @@ def test_the_unsupervised_part_reads_no_label(toy):
 def test_the_supervised_encoder_learns_from_labels_alone(toy):
     experiment, method = built(toy, "supervised_vae")
     params = base.init(method, key=jax.random.key(0))
-    batch = method.arrange(Pool(toy), jnp.arange(8), jax.random.key(1))
+    batch = method.collate(Split(toy), jnp.arange(8), jax.random.key(1))
 
     def gradient(gamma_sup):
         hyper = experiment.hyperparameters.method._replace(

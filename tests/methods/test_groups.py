@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from disentangle.data.samplers import Pool, draw, halves
+from disentangle.data.samplers import Split, draw, halves
 from disentangle.errors import UserError
 from disentangle.methods.adaptive_vae import shared_latents
 from disentangle.methods.group_posterior import AVERAGES, share
@@ -14,11 +14,11 @@ from disentangle.methods.pairs import groups, pairs
 N = 4000
 
 
-def drawn(toy, arrange, subset=None, rows=N):
+def drawn(toy, collate, subset=None, rows=N):
     """The factors of a batch, (images for each one drawn, rows, F)."""
-    pool = Pool(toy, subset)
-    index = draw(pool, jax.random.key(0), rows)
-    batch = jax.jit(arrange)(pool, index, jax.random.key(1))
+    split = Split(toy, subset)
+    index = draw(split, jax.random.key(0), rows)
+    batch = jax.jit(collate)(split, index, jax.random.key(1))
     np.testing.assert_array_equal(batch.factors[:rows], toy.space.factors(index))
     return np.asarray(batch.factors).reshape(-1, rows, 4), batch
 
@@ -58,8 +58,8 @@ def test_a_random_number_of_factors(toy, changed, share_of_one):
 
 def test_partners_come_from_the_whole_grid_and_pictures_are_their_factors(toy):
     subset = jnp.asarray([5, 17, 80], jnp.int32)
-    arrange = pairs(toy.space, 1, distinct=True)
-    (_, second), batch = drawn(toy, arrange, subset, rows=300)
+    collate = pairs(toy.space, 1, distinct=True)
+    (_, second), batch = drawn(toy, collate, subset, rows=300)
     partners = toy.space.index(second)
     assert len(set(partners.tolist())) > 10  # 3 x 9 single changes
     _, other = halves(batch)

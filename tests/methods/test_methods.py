@@ -9,7 +9,7 @@ import pytest
 from equations import EQUATIONS
 from equations.reference import Inputs
 
-from disentangle.data.samplers import Pool, take
+from disentangle.data.samplers import Split, take
 from disentangle.methods import METHODS, base
 from disentangle.methods.activity import is_active
 from disentangle.training import population
@@ -63,7 +63,7 @@ def test_every_loss_is_the_published_equation(toy, name, i):
     if "encoder" in params:
         params["encoder"] = jax.tree.map(lambda x: x * 1.3, params["encoder"])
     index = jnp.arange(0, 96, 9, dtype=jnp.int32)
-    batch = method.arrange(Pool(toy), index, jax.random.key(4))
+    batch = method.collate(Split(toy), index, jax.random.key(4))
     hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method)
     key = jax.random.key(5)
     expected = case.expected(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base
 from disentangle.training.config import default_config, paper_config, read_experiment
@@ -35,7 +35,7 @@ def learner(name, toy):
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
-    batch = method.arrange(Pool(toy), index, jax.random.key(1))
+    batch = method.collate(Split(toy), index, jax.random.key(1))
     (player,) = (p for p in method.players.values() if "encoder" in p.moves)
 
     def loss(hyper, step):

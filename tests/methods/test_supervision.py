@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.methods import METHODS, base
 from disentangle.methods.base import SUPERVISION
 from disentangle.training.config import default_config, read_experiment
@@ -30,7 +30,7 @@ def built(name, toy):
 
 def batch_of(method, toy):
     index = jnp.arange(0, 96, 2, dtype=jnp.int32)
-    return method.arrange(Pool(toy), index, jax.random.key(1)), len(index)
+    return method.collate(Split(toy), index, jax.random.key(1)), len(index)
 
 
 def runs(method, hyper, batch):

@@ -6,7 +6,7 @@ import pytest
 
 import disentangle as dt
 from disentangle.affinity import probe
-from disentangle.data.samplers import Pool
+from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.study.affinity import affinities, observe_affinity
 from disentangle.training.config import default_config, read_experiment
@@ -41,7 +41,7 @@ def test_task_gradients_sum_to_the_training_gradient(toy):
     experiment = read_experiment(config())
     key = jax.random.key(0)
     state = type("State", (), {"key": key, "step": 3})
-    batch, _ = batch_of(method, Pool(toy), state, 8)
+    batch, _ = batch_of(method, Split(toy), state, 8)
     hyper = jax.tree.map(lambda x: x[0], experiment.hyperparameters.method)
 
     def loss(shared):
@@ -83,10 +83,10 @@ def by_hand(toy, run, step):
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     from disentangle.training.loop import first_progress
 
-    first = first_progress(experiment, method, Pool(toy), ()).state
+    first = first_progress(experiment, method, Split(toy), ()).state
     state = jax.tree.map(lambda x: x[0], first)._replace(step=np.int32(step))
     params = run.member(0) if run else state.params
-    batch, _ = batch_of(method, Pool(toy), state, 8)
+    batch, _ = batch_of(method, Split(toy), state, 8)
     losses = lambda shared: method.tasks.losses(params | {"encoder": shared}, batch)
     before = np.float64(losses(params["encoder"]))
     rows = []
