@@ -81,7 +81,7 @@ def encoder(run: Run, data: Dataset) -> Encode:
 
     @jax.jit
     def encode(index: jax.Array) -> jax.Array:
-        images = data.images(index).astype(jnp.float32) / jnp.float32(data.peak)
+        images = data.images(index).astype(jnp.float32) / jnp.float32(data.max_value)
         return run.method.represent(params, images)
 
     return lambda index: np.asarray(encode(jnp.asarray(index, jnp.int32)))

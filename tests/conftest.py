@@ -101,6 +101,6 @@ def toy() -> Dataset:
         name="toy",
         space=TOY_SPACE,
         shape=(64, 64, 1),
-        peak=1,
+        max_value=1,
         draw=draw_rows,
     )

@@ -26,7 +26,7 @@ from disentangle.study import impossibility
 from disentangle.study.clock import Clock
 from disentangle.study.scores import held_scores
 from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.view import read_view
+from disentangle.training.data_spec import read_spec
 from disentangle.training.writers import JsonlWriter, read_metrics
 
 sys.path.insert(0, str(Path(__file__).parent / "report"))
@@ -213,7 +213,7 @@ DOORS = {
     "panels.npz": files.panels,
     "plane.npz": files.plane,
     "multitask/config.json": lambda folder: files.task_names(folder / "multitask"),
-    "vae/data.json": lambda folder: read_view(folder / "vae/data.json"),
+    "vae/data.json": lambda folder: read_spec(folder / "vae/data.json"),
     "vae/metrics.jsonl": lambda folder: (files.metrics(folder / "vae"), resume(folder)),
     "vae/metrics.sum.json": resume,
     "table.npy": read_the_table,

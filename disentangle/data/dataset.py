@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["arrays"],
-    meta_fields=["name", "space", "shape", "peak", "draw"],
+    meta_fields=["name", "space", "shape", "max_value", "draw"],
 )
 @dataclass(frozen=True, repr=False)
 class Dataset:
@@ -35,21 +35,21 @@ class Dataset:
       name: name in `disentangle.data.DATASETS`.
       space: the factors; picture i has factors `space.factors(i)`.
       shape: (H, W, C) of one picture.
-      peak: largest pixel value, 1 for dSprites and 255 for Shapes3D.
+      max_value: largest pixel value, 1 for dSprites and 255 for Shapes3D.
       draw: (arrays, (...,) int32 in range) -> (..., H, W, C) uint8, pure; a
         module-level function, so that equal data sets share one compiled program.
 
     Raises:
       UserError: fields of another type or out of range; for a table of pictures (draw
         is `draw_rows`) also another shape or type than the fields say, or a pixel
-        above `peak`.
+        above `max_value`.
     """
 
     arrays: Any
     name: str
     space: FactorSpace
     shape: tuple[int, int, int]
-    peak: int
+    max_value: int
     draw: Callable[[Any, jax.Array], jax.Array]
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Dataset:
         return identity.digest(self)
 
     def images(self, index: Any) -> jax.Array:
-        """(...,) int picture index -> (..., H, W, C) uint8 in [0, peak].
+        """(...,) int picture index -> (..., H, W, C) uint8 in [0, max_value].
 
         Works under `jit` and `vmap`. A NumPy index out of range raises UserError; a
         JAX one is clipped into the range. A grid of more than 2^31 - 1 pictures, which
@@ -82,10 +82,10 @@ class Dataset:
 def check(data: Dataset) -> None:
     """Raises UserError where the fields of a data set do not go together.
 
-    The pixels of a stored table are looked at where `peak` is below 255; while JAX
+    The pixels of a stored table are looked at where `max_value` is below 255; while JAX
     traces, and where pictures are drawn otherwise, there are none to look at.
     """
-    shape, peak = data.shape, data.peak
+    shape, max_value = data.shape, data.max_value
     if not isinstance(data.name, str):
         raise UserError(f"data set name {data.name!r} must be a string")
     if (
@@ -94,8 +94,12 @@ def check(data: Dataset) -> None:
         or not all(isinstance(n, int) and n > 0 for n in shape)
     ):
         raise UserError(f"picture shape {shape!r} must be (height, width, channels)")
-    if isinstance(peak, bool) or not isinstance(peak, int) or not 1 <= peak <= 255:
-        raise UserError(f"peak={peak!r} must be a whole number in 1 .. 255")
+    if (
+        isinstance(max_value, bool)
+        or not isinstance(max_value, int)
+        or not 1 <= max_value <= 255
+    ):
+        raise UserError(f"max_value={max_value!r} must be a whole number in 1 .. 255")
     if not isinstance(data.space, FactorSpace):
         raise UserError(f"space={data.space!r} must be a FactorSpace")
     if not callable(data.draw):
@@ -110,10 +114,10 @@ def check(data: Dataset) -> None:
             f"the pictures of {data.name} are {table.dtype} {table.shape}, not uint8 "
             f"{(data.space.size, *shape)}"
         )
-    if peak < 255 and (largest := int(table.max())) > peak:
+    if max_value < 255 and (largest := int(table.max())) > max_value:
         raise UserError(
             f"the pictures of {data.name} have pixels up to {largest}, above "
-            f"peak={peak}"
+            f"max_value={max_value}"
         )
 
 

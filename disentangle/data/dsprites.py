@@ -52,7 +52,7 @@ def dataset(packed: np.ndarray, space: FactorSpace = SPACE) -> Dataset:
         name="dsprites",
         space=space,
         shape=(64, 64, 1),
-        peak=1,
+        max_value=1,
         draw=draw_bits,
     )
 

@@ -45,14 +45,14 @@ class Split(NamedTuple):
 Collate = Callable[[Split, jax.Array, jax.Array], Batch]
 
 
-def scaled(images: jax.Array, peak: int) -> jax.Array:
-    """uint8 (..., H, W, C) in {0..peak} to float32 in [0, 1]."""
-    return images.astype(jnp.float32) / jnp.float32(peak)
+def scaled(images: jax.Array, max_value: int) -> jax.Array:
+    """uint8 (..., H, W, C) in {0..max_value} to float32 in [0, 1]."""
+    return images.astype(jnp.float32) / jnp.float32(max_value)
 
 
 def take(data: Dataset, index: jax.Array) -> Batch:
     """The batch of the images `index` (B,)."""
-    images = scaled(data.images(index), data.peak)
+    images = scaled(data.images(index), data.max_value)
     return Batch(images, data.space.factors(index).astype(jnp.int32))
 
 

@@ -67,7 +67,7 @@ def dataset(maps: np.ndarray) -> Dataset:
         name="shapes3d",
         space=SPACE,
         shape=(64, 64, 3),
-        peak=255,
+        max_value=255,
         draw=compose,
     )
 
@@ -103,7 +103,7 @@ def table(pictures: files.Pictures, space: FactorSpace = SPACE) -> Dataset:
         name="shapes3d",
         space=space,
         shape=(64, 64, 3),
-        peak=255,
+        max_value=255,
         draw=draw_rows,
     )
 

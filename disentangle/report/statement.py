@@ -187,8 +187,8 @@ def _data_sentence(workdir: Path, config: Mapping[str, Any]) -> str:
     """The data set, its factors and the label budget."""
     name = _get(config, "data", "name", missing="unnamed")
     for folder in ("multitask", "."):
-        view = files.json_or_nothing(workdir / folder / "data.json")
-        items = _get(view, "space", "items", missing=[])
+        spec = files.json_or_nothing(workdir / folder / "data.json")
+        items = _get(spec, "space", "items", missing=[])
         items = [item for item in items if {"name", "size"} <= set(item)]
         if items:
             break

@@ -1,6 +1,5 @@
 """Pictures a model is judged by: reconstructions, traversals, the latent plane."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.study.evaluate import load_data, posterior_table, sample_index
+from disentangle.training.data_spec import write_spec
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 from disentangle.training.workdir import owned, settle_config
@@ -107,7 +107,7 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     for row, latent in enumerate(order):
         moved[row, :, latent] = centre[latent] + unit[latent] * VALUES
     flat = moved.reshape(-1, codes.shape[1])
-    frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.view.shape)
+    frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.spec.shape)
     arrays = {
         "images": np.asarray(batch.images),
         "reconstructions": run.decode(codes)[0],
@@ -146,7 +146,7 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
     low, high = np.quantile(codes, (0.01, 0.99), axis=0)
     x, y = np.linspace(low, high, SIDE).T
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    pictures = run.decode(grid)[0].reshape(SIDE, SIDE, *run.view.shape)
+    pictures = run.decode(grid)[0].reshape(SIDE, SIDE, *run.spec.shape)
     return {
         "plane_codes": codes[:POINTS],
         "plane_labels": data.space.factors(found.images[:POINTS]),
@@ -229,7 +229,7 @@ def page_folder(run: Run, source: Path, out: Path | None) -> Path:
     config = {name: run.config[name] for name in ("data", "method")}
     with owned(out) as folder:
         settle_config(folder, config | {"weights": str(source.absolute())})
-        write_json(folder / "data.json", dataclasses.asdict(run.view))
+        write_spec(folder / "data.json", run.spec)
     return folder
 
 

@@ -134,7 +134,7 @@ def trained(run: Run, data: Dataset, index: np.ndarray) -> Trained:
     means, logvars = posterior_table(run, data, index)
     assert logvars is not None
     some = jnp.asarray(index[:LIKELIHOOD_ROWS], jnp.int32)
-    pictures = np.asarray(data.images(some), np.float64) / data.peak
+    pictures = np.asarray(data.images(some), np.float64) / data.max_value
     return Trained(
         run, pictures, means[0].astype(np.float64), logvars[0].astype(np.float64)
     )

@@ -11,37 +11,37 @@ import numpy as np
 from disentangle.data.samplers import scaled
 from disentangle.errors import UserError
 from disentangle.methods.base import Params
+from disentangle.training.data_spec import DataSpec
 from disentangle.training.population import over_members
-from disentangle.training.view import View
 
 BATCH = 250  # images encoded at a time
 DECODE_BATCH = 1000  # codes decoded at a time
 ROUNDING = 1e-5  # a float picture may leave [0, 1] by this much
 
 
-def checked_images(images: Any, view: View) -> Any:
-    """`images` as a NumPy or JAX array that a run on `view` can take; not copied.
+def checked_images(images: Any, spec: DataSpec) -> Any:
+    """`images` as a NumPy or JAX array that a run on `spec` can take; not copied.
 
     Raises:
       UserError: not (B, H, W, C) of the run's pictures, masked, neither uint8 in
-        0..peak nor float in [0, 1], or not finite.
+        0..max_value nor float in [0, 1], or not finite.
     """
     images = array_of(images, "images")
-    if images.ndim != 4 or images.shape[1:] != view.shape:
+    if images.ndim != 4 or images.shape[1:] != spec.shape:
         raise UserError(
             f"images have shape {images.shape}, the run takes (B, "
-            f"{', '.join(map(str, view.shape))})"
+            f"{', '.join(map(str, spec.shape))})"
         )
     is_raw = images.dtype == np.uint8
-    takes = f"the run takes uint8 in 0..{view.peak} or float in [0, 1]"
+    takes = f"the run takes uint8 in 0..{spec.max_value} or float in [0, 1]"
     if not is_raw and not jnp.issubdtype(images.dtype, np.floating):
         raise UserError(f"images are {images.dtype}, {takes}")
-    if images.shape[0] == 0 or (is_raw and view.peak == 255):
+    if images.shape[0] == 0 or (is_raw and spec.max_value == 255):
         return images
     low, high = _range(images)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise UserError(f"images have pixels that are NaN or infinite, {takes}")
-    most, slack = (view.peak, 0) if is_raw else (1, ROUNDING)
+    most, slack = (spec.max_value, 0) if is_raw else (1, ROUNDING)
     if low < -slack or high > most + slack:
         value = high if high > most + slack else low
         raise UserError(f"images have pixels of {value:g} ({images.dtype}), {takes}")
@@ -106,15 +106,15 @@ def _device_range(array: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jnp.isfinite(array).all(), array.min(), array.max()
 
 
-def batched(function: Callable, params: Params, inputs: Any, peak: int) -> Any:
+def batched(function: Callable, params: Params, inputs: Any, max_value: int) -> Any:
     """function(params, inputs) of every member, `BATCH` rows at a time.
 
     Args:
       function: of one member; (params, (b, ...) float32) -> arrays (b, ...).
       params: leading axis P.
-      inputs: (B, ...), the same for all members; uint8 images in 0..peak are scaled.
+      inputs: (B, ...), the same for all members; uint8 images are scaled.
         Only a batch at a time is copied.
-      peak: see `inputs`.
+      max_value: of uint8 images, which becomes 1.
 
     Returns:
       The function's arrays, (P, B, ...), on the host.
@@ -122,7 +122,7 @@ def batched(function: Callable, params: Params, inputs: Any, peak: int) -> Any:
     count = inputs.shape[0]
     size = max(1, min(BATCH, count))
     part = jax.ShapeDtypeStruct((1, size, *inputs.shape[1:]), _kept(inputs.dtype))
-    shapes = jax.eval_shape(_each_batch, function, peak, params, part)
+    shapes = jax.eval_shape(_each_batch, function, max_value, params, part)
     new = lambda s: np.empty((s.shape[0], count, *s.shape[3:]), s.dtype)
     found = jax.tree.map(new, shapes)
     for start in range(0, count, size):
@@ -131,7 +131,7 @@ def batched(function: Callable, params: Params, inputs: Any, peak: int) -> Any:
         if rows.shape[0] < size:
             padding = rows[:1].repeat(size - rows.shape[0], 0)
             rows = jnp.concatenate([rows, padding])
-        got = _each_batch(function, peak, params, rows[None])
+        got = _each_batch(function, max_value, params, rows[None])
         for held, values in zip(
             jax.tree.leaves(found), jax.tree.leaves(got), strict=True
         ):
@@ -145,12 +145,14 @@ def _kept(dtype: Any) -> Any:
 
 # Compiled once for a method's function and a shape, not once a call.
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _each_batch(function: Callable, peak: int, params: Params, parts: jax.Array) -> Any:
+def _each_batch(
+    function: Callable, max_value: int, params: Params, parts: jax.Array
+) -> Any:
     """function(params, images) of every member (P) and batch of `parts`."""
 
     def part(params, x):
         is_raw = x.dtype == jnp.uint8
-        return function(params, scaled(x, peak) if is_raw else x)
+        return function(params, scaled(x, max_value) if is_raw else x)
 
     def one(params):
         return jax.lax.map(lambda x: part(params, x), parts)

@@ -51,10 +51,10 @@ def check_pictures(data: Dataset) -> None:
             f"{pictures.shape[1:]}, not uint8 of {data.shape}"
         )
     largest = int(pictures.max())
-    if largest > data.peak:
+    if largest > data.max_value:
         raise UserError(
             f"data set {data.name!r} draws pixels of {largest}, above its "
-            f"peak={data.peak}"
+            f"max_value={data.max_value}"
         )
 
 

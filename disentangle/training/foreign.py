@@ -12,12 +12,12 @@ from disentangle.files import read_arrays, reading
 from disentangle.methods.base import Method, Params
 from disentangle.nn.torch_weights import from_disvae
 from disentangle.training.config import Experiment, default_config, read_experiment
-from disentangle.training.view import View
+from disentangle.training.data_spec import DataSpec
 
 MOST_BYTES = 2**28
 
 
-def read_disvae(path: Path) -> tuple[Experiment, Method, Params, View]:
+def read_disvae(path: Path) -> tuple[Experiment, Method, Params, DataSpec]:
     """A dSprites VAE of YannDubs/disentangling-vae, its arrays in one .npz.
 
     Args:
@@ -49,8 +49,8 @@ def read_disvae(path: Path) -> tuple[Experiment, Method, Params, View]:
     config["method"] |= {"encoder": "burgess", "decoder": "burgess"}
     config["method"]["latents"] = latents
     experiment = read_experiment(config)
-    view = View("dsprites", DATASETS["dsprites"].space, (64, 64, 1), peak=1)
-    method = experiment.recipe.build(experiment.settings, view.space, view.shape)
+    spec = DataSpec("dsprites", DATASETS["dsprites"].space, (64, 64, 1), max_value=1)
+    method = experiment.recipe.build(experiment.settings, spec.space, spec.shape)
     params = {"encoder": encoder, "decoder": decoder}
     params = jax.tree.map(lambda x: jnp.asarray(x)[None], params)
-    return experiment, method, params, view
+    return experiment, method, params, spec

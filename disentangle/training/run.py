@@ -23,20 +23,20 @@ from disentangle.training.config import (
     method_defaults,
     read_experiment,
 )
+from disentangle.training.data_spec import (
+    FILE,
+    DataSpec,
+    data_spec,
+    differences,
+    keep_spec,
+    read_spec,
+    refuse_other_data,
+)
 from disentangle.training.fits import check_fit
 from disentangle.training.foreign import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.state import TrainState
 from disentangle.training.trained import Run
-from disentangle.training.view import (
-    FILE,
-    View,
-    differences,
-    keep_view,
-    read_view,
-    refuse_other_data,
-    view,
-)
 from disentangle.training.workdir import owned, settle_config
 from disentangle.training.writers import (
     FinalWriter,
@@ -181,16 +181,16 @@ def fit(
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
     watching = observers(method)
-    seen = view(data)
+    spec = data_spec(data)
     if workdir is None:
         final = run_loop(
             experiment, method, split, test_index, observers=watching, progress=progress
         )
-        return _run(experiment, method, final.state, final.observed, seen, None)
+        return _run(experiment, method, final.state, final.observed, spec, None)
     with owned(place(workdir, "workdir")) as folder:
-        refuse_other_data(folder, seen)
+        refuse_other_data(folder, spec)
         settle_config(folder, experiment.config, older.policy(experiment.config))
-        keep_view(folder, seen)
+        keep_spec(folder, spec)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
 
@@ -211,7 +211,7 @@ def fit(
             open_writers=open_writers,
             progress=progress,
         )
-    return _run(experiment, method, final.state, final.observed, seen, folder)
+    return _run(experiment, method, final.state, final.observed, spec, folder)
 
 
 @float32()
@@ -226,7 +226,7 @@ def load_run(path: str | Path) -> Run:
     """
     folder = place(path, "path of a run")
     if folder.suffix == ".npz" and not folder.is_dir():
-        experiment, method, params, seen = read_disvae(folder)
+        experiment, method, params, spec = read_disvae(folder)
         alive = np.ones(1, bool)
         return Run(
             experiment.config,
@@ -236,23 +236,23 @@ def load_run(path: str | Path) -> Run:
             params,
             alive,
             step=0,
-            view=seen,
+            spec=spec,
             observed={},
         )
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: it is not a folder")
     _refuse_a_job(folder)
-    seen = read_view(folder / FILE)
+    spec = read_spec(folder / FILE)
     try:
         experiment = read_experiment(older.completed(read_json(folder / "config.json")))
-        method = experiment.recipe.build(experiment.settings, seen.space, seen.shape)
+        method = experiment.recipe.build(experiment.settings, spec.space, spec.shape)
         like = jax.eval_shape(lambda: {"state": start(method, experiment)})
     except UserError as error:
         raise UserError(f"{folder} holds no run that can be read: {error}") from None
     restored = Checkpoints(folder / "checkpoints").restore(like, mend=False)
     if restored is None:
         raise UserError(f"{folder} has no checkpoint yet")
-    return _run(experiment, method, restored[1]["state"], {}, seen, folder)
+    return _run(experiment, method, restored[1]["state"], {}, spec, folder)
 
 
 def _refuse_a_job(folder: Path) -> None:
@@ -280,12 +280,12 @@ def compare_data(run: Run, data: Any) -> None:
     """Warns where a run was trained on other data; UserError where it cannot see it."""
     if not isinstance(data, Dataset):
         raise UserError(f"data is a {type(data).__name__}, not a data set from load")
-    if (data.shape, data.peak) != (run.view.shape, run.view.peak):
+    if (data.shape, data.max_value) != (run.spec.shape, run.spec.max_value):
         raise UserError(
-            f"the run takes pictures of {run.view.shape} with pixels 0..{run.view.peak}"
-            f", those of {data.name} are {data.shape} with 0..{data.peak}"
+            f"the run takes pictures of {run.spec.shape} with pixels "
+            f"0..{run.spec.max_value}, those of {data.name} are {data.shape} with 0..{data.max_value}"
         )
-    changes = "; ".join(differences(run.view, view(data)))
+    changes = "; ".join(differences(run.spec, data_spec(data)))
     if changes:
         warnings.warn(f"the run was trained on other data ({changes})", stacklevel=3)
 
@@ -295,7 +295,7 @@ def _run(
     method: Method,
     state: TrainState,
     observed: dict[str, Any],
-    seen: View,
+    spec: DataSpec,
     workdir: Path | None,
 ) -> Run:
     return Run(
@@ -306,7 +306,7 @@ def _run(
         params=state.params,
         alive=np.asarray(state.alive),
         step=int(np.max(np.asarray(state.step))),
-        view=seen,
+        spec=spec,
         observed=observed,
         workdir=workdir,
     )

@@ -11,7 +11,7 @@ from disentangle.data.precision import float32
 from disentangle.errors import UserError, shown
 from disentangle.methods.base import Method, Params
 from disentangle.training import encode
-from disentangle.training.view import View
+from disentangle.training.data_spec import DataSpec
 
 SHOWN = 3  # members that repr names
 
@@ -28,7 +28,7 @@ class Run:
       params: the pytree, a leading axis P on every leaf.
       alive: (P,) bool, False for a member that diverged.
       step: steps taken.
-      view: the data set's factors, image shape, pixel range and hash.
+      spec: the data set's factors, image shape, pixel range and hash.
       observed: what observers accumulated, by name, a leading axis P.
       workdir: where it lives on disk, if it does.
     """
@@ -40,7 +40,7 @@ class Run:
     params: Params
     alive: np.ndarray
     step: int
-    view: View
+    spec: DataSpec
     observed: dict[str, Any]
     workdir: Path | None = None
 
@@ -61,8 +61,8 @@ class Run:
         """Posterior means (or codes) of images.
 
         Args:
-          images: (B, H, W, C), uint8 in 0..peak as the data set gives them or float
-            in [0, 1]; B may be 0.
+          images: (B, H, W, C), uint8 in 0..max_value as the data set gives them or
+            float in [0, 1]; B may be 0.
 
         Returns:
           (P, B, D) float32.
@@ -70,7 +70,7 @@ class Run:
         Raises:
           UserError: images of another shape or type, or with pixels out of range.
         """
-        checked = encode.checked_images(images, self.view)
+        checked = encode.checked_images(images, self.spec)
         return self._batched(self.method.represent, checked)
 
     @float32()
@@ -84,7 +84,7 @@ class Run:
             raise UserError(
                 f"method {self.config['method']['name']!r} has no Gaussian posterior"
             )
-        checked = encode.checked_images(images, self.view)
+        checked = encode.checked_images(images, self.spec)
         return self._batched(self.method.posterior, checked)
 
     @float32()
@@ -98,7 +98,7 @@ class Run:
         if self.method.decode is None:
             raise UserError(f"method {self.config['method']['name']!r} has no decoder")
         members = len(self.members)
-        latents = encode.width(self.method.represent, self.params, self.view.shape)
+        latents = encode.width(self.method.represent, self.params, self.spec.shape)
         checked = encode.checked_codes(codes, members, latents)
         return encode.decoded(self.method.decode, self.params, checked, members)
 
@@ -117,7 +117,7 @@ class Run:
         return jax.tree.map(lambda x: x[index], self.params)
 
     def _batched(self, function: Any, images: Any) -> Any:
-        return encode.batched(function, self.params, images, self.view.peak)
+        return encode.batched(function, self.params, images, self.spec.max_value)
 
 
 def _short(text: str, most: int) -> str:

@@ -20,7 +20,7 @@ def test_what_every_data_set_promises(loaded):
     assert len(loaded) == loaded.space.size
     pictures = loaded.images(np.arange(0, len(loaded), len(loaded) // 50))
     assert pictures.shape[1:] == loaded.shape and pictures.dtype == jnp.uint8
-    assert int(pictures.max()) == loaded.peak and int(pictures.min()) == 0
+    assert int(pictures.max()) == loaded.max_value and int(pictures.min()) == 0
 
 
 def test_as_jit_argument_it_compiles_once_and_is_no_constant(loaded):

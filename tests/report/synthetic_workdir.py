@@ -226,8 +226,8 @@ def write_panels(path, size, channels, rng) -> None:
 
 
 def write_training(folder, supervised, vae, data, tasks, rows, rng) -> None:
-    view = {"name": "dsprites", "shape": [64, 64, 1], "peak": 1}
-    view["space"] = {"items": [{"name": k, "size": v} for k, v in FACTORS.items()]}
+    spec = {"name": "dsprites", "shape": [64, 64, 1], "peak": 1}
+    spec["space"] = {"items": [{"name": k, "size": v} for k, v in FACTORS.items()]}
     n = len(tasks)
     seeds = range(supervised["seeds"])
     masks = [[float(i == j) for i in range(n)] for j in range(n)]
@@ -247,7 +247,7 @@ def write_training(folder, supervised, vae, data, tasks, rows, rng) -> None:
         run.mkdir(exist_ok=True)
         config = config | {"method": config["method"] | {"tasks": list(tasks)}}
         dump(run / "config.json", {"data": data} | config)
-        dump(run / "data.json", view)
+        dump(run / "data.json", spec)
         shared = vae_row if name == "vae" else supervised_row
         lines = []
         for row in range(1, rows + 1):

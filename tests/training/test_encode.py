@@ -26,7 +26,7 @@ def run(toy, tmp_path_factory):
 
 def grey(toy):
     """The same pictures in 0..255."""
-    return dataclasses.replace(toy, arrays=toy.arrays * jnp.uint8(255), peak=255)
+    return dataclasses.replace(toy, arrays=toy.arrays * jnp.uint8(255), max_value=255)
 
 
 def test_images_of_any_host_and_type_give_the_same_codes(run, toy):
@@ -233,9 +233,9 @@ def test_parameters_that_leave_the_floats_are_dead_and_as_before(toy, rate):
         ({"arrays": jnp.zeros((96, 64, 64, 1))}, "are float32 .*, not uint8"),
         ({"arrays": jnp.zeros((95, 64, 64, 1), jnp.uint8)}, r"not uint8 \(96, 64"),
         ({"shape": (64, 64)}, "must be .height, width, channels"),
-        ({"peak": 0}, "peak=0 must be"),
-        ({"peak": True}, "peak=True must be"),
-        ({"peak": 256}, "peak=256 must be"),
+        ({"max_value": 0}, "max_value=0 must be"),
+        ({"max_value": True}, "max_value=True must be"),
+        ({"max_value": 256}, "max_value=256 must be"),
         ({"space": (2, 3)}, "must be a FactorSpace"),
         ({"name": 3}, "name 3 must be a string"),
         ({"draw": "rows"}, "must be a function"),
@@ -250,7 +250,7 @@ def test_pictures_drawn_out_of_range_are_refused_before_training(toy):
     def bright(table, index):
         return draw_rows(table, index) * jnp.uint8(7)
 
-    with pytest.raises(UserError, match="draws pixels of 7, above its peak=1"):
+    with pytest.raises(UserError, match="draws pixels of 7, above its max_value=1"):
         dt.train("vae", dataclasses.replace(toy, draw=bright), steps=1, **DENSE)
 
 

@@ -13,8 +13,8 @@ from disentangle.data.dataset import Recipe
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.training.config import default_config
+from disentangle.training.data_spec import read_spec
 from disentangle.training.run import fit, load_run
-from disentangle.training.view import read_view
 
 
 def config(**changes):
@@ -68,7 +68,7 @@ def others(toy):
         "factors: shape .2, categorical.*-> a .12": {"space": plain_space(12, 8)},
         "name: toy -> other": {"name": "other"},
         "hash of the pictures": {"arrays": jax.numpy.asarray(images)},
-        "largest pixel value: 1 -> 2": {"peak": 2},
+        "largest pixel value: 1 -> 2": {"max_value": 2},
         "factors: others -> with other values": {"space": FactorSpace(items)},
     }
 
@@ -97,7 +97,7 @@ def test_an_older_workdir_without_a_hash_is_taken_with_a_warning(workdir, toy):
     assert load_run(workdir).step == 4
     with pytest.warns(UserWarning, match="does not say what the pictures were"):
         train(workdir, toy)
-    assert read_view(workdir / "data.json").digest == digest == toy.digest
+    assert read_spec(workdir / "data.json").digest == digest == toy.digest
     train(workdir, toy)  # and says it once
 
 

@@ -15,16 +15,32 @@ LARGEST = 2**16  # pixels a side
 
 
 @dataclasses.dataclass(frozen=True)
-class View:
+class DataSpec:
     """The data set a run was trained on.
 
     Attributes:
       name: its name.
       space: its factors.
       shape: (H, W, C) of a picture.
-      peak: largest pixel value, in 1 .. 255.
+      max_value: largest pixel value, in 1 .. 255.
       digest: hash of its content, `Dataset.digest`; "" where it is not known.
     """
+
+    name: str
+    space: FactorSpace
+    shape: tuple[int, int, int]
+    max_value: int
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        sides_are_whole = min(self.shape) >= 1 and max(self.shape) <= LARGEST
+        if not sides_are_whole or not 1 <= self.max_value <= 255:
+            raise UserError(f"images of {self.shape} up to {self.max_value} are none")
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """data.json: a DataSpec, whose `max_value` is "peak" there."""
 
     name: str
     space: FactorSpace
@@ -33,26 +49,27 @@ class View:
     digest: str = ""
 
     def __post_init__(self) -> None:
-        sides_are_whole = min(self.shape) >= 1 and max(self.shape) <= LARGEST
-        if not sides_are_whole or not 1 <= self.peak <= 255:
-            raise UserError(f"images of {self.shape} up to {self.peak} are none")
+        self.spec()
+
+    def spec(self) -> DataSpec:
+        return DataSpec(self.name, self.space, self.shape, self.peak, self.digest)
 
 
-def view(data: Dataset) -> View:
+def data_spec(data: Dataset) -> DataSpec:
     """What a run on this data set remembers."""
-    return View(data.name, data.space, data.shape, data.peak, data.digest)
+    return DataSpec(data.name, data.space, data.shape, data.max_value, data.digest)
 
 
-def read_view(path: Path) -> View:
-    """The View that was written as JSON by `keep_view`.
+def read_spec(path: Path) -> DataSpec:
+    """The DataSpec that `write_spec` wrote.
 
     Raises:
       UserError: naming the file, if there is none or it is damaged.
     """
-    return read_json(path, View)
+    return read_json(path, _File).spec()
 
 
-def refuse_other_data(folder: Path, new: View) -> None:
+def refuse_other_data(folder: Path, new: DataSpec) -> None:
     """Raises UserError if the workdir was started with other data; writes nothing.
 
     A data.json of an older version has no hash: that is said by a warning, and the
@@ -60,7 +77,7 @@ def refuse_other_data(folder: Path, new: View) -> None:
     """
     if not (folder / FILE).exists():
         return
-    held = read_view(folder / FILE)
+    held = read_spec(folder / FILE)
     changes = "; ".join(differences(held, new))
     if changes:
         raise UserError(
@@ -75,20 +92,25 @@ def refuse_other_data(folder: Path, new: View) -> None:
         )
 
 
-def keep_view(folder: Path, new: View) -> None:
+def write_spec(path: Path, spec: DataSpec) -> None:
+    """Writes it as JSON; errors as `files.write_text`."""
+    held = _File(spec.name, spec.space, spec.shape, spec.max_value, spec.digest)
+    write_json(path, dataclasses.asdict(held))
+
+
+def keep_spec(folder: Path, new: DataSpec) -> None:
     """Writes data.json, unless it says this already."""
-    tree = dataclasses.asdict(new)
-    if not (folder / FILE).exists() or read_view(folder / FILE) != new:
-        write_json(folder / FILE, tree)
+    if not (folder / FILE).exists() or read_spec(folder / FILE) != new:
+        write_spec(folder / FILE, new)
 
 
-def differences(held: View, new: View) -> Iterator[str]:
+def differences(held: DataSpec, new: DataSpec) -> Iterator[str]:
     """In what two data sets differ, as "what: old -> new"; nothing if they are one."""
     pairs = {
         "name": (held.name, new.name),
         "factors": (_factors(held.space), _factors(new.space)),
         "picture shape": (held.shape, new.shape),
-        "largest pixel value": (held.peak, new.peak),
+        "largest pixel value": (held.max_value, new.max_value),
     }
     changed = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
     if not changed and held.space != new.space:
