@@ -283,7 +283,8 @@ def compare_data(run: Run, data: Any) -> None:
     if (data.shape, data.max_value) != (run.spec.shape, run.spec.max_value):
         raise UserError(
             f"the run takes pictures of {run.spec.shape} with pixels "
-            f"0..{run.spec.max_value}, those of {data.name} are {data.shape} with 0..{data.max_value}"
+            f"0..{run.spec.max_value}, those of {data.name} are {data.shape} with "
+            f"0..{data.max_value}"
         )
     changes = "; ".join(differences(run.spec, data_spec(data)))
     if changes:
