@@ -107,7 +107,7 @@ def state(method: Method, params: Any, hyper: Any, data: Dataset) -> str:
         return outputs, method.represent(params, images)
 
     rows = rows_of(data, IMAGES, seed=0).reshape(-1, ENCODED)
-    encoded = [encode(params, take(data, some).images) for some in rows]
+    encoded = [encode(params, take(data, some)["images"]) for some in rows]
     outputs, codes = (np.concatenate(x) for x in zip(*encoded, strict=True))
     values = np.mean([len(np.unique(column)) for column in codes.T])
     (player,) = method.players.values()
@@ -126,9 +126,11 @@ def state(method: Method, params: Any, hyper: Any, data: Dataset) -> str:
 
 def mean_image(data: Dataset) -> float:
     """The reconstruction of the judged images by the mean image, nats per image."""
-    images = np.asarray(take(data, rows_of(data, AVERAGED, seed=4)).images, np.float64)
+    images = np.asarray(
+        take(data, rows_of(data, AVERAGED, seed=4))["images"], np.float64
+    )
     p = np.clip(images.mean(axis=0), 1e-6, 1 - 1e-6)
-    x = np.asarray(take(data, rows_of(data, JUDGED, seed=2)).images, np.float64)
+    x = np.asarray(take(data, rows_of(data, JUDGED, seed=2))["images"], np.float64)
     return float(-(x * np.log(p) + (1 - x) * np.log1p(-p)).sum() / JUDGED)
 
 

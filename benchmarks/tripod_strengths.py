@@ -55,7 +55,7 @@ def main() -> None:
         hyper = type(experiment.hyperparameters.method)(*map(jnp.float32, hyper))
         params = run.member(index)
         rows = rows_of(data, IMAGES, seed=0).reshape(-1, 250)
-        codes = np.concatenate([encode(params, take(data, r).images) for r in rows])
+        codes = np.concatenate([encode(params, take(data, r)["images"]) for r in rows])
         judged = rows_of(data, JUDGED, seed=2).reshape(-1, 64)
         logs = [judge(params, hyper, take(data, rows))[1] for rows in judged]
         penalty = np.mean([log["hessian"] for log in logs])

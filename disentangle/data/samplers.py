@@ -20,12 +20,10 @@ from disentangle.errors import UserError
 PERMUTED = 2**24  # pictures of a grid that is permuted as a whole
 
 
-class Batch(NamedTuple):
-    """B images with their ground-truth factors."""
-
-    images: jax.Array  # (B, H, W, C) float32 in [0, 1]
-    factors: jax.Array  # (B, F) int32
-    labelled: "Batch | None" = None  # more images, whose factors a loss may read
+# What a method sees, by name: "images" (B, H, W, C) float32 in [0, 1], "factors"
+# (B, F) int32, and what a `Collate` adds. The fields of further images are called
+# after what they are, as "labelled/images": see `named` and `part`.
+Batch = dict[str, jax.Array]
 
 
 class Split(NamedTuple):
@@ -53,7 +51,19 @@ def scaled(images: jax.Array, max_value: int) -> jax.Array:
 def take(data: Dataset, index: jax.Array) -> Batch:
     """The batch of the images `index` (B,)."""
     images = scaled(data.images(index), data.max_value)
-    return Batch(images, data.space.factors(index).astype(jnp.int32))
+    factors = data.space.factors(index).astype(jnp.int32)
+    return {"images": images, "factors": factors}
+
+
+def named(name: str, batch: Batch) -> Batch:
+    """The fields of a batch as those of further images: "images" -> "NAME/images"."""
+    return {f"{name}/{field}": values for field, values in batch.items()}
+
+
+def part(batch: Batch, name: str) -> Batch:
+    """The fields that `named` gave this name, as a batch of their own."""
+    start = f"{name}/"
+    return {k.removeprefix(start): v for k, v in batch.items() if k.startswith(start)}
 
 
 def draw(split: Split, key: jax.Array, count: int) -> jax.Array:
@@ -79,12 +89,14 @@ def with_second(split: Split, index: jax.Array, key: jax.Array) -> Batch:
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """(the first B rows, the other B rows) of a batch of 2 B rows."""
-    rows = batch.images.shape[0] // 2
-    part = lambda start: Batch(
-        batch.images[start : start + rows], batch.factors[start : start + rows]
-    )
-    return part(0), part(rows)
+    """(the first B rows, the other B rows) of a batch of 2 B rows.
+
+    What belongs to further images ("labelled/images") is in neither.
+    """
+    rows = batch["images"].shape[0] // 2
+    own = {field: values for field, values in batch.items() if "/" not in field}
+    first = {field: values[:rows] for field, values in own.items()}
+    return first, {field: values[rows:] for field, values in own.items()}
 
 
 def split_data(

@@ -88,11 +88,11 @@ def build(
     vae = gaussian_vae.model(settings, shape)
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        mean, logvar = vae.posterior(params, batch.images)
+        mean, logvar = vae.posterior(params, batch["images"])
         shared = shared_latents(mean, logvar)
         mean, logvar = share(settings.average, mean, logvar, shared, 2)
         z = sample_posterior(mean, logvar, key=key)
-        reconstruction = vae.reconstruction(params, z, batch.images)
+        reconstruction = vae.reconstruction(params, z, batch["images"])
         terms = Terms(reconstruction, kl_to_prior(mean, logvar), mean, logvar, z)
         value, logs = beta_vae.objective(terms, hyper, key=key, step=step)
         often = {"shared": shared.mean(0, dtype=jnp.float32)}  # (D,), share of pairs

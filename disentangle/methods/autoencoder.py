@@ -32,9 +32,9 @@ def build(
 
     def loss(params, hyper, batch: Batch, *, key, step):
         del hyper, key, step
-        z = represent(params, batch.images)
+        z = represent(params, batch["images"])
         logits = nets["decoder"].apply(params["decoder"], z)
-        reconstruction = likelihood(logits, batch.images)
+        reconstruction = likelihood(logits, batch["images"])
         return reconstruction, {"reconstruction": reconstruction}
 
     return Method(

@@ -111,11 +111,11 @@ def build(
     vae = conditional(settings, space, shape)
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        c = vae.one_hot(batch.factors)
-        mean, logvar = vae.posterior(params, batch.images, c)
+        c = vae.one_hot(batch["factors"])
+        mean, logvar = vae.posterior(params, batch["images"], c)
         z = sample_posterior(mean, logvar, key=key)
         logits = vae.logits(params, z, c)
-        reconstruction = LIKELIHOODS[settings.likelihood](logits, batch.images)
+        reconstruction = LIKELIHOODS[settings.likelihood](logits, batch["images"])
         terms = Terms(reconstruction, kl_to_prior(mean, logvar), mean, logvar, z)
         value, logs = beta_vae.objective(terms, hyper, key=key, step=step)
         return value, shown(terms) | logs

@@ -54,15 +54,15 @@ def build(
 
     def samples(params, batch: Batch, *, key):
         first, last = first_and_last(batch, settings.batches)
-        z = sample_codes(vae, params, first.images, key=key)
+        z = sample_codes(vae, params, first["images"], key=key)
         if settings.batches == 1:
             return z, z
         own = jax.random.fold_in(key, 1)
-        return z, sample_codes(vae, params, last.images, key=own)
+        return z, sample_codes(vae, params, last["images"], key=own)
 
     def loss(params, hyper, batch: Batch, *, key, step):
         del step
-        images = first_and_last(batch, settings.batches)[0].images
+        images = first_and_last(batch, settings.batches)[0]["images"]
         terms = forward(vae, params, images, key=key)
         tc = log_ratio(net, params, terms.z).mean()
         elbo = -(terms.reconstruction + terms.kl.sum())

@@ -158,7 +158,7 @@ def gaussian_vae(
     vae = model(settings, shape)
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        terms = forward(vae, params, batch.images, key=key)
+        terms = forward(vae, params, batch["images"], key=key)
         own = jax.random.fold_in(key, 1)
         value, logs = objective(terms, hyper, key=own, step=step)
         return value, shown(terms) | logs

@@ -184,10 +184,10 @@ def build(
         return Posterior(mean, logvar, tuple(jax.nn.log_softmax(l) for l in logits))
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        q = posterior(params, batch.images)
+        q = posterior(params, batch["images"])
         zc = sample(q, hyper.temperature, key=key)
         logits = nets["decoder"].apply(params["decoder"], zc)
-        return objective(likelihood(logits, batch.images), q, hyper, step=step)
+        return objective(likelihood(logits, batch["images"]), q, hyper, step=step)
 
     def represent(params, images):
         q = posterior(params, images)

@@ -73,10 +73,10 @@ def build(
     content = jnp.arange(settings.latents) < settings.content
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        mean, logvar = vae.posterior(params, batch.images)
+        mean, logvar = vae.posterior(params, batch["images"])
         mean, logvar = share(settings.average, mean, logvar, content[None], n)
         z = sample_posterior(mean, logvar, key=key)
-        reconstruction = vae.reconstruction(params, z, batch.images)
+        reconstruction = vae.reconstruction(params, z, batch["images"])
         kl = kl_to_prior(mean, logvar) * jnp.where(content, 1 / n, 1.0)
         terms = Terms(reconstruction, kl, mean, logvar, z)
         value, logs = beta_vae.objective(terms, hyper, key=key, step=step)

@@ -102,10 +102,10 @@ def build(
 
     def loss(params, hyper, batch: Batch, *, key, step):
         del key, step
-        z = ae.encode(params, batch.images)
+        z = ae.encode(params, batch["images"])
         q = book.apply(params["codebook"], z)
         logits = ae.logits(params, straight_through(z, q))
-        reconstruction = ae.likelihood(logits, batch.images)
+        reconstruction = ae.likelihood(logits, batch["images"])
         return objective(reconstruction, z, q, hyper, ae.numbers)
 
     def optimizer(hyper: Hyperparameters):

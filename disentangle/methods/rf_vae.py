@@ -82,7 +82,7 @@ def build(
     net = discriminator(settings.latents, settings.discriminator)
 
     def loss(params, hyper, batch: Batch, *, key, step):
-        images = first_and_last(batch, settings.batches)[0].images
+        images = first_and_last(batch, settings.batches)[0]["images"]
         a = params["relevance"]["logits"]
         rests = jnp.asarray(step, jnp.float32) < hyper.relevance_start
         a = jnp.where(rests, jax.lax.stop_gradient(a), a)

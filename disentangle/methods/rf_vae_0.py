@@ -77,7 +77,7 @@ def build(
 
     def loss(params, hyper, batch: Batch, *, key, step):
         del step
-        images = first_and_last(batch, settings.batches)[0].images
+        images = first_and_last(batch, settings.batches)[0]["images"]
         return loss_given(r, vae, net, params, hyper, images, key=key)
 
     return gated_method(settings, vae, net, gate, Player(("encoder", "decoder"), loss))
@@ -121,7 +121,7 @@ def gated_method(
     """
 
     def samples(params, batch: Batch, *, key):
-        images = first_and_last(batch, settings.batches)[1].images
+        images = first_and_last(batch, settings.batches)[1]["images"]
         z = sample_codes(vae, params, images, key=key)
         gated = gate.apply(params["relevance"], z)
         return gated, gated

@@ -19,7 +19,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from disentangle.data.samplers import Batch, Collate, Split, shuffled, take
+from disentangle.data.samplers import (
+    Batch,
+    Collate,
+    Split,
+    named,
+    part,
+    shuffled,
+    take,
+)
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Loss, Method, Recipe, whole
@@ -53,7 +61,7 @@ def beside_labels(collate: Collate, labels: int, label_seed: int) -> Collate:
         known = labelled_images(split, labels, label_seed)
         rows = jax.random.randint(which, index.shape, 0, known.shape[0])
         labelled = take(split.data, known[rows])
-        return collate(split, index, own)._replace(labelled=labelled)
+        return collate(split, index, own) | named("labelled", labelled)
 
     return both
 
@@ -62,10 +70,10 @@ def supervised(loss: Loss, method: Method, distance: LabelLoss) -> Loss:
     """loss + gamma_sup R_s of the posterior means of the labelled images."""
 
     def both(params, hyper, batch: Batch, *, key, step):
-        assert batch.labelled is not None  # `beside_labels` drew them
         value, logs = loss(params, hyper, batch, key=key, step=step)
-        means = method.represent(params, batch.labelled.images)
-        r = distance.loss(params.get("labels", {}), means, batch.labelled.factors)
+        labelled = part(batch, "labelled")  # `beside_labels` drew them
+        means = method.represent(params, labelled["images"])
+        r = distance.loss(params.get("labels", {}), means, labelled["factors"])
         return value + hyper.gamma_sup * r, logs | {"supervised": r}
 
     return both

@@ -61,10 +61,10 @@ def build(
         return nets["heads"].apply(params["heads"], features)
 
     def losses(params: Params, batch: Batch) -> jax.Array:
-        predictions = forward(params, batch.images).predictions
+        predictions = forward(params, batch["images"]).predictions
         return jnp.stack(
             [
-                task.loss(prediction, batch.factors)
+                task.loss(prediction, batch["factors"])
                 for task, prediction in zip(tasks, predictions, strict=True)
             ]
         )

@@ -33,7 +33,7 @@ def build(
     def loss(params, hyper, batch: Batch, *, key, step):
         del hyper, step
         held = params | {"encoder": jax.lax.stop_gradient(params["encoder"])}
-        terms = forward(vae, held, batch.images, key=key)
+        terms = forward(vae, held, batch["images"], key=key)
         return terms.reconstruction, shown(terms)
 
     return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})

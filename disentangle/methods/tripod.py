@@ -200,7 +200,7 @@ def build(
     def loss(params, hyper: Hyperparameters, batch: Batch, *, key, step):
         """Reconstruction and the two penalties, on quantised codes."""
         del step
-        z = jnp.tanh(ae.encode(params, batch.images))
+        z = jnp.tanh(ae.encode(params, batch["images"]))
         q = straight_through(z, levels(z, settings.values))
         scale = spread(z)
         joint = scale * silverman(*z.shape)
@@ -209,7 +209,7 @@ def build(
         hessian = normalised_hessian_penalty(
             hidden, q, scale, hyper.epsilon, settings.probes, key=key
         )
-        reconstruction = ae.likelihood(ae.logits(params, q), batch.images)
+        reconstruction = ae.likelihood(ae.logits(params, q), batch["images"])
         penalty = hyper.multi_information * information + hyper.hessian * hessian
         return reconstruction + ae.numbers * penalty, {
             "reconstruction": reconstruction,

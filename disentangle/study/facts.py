@@ -140,10 +140,8 @@ def images_per_step(method: Method, data: Dataset, batch_size: int) -> int:
     index = jnp.zeros((batch_size,), jnp.int32)
     collate = lambda index, key: method.collate(Split(data), index, key)
     batch = jax.eval_shape(collate, index, jax.random.key(0))
-    count = batch.images.shape[0]
-    if batch.labelled is not None:
-        count += batch.labelled.images.shape[0]
-    return int(count)
+    images = [field for field in batch if field.rpartition("/")[2] == "images"]
+    return sum(int(batch[field].shape[0]) for field in images)
 
 
 def learning_rates(method: Method, config: Mapping[str, Any]) -> dict[str, list[float]]:

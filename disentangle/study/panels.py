@@ -97,7 +97,7 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
     batch = take(data, jnp.asarray(index, jnp.int32))
-    codes, all_codes = run.encode(batch.images)[0], found.codes[0]
+    codes, all_codes = run.encode(batch["images"])[0], found.codes[0]
     order, captions = _sorted_latents(found, data)
     centre, unit = np.zeros(codes.shape[1]), np.ones(codes.shape[1])
     if run.method.posterior is None:
@@ -109,7 +109,7 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     flat = moved.reshape(-1, codes.shape[1])
     frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.spec.shape)
     arrays = {
-        "images": np.asarray(batch.images),
+        "images": np.asarray(batch["images"]),
         "reconstructions": run.decode(codes)[0],
         "traversals": frames,
         "traversal_values": VALUES,

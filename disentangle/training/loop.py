@@ -117,7 +117,7 @@ def compile_programs(
                     key=key,
                     step=state.step,
                 )
-                return losses, moments(method, state.params, batch.images)
+                return losses, moments(method, state.params, batch["images"])
 
             found = jax.lax.map(part, index)
             logs, codes = jax.tree.map(lambda x: x.mean(0), found)

@@ -19,7 +19,7 @@ def relevance64(inputs: Inputs) -> np.ndarray:
 
 def parts(inputs: Inputs):
     """The VAE's images and the images of the second batch, if there is one."""
-    images = inputs.batch.images
+    images = inputs.batch["images"]
     if inputs.settings.batches == 1:
         return images, images
     return np.split(images, 2)

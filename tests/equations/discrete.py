@@ -14,7 +14,7 @@ def softmax64(x: np.ndarray) -> np.ndarray:
 
 def joint_vae(inputs: Inputs) -> dict[str, float]:
     """-E log p(x|z,c) + gamma |KL_z - C_z| + gamma |KL_c - C_c| (Dupont 2018, 7)."""
-    x, h = inputs.batch.images, inputs.hyper
+    x, h = inputs.batch["images"], inputs.hyper
     m, sizes = inputs.settings.continuous, inputs.settings.categories
     out = inputs.net("encoder", x)
     mean, logvar, logits = out[:, :m], out[:, m : 2 * m], out[:, 2 * m :]
@@ -40,7 +40,7 @@ def joint_vae(inputs: Inputs) -> dict[str, float]:
 
 def qlae(inputs: Inputs) -> dict[str, float]:
     """P (BCE mean + w_q mean (sg z - q)^2 + w_c mean (z - sg q)^2), in P's units."""
-    x, h = inputs.batch.images, inputs.hyper
+    x, h = inputs.batch["images"], inputs.hyper
     z = inputs.net("encoder", x)
     values = np.float64(inputs.params["codebook"]["values"])
     q = np.empty_like(z)
@@ -56,7 +56,7 @@ def qlae(inputs: Inputs) -> dict[str, float]:
 
 def tripod(inputs: Inputs) -> dict[str, float]:
     """P (BCE mean + l_m I + l_h NHP), image by image (Hsu et al. 2024)."""
-    x, h, k = inputs.batch.images, inputs.hyper, inputs.settings.probes
+    x, h, k = inputs.batch["images"], inputs.hyper, inputs.settings.probes
     z = np.tanh(inputs.net("encoder", x))
     spaces = inputs.settings.values - 1
     q = np.round((z + 1) * spaces / 2) * 2 / spaces - 1

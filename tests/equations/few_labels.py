@@ -12,8 +12,8 @@ SIZES = np.array([2, 3, 4, 4])  # of the toy's factors
 
 def distance(inputs: Inputs) -> float:
     """R_s of the labelled images, factor by factor."""
-    mean, _ = inputs.posterior(inputs.batch.labelled.images)
-    labels = np.asarray(inputs.batch.labelled.factors)
+    mean, _ = inputs.posterior(inputs.batch["labelled/images"])
+    labels = np.asarray(inputs.batch["labelled/factors"])
     kind, total = inputs.settings.supervised_loss, 0.0
     for i, size in enumerate(SIZES):
         p, y = 1 / (1 + np.exp(-mean[:, i])), labels[:, i] / size
@@ -55,14 +55,14 @@ def with_labels(cases: list[Case], *fields: dict[str, Any]) -> list[Case]:
 
 
 def reconstruction(inputs: Inputs) -> dict[str, float]:
-    x = inputs.batch.images
+    x = inputs.batch["images"]
     z = inputs.sample(*inputs.posterior(x), inputs.key)
     return {"vae": nll64(inputs.settings.likelihood, inputs.net("decoder", z), x)}
 
 
 def conditional(inputs: Inputs) -> dict[str, float]:
     """-E log p(x|z, c) + beta KL(q(z|x, c) || N(0, I)), c one-hot."""
-    x, f = inputs.batch.images, np.asarray(inputs.batch.factors)
+    x, f = inputs.batch["images"], np.asarray(inputs.batch["factors"])
     given = {"shape": 0, "turn": 2, "x": 3}
     names = inputs.settings.condition or ["shape"]
     c = np.concatenate([np.eye(SIZES[i])[f[:, i]] for i in map(given.get, names)], 1)

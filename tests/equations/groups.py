@@ -17,7 +17,7 @@ def merged(average: str, means: np.ndarray, variances: np.ndarray):
 def loss(inputs: Inputs, mean, variance, weight) -> dict[str, float]:
     """-E log p(x|z) + beta sum_d weight_d KL_d over all rows."""
     z = inputs.sample(mean, np.log(variance), inputs.key)
-    x = inputs.batch.images
+    x = inputs.batch["images"]
     reconstruction = nll64(inputs.settings.likelihood, inputs.net("decoder", z), x)
     kl = (kl64(mean, np.log(variance)) * weight).sum(1).mean()
     return {"vae": reconstruction + inputs.hyper.beta * kl}
@@ -25,7 +25,7 @@ def loss(inputs: Inputs, mean, variance, weight) -> dict[str, float]:
 
 def adaptive(inputs: Inputs) -> dict[str, float]:
     """Pair by pair: two equal bins of the KLs, the lower one's latents merged."""
-    mean, logvar = inputs.posterior(inputs.batch.images)
+    mean, logvar = inputs.posterior(inputs.batch["images"])
     variance, pairs = np.exp(logvar), len(mean) // 2
     for i in range(pairs):
         rows = [i, i + pairs]
@@ -41,7 +41,7 @@ def adaptive(inputs: Inputs) -> dict[str, float]:
 
 def grouped(inputs: Inputs) -> dict[str, float]:
     """Group by group: one posterior of the content, its KL paid once."""
-    mean, logvar = inputs.posterior(inputs.batch.images)
+    mean, logvar = inputs.posterior(inputs.batch["images"])
     variance, n = np.exp(logvar), inputs.settings.members
     content, size = inputs.settings.content, len(mean) // n
     for i in range(size):

@@ -10,7 +10,7 @@ from equations.reference import Case, Inputs, kl64, nll64
 
 def parts(inputs: Inputs):
     """Reconstruction, mean, logvar, z: what every loss below starts from."""
-    x = inputs.batch.images
+    x = inputs.batch["images"]
     mean, logvar = inputs.posterior(x)
     z = inputs.sample(mean, logvar, inputs.key)
     logits = inputs.net("decoder", z)

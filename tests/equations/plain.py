@@ -7,7 +7,7 @@ from equations.reference import Case, Inputs, kl64, nll64
 
 def vae(inputs: Inputs) -> dict[str, float]:
     """-E log p(x|z) + beta KL (Higgins et al. 2017, Eq. 4); beta is 1 for the VAE."""
-    x = inputs.batch.images
+    x = inputs.batch["images"]
     mean, logvar = inputs.posterior(x)
     z = inputs.sample(mean, logvar, inputs.key)
     reconstruction = nll64(inputs.settings.likelihood, inputs.net("decoder", z), x)
@@ -16,19 +16,19 @@ def vae(inputs: Inputs) -> dict[str, float]:
 
 
 def autoencoder(inputs: Inputs) -> dict[str, float]:
-    x = inputs.batch.images
+    x = inputs.batch["images"]
     logits = inputs.net("decoder", inputs.net("encoder", x))
     return {"autoencoder": nll64(inputs.settings.likelihood, logits, x)}
 
 
 def supervised(inputs: Inputs) -> dict[str, float]:
     """sum_t w_t L_t, each L_t divided by that of the trivial predictor."""
-    features = inputs.net("encoder", inputs.batch.images)
+    features = inputs.net("encoder", inputs.batch["images"])
     heads = inputs.method.nets["heads"].apply(
         inputs.params["heads"], np.float32(features)
     )
     shape, size, turn, x = (np.float64(p) for p in heads.predictions)
-    f = np.asarray(inputs.batch.factors)
+    f = np.asarray(inputs.batch["factors"])
     log_p = shape - np.log(np.exp(shape).sum(1, keepdims=True))
     losses = [-log_p[np.arange(len(f)), f[:, 0]].mean() / np.log(2)]
     for prediction, column, values in ((size, 1, [1, 2, 4]), (x, 3, [0, 1, 2, 3])):

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from disentangle.data.samplers import Batch, Split
+from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base
 from disentangle.methods.density_ratio import (
@@ -104,7 +104,7 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
     _, beta_vae, one = built("beta_vae", toy, beta=1.0)
     params = base.init(ours, key=jax.random.key(0))
     batch, key = batch_of(ours, toy), jax.random.key(3)
-    first = Batch(batch.images[:16], batch.factors[:16])
+    first = {field: values[:16] for field, values in batch.items()}
 
     def gradient(method, hyper, batch):
         player = method.players["vae"]

@@ -31,11 +31,10 @@ def seen(toy, subset, labels, seed, steps=40):
         split = Split(toy, subset)
         index = draw(split, drawn, 16)
         batch = collate(split, index, other)
-        np.testing.assert_array_equal(batch.factors, toy.space.factors(index))
-        assert batch.labelled is not None
-        picture = np.asarray(toy.space.index(batch.labelled.factors))
+        np.testing.assert_array_equal(batch["factors"], toy.space.factors(index))
+        picture = np.asarray(toy.space.index(batch["labelled/factors"]))
         np.testing.assert_array_equal(
-            batch.labelled.images, np.float32(toy.images(picture))
+            batch["labelled/images"], np.float32(toy.images(picture))
         )
         assert len(picture) == 16
         found.append(picture)
@@ -69,7 +68,7 @@ def test_the_unsupervised_part_reads_no_label(toy):
     hyper = jax.tree.map(lambda x: x[0], experiment.hyperparameters.method)
     loss = method.players["vae"].loss
     value, logs = loss(params, hyper, batch, key=jax.random.key(2), step=0)
-    blind = batch._replace(factors=-jnp.ones_like(batch.factors))
+    blind = batch | {"factors": -jnp.ones_like(batch["factors"])}
     same, _ = loss(params, hyper, blind, key=jax.random.key(2), step=0)
     np.testing.assert_array_equal(value, same)
     plain = beta_vae.build(experiment.settings, toy.space, toy.shape)

@@ -19,8 +19,8 @@ def drawn(toy, collate, subset=None, rows=N):
     split = Split(toy, subset)
     index = draw(split, jax.random.key(0), rows)
     batch = jax.jit(collate)(split, index, jax.random.key(1))
-    np.testing.assert_array_equal(batch.factors[:rows], toy.space.factors(index))
-    return np.asarray(batch.factors).reshape(-1, rows, 4), batch
+    np.testing.assert_array_equal(batch["factors"][:rows], toy.space.factors(index))
+    return np.asarray(batch["factors"]).reshape(-1, rows, 4), batch
 
 
 def close(counts, expected):
@@ -63,7 +63,7 @@ def test_partners_come_from_the_whole_grid_and_pictures_are_their_factors(toy):
     partners = toy.space.index(second)
     assert len(set(partners.tolist())) > 10  # 3 x 9 single changes
     _, other = halves(batch)
-    np.testing.assert_array_equal(other.images, np.float32(toy.images(partners)))
+    np.testing.assert_array_equal(other["images"], np.float32(toy.images(partners)))
 
 
 def test_a_group_shares_what_it_should_and_nothing_else(toy):

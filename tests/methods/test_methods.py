@@ -162,7 +162,7 @@ def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, na
     experiment = read_experiment(default_config("toy", name).to_dict())
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = jax.jit(lambda key: base.init(method, key=key))(jax.random.key(0))
-    images = take(toy, jnp.arange(96)).images
+    images = take(toy, jnp.arange(96))["images"]
     codes = np.asarray(jax.jit(method.represent)(params, images))
     assert len(np.unique(codes, axis=0)) >= 48
     assert np.mean([len(np.unique(column)) for column in codes.T]) >= 4
@@ -183,11 +183,11 @@ def test_every_method_represents_and_decodes(toy, name):
     _, method = built(name, toy)
     params = base.init(method, key=jax.random.key(0))
     batch = take(toy, jnp.arange(6))
-    codes = method.represent(params, batch.images)
+    codes = method.represent(params, batch["images"])
     assert codes.ndim == 2
     assert codes.shape[0] == 6
     if method.posterior is not None:
-        mean, logvar = method.posterior(params, batch.images)
+        mean, logvar = method.posterior(params, batch["images"])
         np.testing.assert_array_equal(mean, codes)
         assert logvar.shape == mean.shape
     if method.decode is not None:
