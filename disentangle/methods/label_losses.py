@@ -6,6 +6,9 @@ factors; further codes are free. All are sums over the factors and means over th
 batch; the paper's code takes the mean in "cov" and "embed", the sum in the others,
 so that its weight of those is ours divided by its batch size, 64.
 
+Where labels are missing, the mean of a factor is over the images whose label is known;
+a factor without any in the batch adds 0.
+
 Not taken over: its "l2" without a scale subtracts (B, F) from (B, 1, F), which
 compares every image with the labels of every other.
 """
@@ -25,8 +28,9 @@ from disentangle.methods.likelihood import softplus
 class LabelLoss(NamedTuple):
     """One R_s, for the factors of one space."""
 
-    # loss(params, means (B, D), labels (B, F) int32) -> ()
-    loss: Callable[[Params, jax.Array, jax.Array], jax.Array]
+    # loss(params, means (B, D), labels (B, F) int32, known (B, F) bool | None) -> ();
+    # known None: all labels are
+    loss: Callable[..., jax.Array]
     init: Callable[[jax.Array], Params] | None = None  # of what it learns itself
 
 
@@ -38,14 +42,27 @@ def unit(labels: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return labels.astype(jnp.float32) / np.asarray(sizes, np.float32)[None]
 
 
+def total(values: jax.Array, known: jax.Array | None) -> jax.Array:
+    """Sum over factors of the mean over images: (B, F) -> ()."""
+    if known is None:
+        return values.sum(1).mean()
+    return known_means(values, known).sum()
+
+
+def known_means(values: jax.Array, known: jax.Array) -> jax.Array:
+    """The mean of each column over its known rows, 0 without any: (B, ...) -> (...)."""
+    count = jnp.maximum(known.sum(0), 1).astype(jnp.float32)
+    return jnp.where(known, values, 0.0).sum(0) / count
+
+
 def xent(sizes: tuple[int, ...]) -> LabelLoss:
     """Cross-entropy of sigmoid(mu_i) with the label in [0, 1): the paper's choice."""
 
-    def loss(params, means, labels):
+    def loss(params, means, labels, known=None):
         del params
         logits = means[:, : len(sizes)]
         values = softplus(logits) - unit(labels, sizes) * logits
-        return values.sum(1).mean()
+        return total(values, known)
 
     return LabelLoss(loss)
 
@@ -53,10 +70,10 @@ def xent(sizes: tuple[int, ...]) -> LabelLoss:
 def l2(sizes: tuple[int, ...]) -> LabelLoss:
     """Squared distance of sigmoid(mu_i) from the label in [0, 1)."""
 
-    def loss(params, means, labels):
+    def loss(params, means, labels, known=None):
         del params
         guess = jax.nn.sigmoid(means[:, : len(sizes)])
-        return jnp.square(guess - unit(labels, sizes)).sum(1).mean()
+        return total(jnp.square(guess - unit(labels, sizes)), known)
 
     return LabelLoss(loss)
 
@@ -64,9 +81,9 @@ def l2(sizes: tuple[int, ...]) -> LabelLoss:
 def scaled_l2(sizes: tuple[int, ...]) -> LabelLoss:
     """Squared distance of b mu_i from the label 0 .. K - 1, b learned, at first 1."""
 
-    def loss(params, means, labels):
+    def loss(params, means, labels, known=None):
         guess = params["scale"] * means[:, : len(sizes)]
-        return jnp.square(guess - labels.astype(jnp.float32)).sum(1).mean()
+        return total(jnp.square(guess - labels.astype(jnp.float32)), known)
 
     return LabelLoss(loss, lambda key: {"scale": jnp.ones((), jnp.float32)})
 
@@ -78,10 +95,15 @@ def cov(sizes: tuple[int, ...]) -> LabelLoss:
     that they follow their own.
     """
 
-    def loss(params, means, labels):
+    def loss(params, means, labels, known=None):
         del params
         y = labels.astype(jnp.float32)
-        c = (means - means.mean(0)[None]).T @ (y - y.mean(0)[None]) / y.shape[0]
+        if known is None:
+            c = (means - means.mean(0)[None]).T @ (y - y.mean(0)[None]) / y.shape[0]
+        else:
+            y = jnp.where(known, y - known_means(y, known)[None], 0.0)
+            count = jnp.maximum(known.sum(0), 1).astype(jnp.float32)
+            c = means.T @ y / count[None]  # y sums to 0: the mean of z drops out
         own = np.eye(means.shape[1], len(sizes), dtype=bool)
         return jnp.where(own, 0.0, jnp.square(c)).sum()
 
@@ -106,14 +128,16 @@ def embed(sizes: tuple[int, ...]) -> LabelLoss:
             for i, (k, n) in enumerate(zip(keys, sizes, strict=True))
         }
 
-    def loss(params, means, labels):
-        total = jnp.float32(0.0)
+    def loss(params, means, labels, known=None):
+        found = jnp.float32(0.0)
         for i in range(len(sizes)):
             distance = means[:, i, None] - params[f"places_{i}"][None]
-            total += optax.softmax_cross_entropy_with_integer_labels(
+            entropy = optax.softmax_cross_entropy_with_integer_labels(
                 -jnp.square(distance), labels[:, i]
-            ).mean()
-        return total
+            )
+            own = known if known is None else known[:, i]
+            found += entropy.mean() if own is None else known_means(entropy, own)
+        return found
 
     return LabelLoss(loss, init)
 

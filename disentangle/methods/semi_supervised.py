@@ -73,7 +73,9 @@ def supervised(loss: Loss, method: Method, distance: LabelLoss) -> Loss:
         value, logs = loss(params, hyper, batch, key=key, step=step)
         labelled = part(batch, "labelled")  # `beside_labels` drew them
         means = method.represent(params, labelled["images"])
-        r = distance.loss(params.get("labels", {}), means, labelled["factors"])
+        known = labelled.get("known")
+        own = params.get("labels", {})
+        r = distance.loss(own, means, labelled["factors"], known)
         return value + hyper.gamma_sup * r, logs | {"supervised": r}
 
     return both
