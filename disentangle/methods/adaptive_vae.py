@@ -6,7 +6,7 @@ are taken to be shared, and are given one posterior; the rest is the beta-VAE.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import unknown
 from disentangle.methods import beta_vae, gaussian_vae
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.group_posterior import AVERAGES, share
 from disentangle.methods.pairs import pairs
@@ -29,7 +29,7 @@ class Settings(gaussian_vae.Settings):
     distinct: bool = False  # True: exactly `changed`, False: at most
     average: str = "arithmetic"  # of shared latents, see group_posterior.py
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.average not in AVERAGES:
             raise unknown("average", self.average, AVERAGES)
@@ -87,7 +87,9 @@ def build(
     """
     vae = gaussian_vae.model(settings, shape)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         mean, logvar = vae.posterior(params, batch["images"])
         shared = shared_latents(mean, logvar)
         mean, logvar = share(settings.average, mean, logvar, shared, 2)

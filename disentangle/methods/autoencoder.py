@@ -1,12 +1,12 @@
 """Autoencoder: the deterministic bottleneck (Hinton & Salakhutdinov 2006)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Settings
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import decoder, encoder
@@ -27,10 +27,12 @@ def build(
     }
     likelihood = LIKELIHOODS[settings.likelihood]
 
-    def represent(params, images):
+    def represent(params: Params, images: jax.Array) -> jax.Array:
         return nets["encoder"].apply(params["encoder"], images)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del hyper, key, step
         z = represent(params, batch["images"])
         logits = nets["decoder"].apply(params["decoder"], z)

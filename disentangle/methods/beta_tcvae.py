@@ -29,7 +29,7 @@ class Settings(gaussian_vae.Settings):
     # N, the images trained on; 0 is the whole grid. The gradient knows it with "mss"
     dataset_size: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.estimator not in TC_ESTIMATORS:
             raise unknown("estimator", self.estimator, TC_ESTIMATORS)

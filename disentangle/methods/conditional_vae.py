@@ -12,7 +12,7 @@ about itself from c.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods import beta_vae, gaussian_vae
-from disentangle.methods.base import Method, Params, Player, Recipe
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.methods.tasks import refuse_constant
@@ -83,7 +83,9 @@ def conditional(
         ]
         return jnp.concatenate(parts, axis=1)
 
-    def posterior(params: Params, images: jax.Array, c: jax.Array):
+    def posterior(
+        params: Params, images: jax.Array, c: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         features = nets["encoder"].apply(params["encoder"], images)
         both = jnp.concatenate([features, c], axis=1)
         mean, logvar = jnp.split(
@@ -110,7 +112,9 @@ def build(
     """
     vae = conditional(settings, space, shape)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         c = vae.one_hot(batch["factors"])
         mean, logvar = vae.posterior(params, batch["images"], c)
         z = sample_posterior(mean, logvar, key=key)

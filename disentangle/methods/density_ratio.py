@@ -22,7 +22,7 @@ import optax
 from disentangle.data.samplers import Batch, Collate, alone, halves, with_second
 from disentangle.errors import UserError
 from disentangle.methods import gaussian_vae
-from disentangle.methods.base import Loss, Params, Player, whole
+from disentangle.methods.base import Logs, Loss, Params, Player, whole
 from disentangle.methods.gaussian_vae import Model, sample_posterior
 from disentangle.methods.likelihood import softplus
 from disentangle.nn import Net
@@ -35,7 +35,7 @@ class Settings(gaussian_vae.Settings):
     batches: int = 2  # 2: the discriminator has a batch of its own; 1: it has not
     discriminator: tuple[int, ...] = (1000,) * 6  # hidden widths
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.batches not in COLLATES:
             raise UserError(f"method.batches={self.batches} must be 1 or 2")
@@ -98,7 +98,9 @@ def discriminator_player(net: Net, samples: Any) -> Player:
 def discriminator_loss(net: Net, samples: Any) -> Loss:
     """The loss of `discriminator_player`; both kinds of codes in one pass."""
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del hyper, step
         z, other = samples(params, batch, key=key)
         permuted = permute_dims(other, key=jax.random.fold_in(key, 2))

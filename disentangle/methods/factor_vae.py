@@ -14,13 +14,13 @@ alternate all the same, and both encode the first batch with the same encoder, w
 XLA then does once.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import ABOVE_ZERO, Method, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import (
     COLLATES,
     Settings,
@@ -52,7 +52,9 @@ def build(
     vae = model(settings, shape)
     net = discriminator(settings.latents, settings.discriminator)
 
-    def samples(params, batch: Batch, *, key):
+    def samples(
+        params: Params, batch: Batch, *, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         first, last = first_and_last(batch, settings.batches)
         z = sample_codes(vae, params, first["images"], key=key)
         if settings.batches == 1:
@@ -60,7 +62,9 @@ def build(
         own = jax.random.fold_in(key, 1)
         return z, sample_codes(vae, params, last["images"], key=own)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del step
         images = first_and_last(batch, settings.batches)[0]["images"]
         terms = forward(vae, params, images, key=key)

@@ -7,7 +7,7 @@ from `model` and writes its losses with the pieces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ class Settings:
     decoder: str = "locatello"
     likelihood: str = "bernoulli"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("latents", self.latents, 1)
         if self.likelihood not in LIKELIHOODS:
             raise unknown("likelihood", self.likelihood, LIKELIHOODS)
@@ -157,7 +157,9 @@ def gaussian_vae(
     """The method whose only player lowers `objective`."""
     vae = model(settings, shape)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         terms = forward(vae, params, batch["images"], key=key)
         own = jax.random.fold_in(key, 1)
         value, logs = objective(terms, hyper, key=own, step=step)

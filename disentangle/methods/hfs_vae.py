@@ -33,7 +33,7 @@ class Settings(gaussian_vae.Settings):
     # 45. Where there are fewer than this, and at 0, all: the sum of the paper.
     pairs: int = 25
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.latents < 2:
             raise UserError("hfs_vae needs at least 2 latents: it compares pairs")

@@ -64,7 +64,7 @@ class Settings(gaussian_vae.Settings):
     # U-statistic. They differ by a constant and by terms of order 1 / B.
     statistic: str = "biased"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.kernel not in KERNELS:
             raise unknown("kernel", self.kernel, KERNELS)

@@ -53,7 +53,7 @@ class Settings:
     decoder: str = "locatello"  # is also Dupont's
     likelihood: str = "bernoulli"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("continuous", self.continuous, 1)
         if not self.categories or not all(
             isinstance(k, int) and k >= 2 for k in self.categories
@@ -183,13 +183,15 @@ def build(
         mean, logvar, *logits = jnp.split(out, [gaussians, *ends], axis=-1)
         return Posterior(mean, logvar, tuple(jax.nn.log_softmax(l) for l in logits))
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         q = posterior(params, batch["images"])
         zc = sample(q, hyper.temperature, key=key)
         logits = nets["decoder"].apply(params["decoder"], zc)
         return objective(likelihood(logits, batch["images"]), q, hyper, step=step)
 
-    def represent(params, images):
+    def represent(params: Params, images: jax.Array) -> jax.Array:
         q = posterior(params, images)
         return jnp.concatenate([q.mean, *map(jnp.exp, q.log_p)], axis=-1)
 

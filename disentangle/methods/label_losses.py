@@ -24,6 +24,8 @@ import optax
 from disentangle.methods.base import Params
 from disentangle.methods.likelihood import softplus
 
+Known = jax.Array | None
+
 
 class LabelLoss(NamedTuple):
     """One R_s, for the factors of one space."""
@@ -42,7 +44,7 @@ def unit(labels: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
     return labels.astype(jnp.float32) / np.asarray(sizes, np.float32)[None]
 
 
-def total(values: jax.Array, known: jax.Array | None) -> jax.Array:
+def total(values: jax.Array, known: Known) -> jax.Array:
     """Sum over factors of the mean over images: (B, F) -> ()."""
     if known is None:
         return values.sum(1).mean()
@@ -58,7 +60,9 @@ def known_means(values: jax.Array, known: jax.Array) -> jax.Array:
 def xent(sizes: tuple[int, ...]) -> LabelLoss:
     """Cross-entropy of sigmoid(mu_i) with the label in [0, 1): the paper's choice."""
 
-    def loss(params, means, labels, known=None):
+    def loss(
+        params: Params, means: jax.Array, labels: jax.Array, known: Known = None
+    ) -> jax.Array:
         del params
         logits = means[:, : len(sizes)]
         values = softplus(logits) - unit(labels, sizes) * logits
@@ -70,7 +74,9 @@ def xent(sizes: tuple[int, ...]) -> LabelLoss:
 def l2(sizes: tuple[int, ...]) -> LabelLoss:
     """Squared distance of sigmoid(mu_i) from the label in [0, 1)."""
 
-    def loss(params, means, labels, known=None):
+    def loss(
+        params: Params, means: jax.Array, labels: jax.Array, known: Known = None
+    ) -> jax.Array:
         del params
         guess = jax.nn.sigmoid(means[:, : len(sizes)])
         return total(jnp.square(guess - unit(labels, sizes)), known)
@@ -81,7 +87,9 @@ def l2(sizes: tuple[int, ...]) -> LabelLoss:
 def scaled_l2(sizes: tuple[int, ...]) -> LabelLoss:
     """Squared distance of b mu_i from the label 0 .. K - 1, b learned, at first 1."""
 
-    def loss(params, means, labels, known=None):
+    def loss(
+        params: Params, means: jax.Array, labels: jax.Array, known: Known = None
+    ) -> jax.Array:
         guess = params["scale"] * means[:, : len(sizes)]
         return total(jnp.square(guess - labels.astype(jnp.float32)), known)
 
@@ -95,7 +103,9 @@ def cov(sizes: tuple[int, ...]) -> LabelLoss:
     that they follow their own.
     """
 
-    def loss(params, means, labels, known=None):
+    def loss(
+        params: Params, means: jax.Array, labels: jax.Array, known: Known = None
+    ) -> jax.Array:
         del params
         y = labels.astype(jnp.float32)
         if known is None:
@@ -118,7 +128,7 @@ def embed(sizes: tuple[int, ...]) -> LabelLoss:
     can also learn a temperature; here it is 1.
     """
 
-    def init(key):
+    def init(key: jax.Array) -> Params:
         keys = jax.random.split(key, len(sizes))
         place = lambda k, size: jax.random.uniform(
             k, (size,), jnp.float32, -((3 / size) ** 0.5), (3 / size) ** 0.5
@@ -128,7 +138,9 @@ def embed(sizes: tuple[int, ...]) -> LabelLoss:
             for i, (k, n) in enumerate(zip(keys, sizes, strict=True))
         }
 
-    def loss(params, means, labels, known=None):
+    def loss(
+        params: Params, means: jax.Array, labels: jax.Array, known: Known = None
+    ) -> jax.Array:
         found = jnp.float32(0.0)
         for i in range(len(sizes)):
             distance = means[:, i, None] - params[f"places_{i}"][None]

@@ -7,15 +7,16 @@ group; the others, the style, one an image.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
 from disentangle.methods import beta_vae, gaussian_vae
-from disentangle.methods.base import Method, Player, Recipe, whole
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe, whole
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.group_posterior import AVERAGES, share
 from disentangle.methods.pairs import groups
@@ -30,7 +31,7 @@ class Settings(gaussian_vae.Settings):
     content: int = 5  # latents of the content; half, as in the ML-VAE paper
     average: str = "product"  # of the content, see group_posterior.py
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         whole("members", self.members, 2)
         if not 1 <= self.content < self.latents:
@@ -72,7 +73,9 @@ def build(
     n = settings.members
     content = jnp.arange(settings.latents) < settings.content
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         mean, logvar = vae.posterior(params, batch["images"])
         mean, logvar = share(settings.average, mean, logvar, content[None], n)
         z = sample_posterior(mean, logvar, key=key)

@@ -19,14 +19,15 @@ also pulls the scales of the encoder's norms to 0; ours leaves them.
 Training may first get worse: the codes leave the codebook before it follows.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Player, Recipe
+from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
 from disentangle.methods.quantised import (
     Settings,
     adamw,
@@ -100,7 +101,9 @@ def build(
     ae = model(settings, space, shape)
     book = codebook(ae.latents, settings.values)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del key, step
         z = ae.encode(params, batch["images"])
         q = book.apply(params["codebook"], z)
@@ -108,7 +111,7 @@ def build(
         reconstruction = ae.likelihood(logits, batch["images"])
         return objective(reconstruction, z, q, hyper, ae.numbers)
 
-    def optimizer(hyper: Hyperparameters):
+    def optimizer(hyper: Hyperparameters) -> optax.GradientTransformation:
         return adamw(
             hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_kernels
         )

@@ -37,7 +37,7 @@ class Settings:
     decoder: str = "normalised"
     likelihood: str = "bernoulli"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("latents", self.latents, 0)
         whole("values", self.values, 2)
         if self.likelihood not in LIKELIHOODS:

@@ -13,7 +13,7 @@ ten times as far a step. `relevance_start` lets r rest at 1/2 until the latents 
 use.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods import rf_vae_0
-from disentangle.methods.base import Limits, Method, Params, Player, Recipe
+from disentangle.methods.base import Limits, Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import first_and_last
 from disentangle.methods.gaussian_vae import model
 from disentangle.methods.likelihood import softplus
@@ -81,7 +81,9 @@ def build(
     vae = model(settings, shape)
     net = discriminator(settings.latents, settings.discriminator)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         images = first_and_last(batch, settings.batches)[0]["images"]
         a = params["relevance"]["logits"]
         rests = jnp.asarray(step, jnp.float32) < hyper.relevance_start

@@ -45,7 +45,7 @@ class Settings(CriticSettings):
     # number of factors of the data set (all of them where latents < F)
     relevance: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         given = self.relevance
         if given and (len(given) != self.latents or not set(given) <= {0, 1}):
@@ -75,7 +75,9 @@ def build(
     vae = model(settings, shape)
     net = discriminator(settings.latents, settings.discriminator)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del step
         images = first_and_last(batch, settings.batches)[0]["images"]
         return loss_given(r, vae, net, params, hyper, images, key=key)
@@ -120,7 +122,9 @@ def gated_method(
     reason given in methods/factor_vae.py.
     """
 
-    def samples(params, batch: Batch, *, key):
+    def samples(
+        params: Params, batch: Batch, *, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         images = first_and_last(batch, settings.batches)[1]["images"]
         z = sample_codes(vae, params, images, key=key)
         gated = gate.apply(params["relevance"], z)

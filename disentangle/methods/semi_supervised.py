@@ -30,7 +30,7 @@ from disentangle.data.samplers import (
 )
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Loss, Method, Recipe, whole
+from disentangle.methods.base import Logs, Loss, Method, Params, Recipe, whole
 from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
 from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net
@@ -69,7 +69,9 @@ def beside_labels(collate: Collate, labels: int, label_seed: int) -> Collate:
 def supervised(loss: Loss, method: Method, distance: LabelLoss) -> Loss:
     """loss + gamma_sup R_s of the posterior means of the labelled images."""
 
-    def both(params, hyper, batch: Batch, *, key, step):
+    def both(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         value, logs = loss(params, hyper, batch, key=key, step=step)
         labelled = part(batch, "labelled")  # `beside_labels` drew them
         means = method.represent(params, labelled["images"])
@@ -147,7 +149,7 @@ def _settings(unsupervised: Any) -> type:
         label_seed: int = 0  # which they are
         supervised_loss: str = "xent"  # R_s, see label_losses.py
 
-        def __post_init__(self):
+        def __post_init__(self) -> None:
             super().__post_init__()
             whole("labels", self.labels, 1, 10**9)
             whole("label_seed", self.label_seed, 0, 2**32 - 1)

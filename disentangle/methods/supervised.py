@@ -9,7 +9,7 @@ population.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,9 @@ import numpy as np
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
-from disentangle.methods.base import Method, Params, Player, Recipe, Tasks, whole
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe, Tasks, whole
 from disentangle.methods.tasks import parse
-from disentangle.nn import attribute_heads, encoder, output_width
+from disentangle.nn import Heads, attribute_heads, encoder, output_width
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Settings:
     subspace: int = 4  # d, dimensions of each attribute's code
     hidden: int = 64  # ReLUs of each head; ADDE has d, too few when d is small
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, width in (("subspace", self.subspace), ("hidden", self.hidden)):
             whole(name, width, 1)
 
@@ -56,7 +56,7 @@ def build(
         "heads": attribute_heads(outputs, features, settings.subspace, settings.hidden),
     }
 
-    def forward(params: Params, images: jax.Array):
+    def forward(params: Params, images: jax.Array) -> Heads:
         features = nets["encoder"].apply(params["encoder"], images)
         return nets["heads"].apply(params["heads"], features)
 
@@ -69,7 +69,9 @@ def build(
             ]
         )
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del key, step
         values = losses(params, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
@@ -85,7 +87,7 @@ def build(
         if weights.size and not weights.any():
             raise UserError("method.weights are all 0: nothing would be learned")
 
-    def represent(params, images):
+    def represent(params: Params, images: jax.Array) -> jax.Array:
         codes = forward(params, images).codes
         return codes.reshape(codes.shape[0], -1)
 

@@ -4,13 +4,13 @@ Locatello et al. 2020, "Disentangling factors of variation using few labels",
 compare with it; the decoder learns beside, to look at the codes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import Method, Player, Recipe
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Settings, forward, method_of, model, shown
 from disentangle.methods.semi_supervised import with_labels
 
@@ -30,7 +30,9 @@ def build(
     del space
     vae = model(settings, shape)
 
-    def loss(params, hyper, batch: Batch, *, key, step):
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
         del hyper, step
         held = params | {"encoder": jax.lax.stop_gradient(params["encoder"])}
         terms = forward(vae, held, batch["images"], key=key)

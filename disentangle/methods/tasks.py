@@ -37,7 +37,7 @@ def classification(space: FactorSpace, factor: str) -> Task:
     """Softmax cross-entropy over the K values, divided by log K."""
     column, size = space.position(factor), space[factor].size
 
-    def loss(predictions, factors):
+    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
         labels = factors[:, column]
         entropy = optax.softmax_cross_entropy_with_integer_labels(predictions, labels)
         return entropy.mean() / jnp.log(jnp.float32(size))
@@ -51,7 +51,7 @@ def regression(space: FactorSpace, factor: str) -> Task:
     values = np.asarray(space[factor].values, np.float64)
     targets = ((values - values.mean()) / values.std()).astype(np.float32)
 
-    def loss(predictions, factors):
+    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
         target = jnp.asarray(targets)[factors[:, column]]
         return jnp.square(predictions[:, 0] - target).mean()
 
@@ -76,7 +76,7 @@ def raw_circular(space: FactorSpace, factor: str) -> Task:
     turn = space[factor].steps_per_turn
     column = space.position(factor)
 
-    def angle(factors):
+    def angle(factors: jax.Array) -> jax.Array:
         assert turn is not None  # _circle has refused what is not circular
         step = jnp.float32(2 * np.pi / turn)
         return factors[..., column].astype(jnp.float32) * step
@@ -90,7 +90,7 @@ def _circle(
     if space[factor].kind != "circular":
         raise UserError(f"factor {factor!r} is {space[factor].kind}, not circular")
 
-    def target(factors):
+    def target(factors: jax.Array) -> jax.Array:
         turn = angle(factors)
         return jnp.stack([jnp.cos(turn), jnp.sin(turn)], -1)
 
@@ -101,7 +101,7 @@ def _circle(
             "factor is the same angle, so there is nothing to learn about it"
         )
 
-    def loss(predictions, factors):
+    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
         squares = jnp.square(predictions - target(factors)).sum(-1)
         return squares.mean() / jnp.float32(variance)
 

@@ -29,12 +29,21 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods import quantised
-from disentangle.methods.base import ABOVE_ZERO, Method, Player, Recipe, whole
+from disentangle.methods.base import (
+    ABOVE_ZERO,
+    Logs,
+    Method,
+    Params,
+    Player,
+    Recipe,
+    whole,
+)
 from disentangle.methods.quantised import (
     adamw,
     are_any,
@@ -51,7 +60,7 @@ class Settings(quantised.Settings):
     values: int = 12  # V
     probes: int = 2  # K of the Hessian penalty, each of both kinds
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         whole("probes", self.probes, 2, 100)  # a variance over one is 0
 
@@ -197,7 +206,14 @@ def build(
             "'normalised' or 'chen'"
         )
 
-    def loss(params, hyper: Hyperparameters, batch: Batch, *, key, step):
+    def loss(
+        params: Params,
+        hyper: Hyperparameters,
+        batch: Batch,
+        *,
+        key: jax.Array,
+        step: Any,
+    ) -> tuple[jax.Array, Logs]:
         """Reconstruction and the two penalties, on quantised codes."""
         del step
         z = jnp.tanh(ae.encode(params, batch["images"]))
@@ -217,7 +233,7 @@ def build(
             "hessian": hessian,
         }
 
-    def optimizer(hyper: Hyperparameters):
+    def optimizer(hyper: Hyperparameters) -> optax.GradientTransformation:
         return adamw(hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_any)
 
     return method_of(

@@ -156,7 +156,7 @@ class Settings:
     jobs: int = 0
     progress: Progress | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.backend, str) or self.backend not in BACKENDS:
             raise unknown("backend", self.backend, BACKENDS)
         if not isinstance(self.protocol, str) or self.protocol not in PROTOCOLS:

@@ -180,7 +180,7 @@ def leaves(tree: Tree, values: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _find_leaves(tree, values, leaf):
+def _find_leaves(tree: Tree, values: np.ndarray, leaf: np.ndarray) -> None:
     """Fills in the leaf of each row."""
     for row in range(len(leaf)):
         node = 0

@@ -67,20 +67,23 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return _up(x, _swap(kernel))
 
 
-def _conv_forward(x: jax.Array, kernel: jax.Array):
+Saved = tuple[jax.Array, jax.Array]  # what the gradient needs: input and kernel
+
+
+def _conv_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Saved]:
     return conv(x, kernel), (x, kernel)
 
 
-def _conv_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array):
+def _conv_backward(saved: Saved, dy: jax.Array) -> Saved:
     x, kernel = saved
     return _up(dy, kernel), _kernel_gradient(x, dy, kernel.shape[0])
 
 
-def _transpose_forward(x: jax.Array, kernel: jax.Array):
+def _transpose_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Saved]:
     return conv_transpose(x, kernel), (x, kernel)
 
 
-def _transpose_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array):
+def _transpose_backward(saved: Saved, dy: jax.Array) -> Saved:
     x, kernel = saved
     return _down(dy, _swap(kernel)), _swap(_kernel_gradient(dy, x, kernel.shape[0]))
 

@@ -6,10 +6,12 @@ from typing import Any
 import jax
 
 from disentangle.affinity import ESTIMATORS, Affinity, accumulate, probe
+from disentangle.affinity.accumulate import Carry
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
+from disentangle.data.samplers import Batch
 from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Method
+from disentangle.methods.base import Method, Params
 from disentangle.training import ranges
 from disentangle.training.config import default_config
 from disentangle.training.loop import Observer
@@ -51,7 +53,7 @@ def observe_affinity(
         if tasks is None:
             raise UserError("affinity needs a method with tasks, such as supervised")
 
-        def update(carry, params, hyper, batch):
+        def update(carry: Carry, params: Params, hyper: Any, batch: Batch) -> Carry:
             del hyper
             shared = {name: params[name] for name in tasks.shared}
             private = {k: v for k, v in params.items() if k not in shared}

@@ -150,11 +150,11 @@ def _each_batch(
 ) -> Any:
     """function(params, images) of every member (P) and batch of `parts`."""
 
-    def part(params, x):
+    def part(params: Params, x: jax.Array) -> Any:
         is_raw = x.dtype == jnp.uint8
         return function(params, scaled(x, max_value) if is_raw else x)
 
-    def one(params):
+    def one(params: Params) -> Any:
         return jax.lax.map(lambda x: part(params, x), parts)
 
     return over_members(one)(params)

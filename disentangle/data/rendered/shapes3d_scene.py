@@ -5,6 +5,7 @@ are point-sampled at 192x192 and reduced afterwards. All constants were measured
 published pictures.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -154,7 +155,9 @@ def _hits(view: Camera) -> tuple[np.ndarray, np.ndarray]:
     return np.where(to_floor < to_wall.min(0), FLOOR, label), points
 
 
-def _gouraud(a, b, normal, place) -> np.ndarray:
+def _gouraud(
+    a: np.ndarray, b: np.ndarray, normal: np.ndarray, place: Callable
+) -> np.ndarray:
     """Lamp light computed on the plane's integer grid, linear on its triangles.
 
     Args:
