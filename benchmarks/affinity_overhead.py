@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import disentangle as dt
 from disentangle.study.affinity import NAME, observe_affinity
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_programs, first_progress
+from disentangle.training.loop import compile_functions, first_progress
 from disentangle.training.run import prepare
 
 
@@ -33,15 +33,15 @@ def measure(name: str, tasks: tuple[str, ...], every: int, rounds: int) -> str:
     experiment, method, split, _ = prepare(config, data)
     watch = observe_affinity(["lookahead", "cosine"], every=every, learning_rate=1e-3)
     observers = watch(method)
-    programs = compile_programs(experiment, method, split, observers)
+    compiled = compile_functions(experiment, method, split, observers)
     now = first_progress(experiment, method, split, observers)
 
     def chunk(now, sampled):
         if sampled:
-            seen = programs.observe[NAME](now.observed[NAME], now.state, split)
+            seen = compiled.observe[NAME](now.observed[NAME], now.state, split)
             now = now._replace(observed={NAME: seen})
-        state, window = programs.chunk(now.state, now.window, jnp.int32(every))
-        return jax.block_until_ready(now._replace(state=state, window=window))
+        state, accumulator = compiled.chunk(now.state, now.window, jnp.int32(every))
+        return jax.block_until_ready(now._replace(state=state, window=accumulator))
 
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for i in range(rounds + 1):

@@ -29,7 +29,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_programs, first_progress
+from disentangle.training.loop import compile_functions, first_progress
 from disentangle.training.run import prepare
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -69,14 +69,14 @@ def ours(channels: int, models: int) -> Callable[[int], float]:
     config = default_config("dsprites", "beta_vae")
     config.seeds = models
     experiment, method, split, _ = prepare(config, random_table(channels))
-    programs = compile_programs(experiment, method, split, ())
+    compiled = compile_functions(experiment, method, split, ())
     now = first_progress(experiment, method, split, ())
-    state, window = now.state, now.window
+    state, accumulator = now.state, now.window
 
     def seconds(steps: int) -> float:
-        nonlocal state, window
+        nonlocal state, accumulator
         start = time.perf_counter()
-        state, window = programs.chunk(state, window, jnp.int32(steps))
+        state, accumulator = compiled.chunk(state, accumulator, jnp.int32(steps))
         jax.block_until_ready(state)
         return time.perf_counter() - start
 

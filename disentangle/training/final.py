@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
-from disentangle.training.loop import batched, compile_programs, start
+from disentangle.training.loop import batched, compile_functions, start
 from disentangle.training.run import Run, prepare
 from disentangle.training.writers import finite_rows
 
@@ -69,7 +69,7 @@ def evaluated(run: Run, data: Dataset) -> Rows:
     state = start(method, experiment)
     steps = jnp.full_like(state.step, run.step)
     state = state._replace(params=run.params, step=steps)
-    evaluate = compile_programs(experiment, method, split, ()).evaluate
+    evaluate = compile_functions(experiment, method, split, ()).evaluate
     logs = jax.device_get(evaluate(state, split, batched(test_index)))
     return finite_rows(
         {

@@ -44,12 +44,12 @@ class Progress(NamedTuple):
     """Everything that must survive a kill."""
 
     state: TrainState
-    window: population.Window
+    window: population.LogAccumulator  # so named in checkpoints
     observed: dict[str, Any]
 
 
-class Programs(NamedTuple):
-    """The compiled functions of an experiment."""
+class CompiledFunctions(NamedTuple):
+    """What training an experiment calls, each jitted for all of its members."""
 
     chunk: Callable
     observe: dict[str, Callable]
@@ -72,15 +72,15 @@ def first_progress(
     step = make_step(method, experiment.optimizer, experiment.config["batch_size"])
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
     state = jax.jit(lambda: start(method, experiment))()
-    window = population.empty_window(step, state, hyperparameters, split)
+    accumulator = population.empty_accumulator(step, state, hyperparameters, split)
     spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
     observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
-    return Progress(state, window, observed)
+    return Progress(state, accumulator, observed)
 
 
-def compile_programs(
+def compile_functions(
     experiment: Experiment, method: Method, split: Split, observers: Sequence[Observer]
-) -> Programs:
+) -> CompiledFunctions:
     """Jitted chunk, observers and evaluation for all members of an experiment."""
     batch_size = experiment.config["batch_size"]
     step = make_step(method, experiment.optimizer, batch_size)
@@ -126,8 +126,10 @@ def compile_programs(
         return population.over_members(member)(state, hyperparameters)
 
     jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
-    return Programs(
-        chunk=lambda state, window, n: jitted(state, window, hyperparameters, split, n),
+    return CompiledFunctions(
+        chunk=lambda state, accumulator, n: jitted(
+            state, accumulator, hyperparameters, split, n
+        ),
         observe={o.name: observe(o.update) for o in observers},
         evaluate=jax.jit(evaluate),
     )
@@ -151,7 +153,7 @@ def run_loop(
     holds less than what was logged. Ctrl-C and the signals of a cluster end it
     between two chunks, with a checkpoint of that step.
     """
-    programs = compile_programs(experiment, method, split, observers)
+    compiled = compile_functions(experiment, method, split, observers)
     with waiting("prepare the networks", shown=progress):
         now, step = first_progress(experiment, method, split, observers), 0
         restored = checkpoints.restore(now, mend=True) if checkpoints else None
@@ -170,13 +172,13 @@ def run_loop(
         while step < config["steps"] and alive.any() and not stopped:
             for observer in observers:
                 if step % observer.every == 0:
-                    seen = programs.observe[observer.name](
+                    seen = compiled.observe[observer.name](
                         now.observed[observer.name], now.state, split
                     )
                     now = now._replace(observed=now.observed | {observer.name: seen})
             n = bar.clip(_until_due(step, config["steps"], periods))
-            state, window = programs.chunk(now.state, now.window, jnp.int32(n))
-            now, step = now._replace(state=state, window=window), step + n
+            state, accumulator = compiled.chunk(now.state, now.window, jnp.int32(n))
+            now, step = now._replace(state=state, window=accumulator), step + n
             alive = report_dead(
                 alive, jax.block_until_ready(state.alive), experiment, step, n
             )
@@ -187,7 +189,7 @@ def run_loop(
                 now = write_window(now, experiment, writers, step, bar)
             if config["eval_every"] and (step % config["eval_every"] == 0 or last):
                 batches = batched(test_index)
-                logs = jax.device_get(programs.evaluate(now.state, split, batches))
+                logs = jax.device_get(compiled.evaluate(now.state, split, batches))
                 write_rows(writers, experiment, step, "test", logs)
                 if last:
                     report_collapsed(experiment, alive, logs, batches.size)

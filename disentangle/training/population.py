@@ -12,7 +12,7 @@ from disentangle.training.state import TrainHyperparameters, TrainState
 from disentangle.training.step import Step
 
 
-class Window(NamedTuple):
+class LogAccumulator(NamedTuple):
     """Sums of the logs since the last line was written."""
 
     total: Logs
@@ -36,7 +36,7 @@ def over_members(function: Callable) -> Callable:
 
 
 def make_chunk(step: Step) -> Callable:
-    """`chunk(state, window, hyperparameters, split, n)`: n steps of every member.
+    """`chunk(state, accumulator, hyperparameters, split, n)`: n steps of every member.
 
     n is traced, so that any number of steps is the same program and a run cut
     into other chunks (by a kill, by the logging) has the same bits.
@@ -44,30 +44,30 @@ def make_chunk(step: Step) -> Callable:
 
     def chunk(
         state: TrainState,
-        window: Window,
+        accumulator: LogAccumulator,
         hyperparameters: TrainHyperparameters,
         split: Split,
         n: jax.Array,
-    ) -> tuple[TrainState, Window]:
-        """n steps of every member; their logs are added to the window."""
+    ) -> tuple[TrainState, LogAccumulator]:
+        """n steps of every member; their logs are added up."""
 
-        def member(state, window, hyperparameters):
+        def member(state, accumulator, hyperparameters):
             def body(_, carry):
-                state, window = carry
+                state, accumulator = carry
                 state, logs = step(state, hyperparameters, split)
-                total = jax.tree.map(jnp.add, window.total, logs)
-                return state, Window(total, window.steps + 1.0)
+                total = jax.tree.map(jnp.add, accumulator.total, logs)
+                return state, LogAccumulator(total, accumulator.steps + 1.0)
 
-            return jax.lax.fori_loop(0, n, body, (state, window))
+            return jax.lax.fori_loop(0, n, body, (state, accumulator))
 
-        return over_members(member)(state, window, hyperparameters)
+        return over_members(member)(state, accumulator, hyperparameters)
 
     return chunk
 
 
-def empty_window(
+def empty_accumulator(
     step: Step, state: TrainState, hyperparameters: TrainHyperparameters, split: Split
-) -> Window:
+) -> LogAccumulator:
     """Zeros of the shapes that `step` logs, for every member."""
     one = lambda tree: jax.tree.map(lambda x: x[0], tree)
     shapes = jax.eval_shape(
@@ -75,4 +75,4 @@ def empty_window(
     )
     members = state.step.shape[0]
     total = jax.tree.map(lambda s: jnp.zeros((members, *s.shape), s.dtype), shapes)
-    return Window(total, jnp.zeros((members,), jnp.float32))
+    return LogAccumulator(total, jnp.zeros((members,), jnp.float32))
