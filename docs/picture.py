@@ -21,7 +21,7 @@ from PIL import Image
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, files, traversal_figure
 from disentangle.report.style import plotting
-from disentangle.study.panels import refresh_pictures
+from disentangle.study.visualize import refresh_pictures
 
 HERE = Path(__file__).resolve().parent
 ROWS = 10  # latents shown: all

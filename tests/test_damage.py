@@ -21,10 +21,10 @@ from disentangle.__main__ import main
 from disentangle.data import cache
 from disentangle.errors import UserError
 from disentangle.files import read_json
-from disentangle.report import files, statement
+from disentangle.report import files, summary
 from disentangle.study import impossibility
-from disentangle.study.clock import Clock
 from disentangle.study.scores import held_scores
+from disentangle.study.stage_timer import StageTimer
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.data_spec import read_spec
 from disentangle.training.writers import JsonlWriter, read_metrics
@@ -153,7 +153,7 @@ def read_the_table(folder: Path) -> None:
 
 def times(folder: Path) -> None:
     """A stage is timed; afterwards the file is whole, whatever it was."""
-    with Clock(folder, lambda line: None)("a stage"):
+    with StageTimer(folder, lambda line: None)("a stage"):
         pass
     assert read_json(folder / "summary.json")["seconds"]["a stage"] >= 0
 
@@ -189,8 +189,8 @@ def title(folder: Path) -> None:
     """What the page says of the config, without drawing."""
     config = read_json(folder / "config.json", dict[str, object])
     with files.reading(folder / "config.json"):
-        statement.title(config), statement.what_ran(folder, config)
-        statement.command(config, folder)
+        summary.title(config), summary.what_ran(folder, config)
+        summary.command(config, folder)
 
 
 # file -> who reads it; "checkpoints/2/*" is any file of the newest checkpoint

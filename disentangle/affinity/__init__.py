@@ -5,12 +5,12 @@ line in ESTIMATORS.
 """
 
 from disentangle.affinity import cosine, first_order, lookahead
-from disentangle.affinity.answer import Grouping
 from disentangle.affinity.base import Affinity
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.grouping import group_tasks
 from disentangle.affinity.inputs import read_group_input
 from disentangle.affinity.probe import Probe, probe
+from disentangle.affinity.to_grouping import Grouping
 
 ESTIMATORS = {
     "lookahead": lookahead.estimate,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.affinity.answer import Grouping
 from disentangle.affinity.base import Affinity
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.inputs import read_group_input
+from disentangle.affinity.to_grouping import Grouping
 from disentangle.errors import UserError
 
 

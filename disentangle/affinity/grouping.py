@@ -19,13 +19,13 @@ import numpy as np
 
 from disentangle.affinity import milp, partition, stability
 from disentangle.affinity.accept import scores_of
-from disentangle.affinity.answer import Grouping, answer
 from disentangle.affinity.base import LARGEST, Affinity
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.pair_scores import PairScores
 from disentangle.affinity.runner_up import runner_up
 from disentangle.affinity.scores import Penalty, Scores
 from disentangle.affinity.table_scores import TableScores, exact_cost
+from disentangle.affinity.to_grouping import Grouping, to_grouping
 from disentangle.errors import UserError, shown, unknown
 
 MAX_TASKS = 20
@@ -145,7 +145,7 @@ def _with_stability(
         scores = PairScores(matrix, own)
         rows = _tie_rule(scores, budget, TIE * float(np.nanmax(np.abs(matrix))) or TIE)
         certificate = (-math.inf, -math.inf, 0.0)
-        return answer(
+        return to_grouping(
             affinity.tasks, "max", scores, rows, Fraction(1), certificate
         ).groups
 
@@ -276,7 +276,7 @@ def _solve(
     if second >= top - tie:
         rows = _tie_rule(scores, budget, tie or TIE)
         second = runner_up(scores, values, best, budget, rows, enough=top - tie)
-    return answer(tasks, sense, scores, rows, unit, (top, second, tie))
+    return to_grouping(tasks, sense, scores, rows, unit, (top, second, tie))
 
 
 def _tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:

@@ -26,8 +26,8 @@ def evaluate(values: Values, words: list[str]) -> None:
         table,
         table_rows,
     )
-    from disentangle.study.panels import page_folder
     from disentangle.study.scores import keep_scores, scored_members
+    from disentangle.study.visualize import page_folder
     from disentangle.training.run import load_run
 
     choose_metrics(values["metrics"], alone="")  # what the run can have it says itself
@@ -143,7 +143,7 @@ def plane(values: Values, words: list[str]) -> None:
     """Draws the latent planes of runs with two latents side by side."""
     from disentangle.report.latents import write_planes
     from disentangle.study.evaluate import load_data
-    from disentangle.study.panels import latent_plane, survey
+    from disentangle.study.visualize import latent_plane, survey
     from disentangle.training.run import load_run
 
     out = output_of(values["out"], "out")
@@ -165,7 +165,7 @@ def plane(values: Values, words: list[str]) -> None:
 def report(values: Values, words: list[str]) -> None:
     """Draws the page of a finished run or job, or of a peer's weights."""
     from disentangle.report.page import write_report
-    from disentangle.study.panels import refresh_pictures
+    from disentangle.study.visualize import refresh_pictures
 
     source = path_of(words[0], "run")
     out = path_of(values["out"], "--out") if values["out"] else None

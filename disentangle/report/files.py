@@ -22,7 +22,7 @@ class Groups(NamedTuple):
     """groups.json: the chosen groups and the certificate."""
 
     groups: list[list[str]]
-    serves: dict[str, int]  # task -> place in groups
+    assignment: dict[str, int]  # task -> place in groups
     numbers: dict[str, float]  # objective, bound, gap, runner_up, margin, budget
     sense: str  # "max" or "min"
 
@@ -91,13 +91,13 @@ def groups(workdir: Path) -> Groups | None:
     with reading(path):
         table = read_json(path)
         chosen = [[str(task) for task in group] for group in table["groups"]]
-        serves = {str(task): int(place) for task, place in table["serves"].items()}
-        for task, place in serves.items():
+        assignment = {str(task): int(place) for task, place in table["serves"].items()}
+        for task, place in assignment.items():
             if not 0 <= place < len(chosen) or task not in chosen[place]:
                 raise UserError(f"group {place} is said to serve {task!r}")
         names = ("objective", "bound", "gap", "runner_up", "margin", "budget")
         numbers = {n: float(table[n]) for n in names if table.get(n) is not None}
-        return Groups(chosen, serves, numbers, str(table.get("sense", "max")))
+        return Groups(chosen, assignment, numbers, str(table.get("sense", "max")))
 
 
 def task_losses(workdir: Path) -> TaskLosses | None:

@@ -20,7 +20,7 @@ from disentangle.report.style import (
     plotting,
 )
 
-Plane = Mapping[str, Any]  # the arrays of `study.panels.latent_plane`
+Plane = Mapping[str, Any]  # the arrays of `study.visualize.latent_plane`
 
 
 def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figure:

@@ -19,7 +19,7 @@ from disentangle.report import (
     runs,
     scores,
     sections,
-    statement,
+    summary,
 )
 from disentangle.report.blocks import (
     Block,
@@ -76,10 +76,10 @@ def write_report(workdir: str | Path) -> Path:
     if not isinstance(config, dict):
         raise UserError(f"{folder / 'config.json'} is not the config of a run")
     with files.reading(folder / "config.json"):
-        title, ran = statement.title(config), statement.what_ran(folder, config)
+        title, ran = summary.title(config), summary.what_ran(folder, config)
     page = _render(
         title=title,
-        result=statement.result(folder),
+        result=summary.result(folder),
         what_ran=ran,
         sections=[*_sections(folder), _again(folder, config)],
     )
@@ -106,7 +106,7 @@ def _sections(folder: Path) -> list[Section]:
 def _again(folder: Path, config: dict[str, Any]) -> Section:
     """How to run it again: the command, the whole config, the time it took."""
     blocks: list[Block] = [
-        Code(statement.command(config, folder)),
+        Code(summary.command(config, folder)),
         Text(
             "Run in the folder of this page, this does the same job anew: config.json "
             "there holds the config below. Add --config.<field>=<value> to change a "

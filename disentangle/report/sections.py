@@ -114,12 +114,12 @@ def groups(workdir: Path) -> list[Block]:
     found = files.groups(workdir)
     if found is None:
         return []
-    tasks = list(found.serves)
+    tasks = list(found.assignment)
     rows: list[list[Cell]] = []
     for place, group in enumerate(found.groups):
         role = lambda task, place=place, group=group: (
             "●\u00a0serves"
-            if found.serves[task] == place
+            if found.assignment[task] == place
             else "○\u00a0helps"
             if task in group
             else ""

@@ -13,7 +13,7 @@ it is done. A killed study goes on where it stopped, in training as in scoring.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.files import place, read_json, write_json
 from disentangle.metrics.base import Settings
-from disentangle.study.clock import Clock
 from disentangle.study.evaluate import load_data, score_run
 from disentangle.study.facts import describe
 from disentangle.study.representations import check_score
@@ -34,6 +33,7 @@ from disentangle.study.scores import (
     keep_scores,
     scored_members,
 )
+from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import Stages, allow_changes, data_source, run_source
 from disentangle.training import ranges
 from disentangle.training.config import (
@@ -47,7 +47,6 @@ from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.workdir import check_workdir, owned
 
-Say = Callable[[str], None]
 WRITTEN = ("scores.json", "facts.json", *MATRICES)  # beside a run that is scored
 INTERVALS = ("log_every", "eval_every", "checkpoint_every")  # scores do not see them
 
@@ -123,7 +122,7 @@ def run_comparison(
     only: Sequence[str] = (),
     data: Dataset | None = None,
     progress: bool = True,
-    say: Say = bars.stage,
+    log: Log = bars.stage,
 ) -> Path:
     """Runs, or goes on with, a study in `workdir`.
 
@@ -134,7 +133,7 @@ def run_comparison(
       only: names of the runs to do now; () is all. The others can follow later.
       data: the data set; None loads what the config names.
       progress: show progress bars.
-      say: receives one line a stage.
+      log: receives one line a stage.
 
     Returns:
       The workdir.
@@ -153,14 +152,14 @@ def run_comparison(
         if data is None:
             names = [name for name in names if not is_scored(stages, config, name)]
         if names:
-            clock = Clock(folder, say)
-            with clock("load the data"):
+            timer = StageTimer(folder, log)
+            with timer("load the data"):
                 data = load_data(config["data"]) if data is None else data
             for name in names:
                 prepare(training_config(config, name), data)
             write_json(folder / "config.json", whole_study)
             for name in names:
-                do_run(config, name, data, stages, clock, progress)
+                do_run(config, name, data, stages, timer, progress)
                 gather(whole_study, stages)
         else:
             write_json(folder / "config.json", whole_study)
@@ -173,17 +172,17 @@ def do_run(
     name: str,
     data: Dataset,
     stages: Stages,
-    clock: Clock,
+    timer: StageTimer,
     progress: bool,
 ) -> None:
     """Trains a run and scores it, each unless it is done from the same."""
     home = stages.folder / "runs" / name
-    with clock(f"train {name}"):
+    with timer(f"train {name}"):
         section = training_config(config, name)
         run = fit(section, data, workdir=home, progress=progress)
     if is_scored(stages, config, name):
         return
-    with clock(f"score {name}"):
+    with timer(f"score {name}"):
         score(run, data, config["score"], name, progress=progress)
         with bars.waiting(f"describe {name}", shown=progress):
             facts = dataclasses.asdict(describe(run, data))

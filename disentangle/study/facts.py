@@ -20,7 +20,7 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.study.evaluate import code_table, sample_index
-from disentangle.study.panels import ROWS, active_units
+from disentangle.study.visualize import ROWS, active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run
 

@@ -32,10 +32,10 @@ from disentangle.files import place, read_json, reading, write_json
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
 from disentangle.study.affinity import affinities, observe_affinity
-from disentangle.study.clock import Clock, Say
 from disentangle.study.evaluate import check_sample, load_data
-from disentangle.study.panels import write_panels
+from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import Stages, allow_changes, crc, data_source
+from disentangle.study.visualize import write_panels
 from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
@@ -129,7 +129,7 @@ def run_pipeline(
     *,
     data: Dataset | None = None,
     progress: bool = True,
-    say: Say = bars.stage,
+    log: Log = bars.stage,
 ) -> Path:
     """Runs, or goes on with, the main job in `workdir`.
 
@@ -139,7 +139,7 @@ def run_pipeline(
         the fields of FREE may change, and only what depends on them is done again.
       data: the data set; None loads what the config names.
       progress: show progress bars.
-      say: receives one line a stage and the tables.
+      log: receives one line a stage and the tables.
 
     Returns:
       The workdir.
@@ -157,8 +157,8 @@ def run_pipeline(
         ):
             write_json(folder / "config.json", config)
             return folder
-        clock = Clock(folder, say)
-        with clock("load the data"):
+        timer = StageTimer(folder, log)
+        with timer("load the data"):
             data = load_data(config["data"]) if data is None else data
         tasks = parse(data.space, tuple(config["supervised"]["method"]["tasks"]))
         if config["budget"] > len(tasks):
@@ -173,13 +173,13 @@ def run_pipeline(
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
         write_json(folder / "config.json", config)
-        with clock("train one network on all tasks, measure affinity"):
+        with timer("train one network on all tasks, measure affinity"):
             multitask = train_multitask(config, data, folder, progress)
-        with clock("choose the groups"):
+        with timer("choose the groups"):
             groups = choose_groups(config, folder)
-        with clock("train the grouped and the single-task networks"):
+        with timer("train the grouped and the single-task networks"):
             networks = train_networks(config, groups, data, folder, progress)
-        with clock(f"train the {config['unsupervised']['method']['name']}"):
+        with timer(f"train the {config['unsupervised']['method']['name']}"):
             vae = fit(
                 training_config(config, "unsupervised"),
                 data,
@@ -187,7 +187,7 @@ def run_pipeline(
                 progress=progress,
             )
         serving = representations.Serving(multitask, networks, vae, groups)
-        with clock("encode and score"):
+        with timer("encode and score"):
             finish(config, serving, data, folder, stages, progress)
     return folder
 

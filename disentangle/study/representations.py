@@ -46,11 +46,11 @@ class Serving(NamedTuple):
 
     def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
         """representation -> task -> the network whose head is used for it."""
-        serves, groups = self.groups["serves"], self.groups["groups"]
+        assignment, groups = self.groups["serves"], self.groups["groups"]
         chosen = {
             "single-task": {task: [task] for task in self.tasks},
             "all-together": {task: list(self.tasks) for task in self.tasks},
-            "grouped": {task: groups[serves[task]] for task in self.tasks},
+            "grouped": {task: groups[assignment[task]] for task in self.tasks},
         }
         return {
             name: {task: self.network_of(group, seed) for task, group in row.items()}

@@ -33,7 +33,7 @@ from disentangle.training.data_spec import (
     refuse_other_data,
 )
 from disentangle.training.fits import check_fit
-from disentangle.training.foreign import read_disvae
+from disentangle.training.import_weights import read_disvae
 from disentangle.training.loop import Observer, run_loop, start
 from disentangle.training.state import TrainState
 from disentangle.training.trained import Run
@@ -218,7 +218,7 @@ def fit(
 def load_run(path: str | Path) -> Run:
     """The newest checkpoint of a workdir, without its data set.
 
-    A path ending in .npz is read as a peer's weights (training/foreign.py); its
+    A path ending in .npz is read as a peer's weights (training/import_weights.py); its
     `step` is then 0, as the file does not say.
 
     Raises:

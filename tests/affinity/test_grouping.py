@@ -98,8 +98,8 @@ def check(result, n, groups, budget):
     assert mine in allowed
     assert mine == sorted(mine)
     table = {group: scores for group, scores, _ in groups}
-    assert set(result.serves.values()) == set(range(len(mine)))
-    for task, place in result.serves.items():
+    assert set(result.assignment.values()) == set(range(len(mine)))
+    for task, place in result.assignment.items():
         t = NAMES.index(task)
         offers = [table[group].get(t, -math.inf) for group in mine]
         assert float(offers[place]) == pytest.approx(float(max(offers)), abs=1e-12)
@@ -191,7 +191,7 @@ def test_a_constant_per_target_changes_no_group(n):
     before = group_tasks(affinity(matrix), 3)
     after = group_tasks(affinity(matrix + offset[None, :]), 3)
     assert after.groups == before.groups
-    assert after.serves == before.serves
+    assert after.assignment == before.assignment
     assert after.objective == pytest.approx(before.objective + offset.mean())
     assert after.margin == pytest.approx(before.margin)
     # ... and one per source does change them, so a transposed matrix would be seen.
@@ -280,7 +280,7 @@ def test_a_task_may_help_where_it_is_not_served():
     matrix = np.array([[0, -5, 1], [-5, 0, 1], [3, 3, 0]])
     result = group_tasks(affinity(matrix), 2)
     assert result.groups == (("a", "c"), ("b", "c"))
-    assert result.serves == {"a": 0, "b": 1, "c": 0}
+    assert result.assignment == {"a": 0, "b": 1, "c": 0}
     assert result.objective == pytest.approx(7 / 3)
 
 

@@ -17,8 +17,8 @@ from disentangle.data.files import read
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.nn.torch_weights import from_disvae
-from disentangle.training import foreign
-from disentangle.training.foreign import read_disvae
+from disentangle.training import import_weights
+from disentangle.training.import_weights import read_disvae
 from disentangle.training.run import load_run
 
 SPACE = FactorSpace(
@@ -190,7 +190,7 @@ def test_a_header_that_claims_too_much_is_one_sentence(tmp_path, door, member, c
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(foreign, "MOST_BYTES", 2 * 10**6)
+    monkeypatch.setattr(import_weights, "MOST_BYTES", 2 * 10**6)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         for i in range(3):

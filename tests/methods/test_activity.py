@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from disentangle.methods.activity import code_logs, collapsed, is_active
-from disentangle.study.panels import active_latents
+from disentangle.study.visualize import active_latents
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.loop import ENOUGH, report_collapsed
 from disentangle.training.run import fit

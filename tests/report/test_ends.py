@@ -7,7 +7,7 @@ import pytest
 from disentangle.errors import UserError
 from disentangle.report.comparison import relevance
 from disentangle.report.runs import ended, ends
-from disentangle.report.statement import result
+from disentangle.report.summary import result
 
 
 def line(step, split, loss, **values):

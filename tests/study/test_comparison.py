@@ -60,7 +60,7 @@ def study(finished, tmp_path):
 
 def go(config, toy, workdir, **chosen):
     said = []
-    run_comparison(config, workdir, data=toy, progress=False, say=said.append, **chosen)
+    run_comparison(config, workdir, data=toy, progress=False, log=said.append, **chosen)
     return json.loads((Path(workdir) / "scores.json").read_text()), said
 
 

@@ -45,7 +45,7 @@ def job(**changes):
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("job") / "p"
-    return run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    return run_pipeline(job(), workdir, progress=False, log=lambda line: None)
 
 
 def read(folder, name):
@@ -60,7 +60,7 @@ def test_a_constant_factor_is_named_before_anything_is_trained(toy, tmp_path, ta
     config["supervised"]["method"]["tasks"] = tasks
     says = "factor 'still' has one value, 0, .* these vary: shape, size, turn, x$"
     with pytest.raises(UserError, match=says):
-        run_pipeline(config, tmp_path / "p", data=data, progress=False, say=print)
+        run_pipeline(config, tmp_path / "p", data=data, progress=False, log=print)
     assert not list(tmp_path.glob("p/*/")) and not (tmp_path / "p/config.json").exists()
     with pytest.raises(UserError, match=says):
         dt.measure_affinity(data, tasks=tasks, steps=1, progress=False)
@@ -166,7 +166,7 @@ def test_other_scores_are_made_of_the_codes_that_are_there(done, tmp_path):
     workdir = shutil.copytree(done, tmp_path / "p")
     changed = job()
     changed["score"]["metrics"] = ("dci", "mig")
-    run_pipeline(changed, workdir, progress=False, say=lambda line: None)
+    run_pipeline(changed, workdir, progress=False, log=lambda line: None)
     rows = read(workdir, "scores.json")["rows"]
     assert len(rows) == len(read(done, "scores.json")["rows"])
     check_scores(workdir, rows[0], ["dci", "mig"])
@@ -199,7 +199,7 @@ def test_the_same_command_again_changes_nothing(done):
         for p in done.rglob("*.json*")
         if p.name != "summary.json"
     }
-    run_pipeline(job(), done, progress=False, say=lambda line: None)
+    run_pipeline(job(), done, progress=False, log=lambda line: None)
     for name, held in before.items():
         assert (done / name).read_bytes() == held, name
 
@@ -210,7 +210,7 @@ def test_a_finished_job_computes_nothing_again(done, monkeypatch):
     for name in ("write_losses", "write_scores"):
         monkeypatch.setattr(pipeline.representations, name, None)
     said = []
-    run_pipeline(job(), done, progress=False, say=said.append)
+    run_pipeline(job(), done, progress=False, log=said.append)
     assert said == []
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_result_is_made_anew_and_nothing_else(done, tmp_path, monkeypa
     workdir = shutil.copytree(done, tmp_path / "p")
     (workdir / "losses.json").write_text("{}")
     monkeypatch.setattr(pipeline.representations, "write_scores", None)
-    run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    run_pipeline(job(), workdir, progress=False, log=lambda line: None)
     assert read(workdir, "losses.json") == read(done, "losses.json")
 
 
@@ -229,7 +229,7 @@ def test_another_budget_trains_only_the_networks_that_are_missing(done, tmp_path
     workdir = shutil.copytree(done, tmp_path / "p")
     before = (workdir / "networks/metrics.jsonl").read_bytes()
     changed = job(budget=3)
-    run_pipeline(changed, workdir, progress=False, say=lambda line: None)
+    run_pipeline(changed, workdir, progress=False, log=lambda line: None)
     assert read(workdir, "groups.json")["budget"] == 3
     assert read(workdir, "config.json")["budget"] == 3
     assert (workdir / "networks/metrics.jsonl").read_bytes() == before
@@ -253,9 +253,9 @@ def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "train_networks", stop)
         with pytest.raises(KeyboardInterrupt):
-            run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+            run_pipeline(job(), workdir, progress=False, log=lambda line: None)
     assert not (workdir / "losses.json").exists()
-    run_pipeline(job(), workdir, progress=False, say=lambda line: None)
+    run_pipeline(job(), workdir, progress=False, log=lambda line: None)
     for name in ("groups.json", "losses.json", "scores.json", "affinity.json"):
         assert read(workdir, name) == read(done, name), name
 

@@ -9,7 +9,7 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.errors import UserError
-from disentangle.study.panels import (
+from disentangle.study.visualize import (
     VALUES,
     active_units,
     carried,

@@ -11,7 +11,7 @@ from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
 from disentangle.versions import versions
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 PACKAGES = ("jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 
 
@@ -23,20 +23,20 @@ class Summary:
     versions: dict[str, str]
 
 
-class Clock:
+class StageTimer:
     """Says which stage runs and keeps its seconds in summary.json."""
 
-    def __init__(self, folder: Path, say: Say):
-        self._path, self._say, self._stage = folder / "summary.json", say, ""
+    def __init__(self, folder: Path, log: Log):
+        self._path, self._log, self._stage = folder / "summary.json", log, ""
         self._started = 0.0
 
-    def __call__(self, stage: str) -> "Clock":
+    def __call__(self, stage: str) -> "StageTimer":
         """Names the stage about to start."""
         self._stage = stage
         return self
 
     def __enter__(self) -> None:
-        self._say(f"== {self._stage}")
+        self._log(f"== {self._stage}")
         self._started = time.monotonic()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:

@@ -22,7 +22,7 @@ class Grouping:
       tasks: the task names.
       groups: task names of each group, in task order; the groups are sorted likewise.
         Each serves a task.
-      serves: for each task the place in `groups` of the group that serves it: the one
+      assignment: for each task the place in `groups` of the group that serves it: the one
         with the best score, the first of equals.
       objective: the mean over tasks of the score in the group that serves them.
       bound: no answer within the budget is better; equal to `objective`, as the search
@@ -46,7 +46,7 @@ class Grouping:
 
     tasks: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
-    serves: dict[str, int]
+    assignment: dict[str, int]
     objective: float
     bound: float
     gap: float
@@ -63,7 +63,7 @@ class Grouping:
         """A dict for strict JSON: no NaN, no infinity, None where there is nothing."""
         return {
             "groups": [list(group) for group in self.groups],
-            "serves": dict(self.serves),
+            "serves": dict(self.assignment),
             "objective": self.objective,
             "bound": self.bound,
             "gap": self.gap,
@@ -78,7 +78,7 @@ class Grouping:
         }
 
 
-def answer(
+def to_grouping(
     tasks: tuple[str, ...],
     sense: str,
     scores: Scores,
@@ -104,7 +104,7 @@ def answer(
     return Grouping(
         tasks=tasks,
         groups=tuple(_names(tasks, scores.mask(row)) for row in rows),
-        serves={task: int(g) for task, g in zip(tasks, serving, strict=True)},
+        assignment={task: int(g) for task, g in zip(tasks, serving, strict=True)},
         objective=objective,
         bound=bound,
         gap=abs(bound - objective),
