@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom
 
-from disentangle.metrics import METRICS, Settings, code_table
-from disentangle.metrics.base import CodeTable, Metric
+from disentangle.metrics import METRICS, Settings, read_representation
+from disentangle.metrics.base import Metric, Representation
 from disentangle.metrics.bootstrap import intervals
 from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF
 from disentangle.metrics.score import choose_metrics
@@ -52,7 +52,7 @@ def protocols_of(metric: str) -> tuple[str, ...]:
     return BOTH if known.has == BOTH and not known.why else BOTH[:1]
 
 
-def table(seed: int, rows: int) -> CodeTable:
+def table(seed: int, rows: int) -> Representation:
     """Four codes: each factor's own and a mixture, in noise; none is dead."""
     rng = np.random.default_rng(seed)
     factors = np.stack([rng.integers(0, k, rows) for k in SIZES], axis=1)
@@ -60,7 +60,7 @@ def table(seed: int, rows: int) -> CodeTable:
     clean = np.hstack([factors, np.zeros((rows, 1))]) + factors @ mixing
     codes = clean + 0.6 * rng.normal(size=clean.shape)
     spreads = rng.normal(-1.0, 0.2, codes.shape)
-    return code_table(codes, factors, logvars=spreads)
+    return read_representation(codes, factors, logvars=spreads)
 
 
 def least(tables: int, level: float = 0.95, once_in: int = 1000) -> int:
@@ -76,12 +76,12 @@ def covered(
     means: dict[str, list[float]] = {}
     for seed in range(sizes.truth):
         found = metric(table(10_000 + seed, sizes.rows), chosen)
-        for part, value in found.parts.items():
+        for part, value in found.values.items():
             means.setdefault(part, []).append(value)
     hits = dict.fromkeys(means, 0)
     for seed in range(sizes.tables):
         drawn = table(seed, sizes.rows)
-        parts = metric(drawn, chosen).parts
+        parts = metric(drawn, chosen).values
         around = intervals(metric, drawn, chosen, parts)
         assert set(around) == set(parts)
         for part, (low, high) in around.items():

@@ -114,19 +114,19 @@ def compare(names: list[str], sizes: tuple[int, ...], train: int, jobs: int) -> 
     """Prints a row an encoder and the summary."""
     print("| encoder | " + " | ".join(f"{p} ref, fast" for p in PARTS), end="")
     print(" | CPU seconds ref, fast |\n|" + "---|" * (len(PARTS) + 2))
-    values, seconds, importances, ran = [], [], [], {}
+    values, seconds, importances, metadata = [], [], [], {}
     for name in names:
         codes, factors = drawn(name, sizes, train + train // 2)
         slow, slow_time = timed(codes, factors, train, "reference", jobs)
         fast, fast_time = timed(codes, factors, train, "fast", jobs)
-        pairs = [(slow.parts[p], fast.parts[p]) for p in PARTS]
+        pairs = [(slow.values[p], fast.values[p]) for p in PARTS]
         cells = " | ".join(f"{a:.3f}, {b:.3f}" for a, b in pairs)
         print(f"| {name} | {cells} | {slow_time:.1f}, {fast_time:.2f} |", flush=True)
         values.append(pairs)
         seconds.append((slow_time, fast_time))
         gap = np.abs(slow.arrays["importance"] - fast.arrays["importance"])
         importances.append(gap.max())
-        ran = fast.ran
+        metadata = fast.metadata
     table = np.array(values)
     print(f"\n{train:,} training and {train // 2:,} test rows, factors of {sizes}\n")
     print("| part | mean difference | largest difference | rank correlation |")
@@ -141,7 +141,7 @@ def compare(names: list[str], sizes: tuple[int, ...], train: int, jobs: int) -> 
         f"CPU seconds, {jobs} thread(s): reference {slow_total:.1f}, "
         f"fast {fast_total:.2f}, ratio {slow_total / fast_total:.1f}"
     )
-    print(f"versions: {ran['versions']}")
+    print(f"versions: {metadata['versions']}")
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from functools import partial
 
 import numpy as np
 
-from disentangle.metrics import Settings, code_table
+from disentangle.metrics import Settings, read_representation
 from disentangle.metrics.base import Images
 from disentangle.metrics.factor_vae import factor_vae
 from disentangle.metrics.interventions import groups
@@ -104,8 +104,10 @@ def our_z_max(encode: Encode, rng: np.random.Generator) -> float:
     """As `evaluate` has it: a table of 10,000 rows, and images on demand."""
     factors = draw(rng, 15_000)
     source = Images(tuple(GRID.tolist()), encode)
-    table = code_table(encode(factors), factors, images=source)
-    return z_max_variance(table, Settings(seed=int(rng.integers(2**31)))).parts["score"]
+    table = read_representation(encode(factors), factors, images=source)
+    return z_max_variance(table, Settings(seed=int(rng.integers(2**31)))).values[
+        "score"
+    ]
 
 
 def literal_factor_vae(encode: Encode, rng: np.random.Generator) -> float:
@@ -130,9 +132,9 @@ def table_factor_vae(encode: Encode, rng: np.random.Generator, repeat: bool) -> 
     factors = draw(rng, 15_000)
     codes = encode(factors)
     if not repeat:
-        table = code_table(codes, factors)
+        table = read_representation(codes, factors)
         settings = Settings(seed=int(rng.integers(2**31)))
-        return factor_vae(table, settings).parts["score"]
+        return factor_vae(table, settings).values["score"]
     scale = np.var(codes[:10_000], axis=0, ddof=1)
 
     def votes(count: int, rows: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def place(toy, tmp_path_factory):
         for name in ("training.run.run_loop", "study.impossibility.score_details"):
             patch.setattr(f"disentangle.{name}", refuse)
         scoring = sys.modules["disentangle.metrics.score"]  # a function hides it
-        patch.setattr(scoring, "code_table", refuse)
+        patch.setattr(scoring, "read_representation", refuse)
         patch.setattr("disentangle.data.export.export", refuse)
         yield folder
 

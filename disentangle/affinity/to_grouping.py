@@ -22,8 +22,8 @@ class Grouping:
       tasks: the task names.
       groups: task names of each group, in task order; the groups are sorted likewise.
         Each serves a task.
-      assignment: for each task the place in `groups` of the group that serves it: the one
-        with the best score, the first of equals.
+      assignment: for each task the place in `groups` of the group that serves it: the
+        one with the best score, the first of equals.
       objective: the mean over tasks of the score in the group that serves them.
       bound: no answer within the budget is better; equal to `objective`, as the search
         is exact.

@@ -170,9 +170,9 @@ def _parts(name: str) -> Iterator[str]:
         result = score_details(codes, factors, [name], logvars=np.zeros((80, 2)))[name]
     except UserError:  # it takes more rows than that
         return
-    yield "  parts: " + ", ".join(f"{name}/{part}" for part in result.parts)
-    if "definition" in result.ran:
-        yield f"  definition: {result.ran['definition']}"
+    yield "  parts: " + ", ".join(f"{name}/{part}" for part in result.values)
+    if "definition" in result.metadata:
+        yield f"  definition: {result.metadata['definition']}"
 
 
 def _documented(table: Mapping[str, Any]) -> dict[str, Row]:

@@ -1,12 +1,12 @@
 """Scores of representations. A new metric is one file and one line in METRICS."""
 
 from disentangle.metrics.base import (
-    CodeTable,
     Images,
     Metric,
     Population,
     PopulationMetric,
     PopulationResult,
+    Representation,
     Result,
     Settings,
 )
@@ -39,7 +39,7 @@ from disentangle.metrics.score import (
     score_details,
 )
 from disentangle.metrics.snc_nk import snc_nk
-from disentangle.metrics.table import code_table
+from disentangle.metrics.table import read_representation
 from disentangle.metrics.udr import udr
 from disentangle.metrics.unsupervised import unsupervised
 from disentangle.metrics.wsepin import wsepin
@@ -84,19 +84,19 @@ POPULATION_METRICS: dict[str, PopulationMetric] = {
 __all__ = [
     "METRICS",
     "POPULATION_METRICS",
-    "CodeTable",
     "Codes",
     "Images",
     "Metric",
     "Population",
     "PopulationResult",
+    "Representation",
     "Result",
     "Settings",
     "choose_metrics",
-    "code_table",
     "flatten",
     "notes",
     "read_codes",
+    "read_representation",
     "score",
     "score_details",
 ]

@@ -2,7 +2,7 @@
 
 A metric is a plain function
 
-    metric(table: CodeTable, settings: Settings) -> Result
+    metric(table: Representation, settings: Settings) -> Result
 
 with its own constants as keyword-only arguments after these two. It knows no model,
 no data set and no file. A metric is one file and one line in METRICS
@@ -45,7 +45,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class CodeTable:
+class Representation:
     """Codes (posterior means) of images whose factors are known, encoded once.
 
     Attributes:
@@ -73,7 +73,7 @@ class CodeTable:
     images: Images | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def by_latent(self) -> "CodeTable":
+    def by_latent(self) -> "Representation":
         """The table with one column a latent, for scores that compare columns.
 
         A categorical latent becomes its most probable value, a number 0, 1, ..., at
@@ -138,7 +138,7 @@ class Settings:
         the constants of Locatello et al. 2019 (disentanglement_lib), where they have
         it; "paper": by those of the paper that proposed it. Which of the two a score
         has is in `protocols.PROTOCOLS_OF`; a score that lacks the one asked for is
-        computed by its own, and its `ran` says so.
+        computed by its own, and its `metadata` says so.
       bootstrap: resamples of the rows for confidence intervals, at least 2 (200 is
         usual); 0 is none.
       jobs: threads at work at a time, 0 for all cores; scores do not depend on it.
@@ -192,34 +192,34 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """One metric of one code table.
+    """One metric of one representation.
 
     Attributes:
-      parts: the scores by name, e.g. {"disentanglement": 0.3, ...}.
+      values: the scores by name, e.g. {"disentanglement": 0.3, ...}.
       per_factor: the scores that have a value a factor, each F numbers in the order
-        of `CodeTable.factor_names`.
+        of `Representation.factor_names`.
       per_code: the scores that have a value a code, each D numbers; of metrics that
-        compare latents (`CodeTable.by_latent`), one number a latent.
+        compare latents (`Representation.by_latent`), one number a latent.
       intervals: part -> (low, high), the 95 % normal bootstrap interval, where
         `Settings.bootstrap` asked for it; see `bootstrap.intervals`.
       arrays: matrices to plot, e.g. the importance matrix (D, F).
-      ran: what was computed, in words and numbers that JSON can hold. A metric
+      metadata: what was computed, in words and numbers that JSON can hold. A metric
         writes what is its own (definition, estimator, bins); `score` adds the rest
         (rows, seed, factor names, versions).
       why_not: "" of a metric that was computed; else one sentence why it cannot be
-        had here, and `parts` is empty.
+        had here, and `values` is empty.
     """
 
-    parts: dict[str, float]
+    values: dict[str, float]
     per_factor: dict[str, tuple[float, ...]] = field(default_factory=dict)
     per_code: dict[str, tuple[float, ...]] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    ran: dict[str, object] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
     why_not: str = ""
 
 
-Metric = Callable[[CodeTable, Settings], Result]
+Metric = Callable[[Representation, Settings], Result]
 
 
 @dataclass(frozen=True)
@@ -243,15 +243,15 @@ class PopulationResult:
     """One metric of a population: as Result, with P values a part.
 
     Attributes:
-      parts: the scores by name, (P,) each, a model each; NaN for a model that has
+      values: the scores by name, (P,) each, a model each; NaN for a model that has
         no other to be compared with.
       arrays: matrices to plot.
-      ran: what was computed, as in Result.
+      metadata: what was computed, as in Result.
     """
 
-    parts: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    ran: dict[str, object] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
 
 
 PopulationMetric = Callable[[Population, Settings], PopulationResult]

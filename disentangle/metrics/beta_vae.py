@@ -3,7 +3,7 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.interventions import (
     chunks,
     draw_factors,
@@ -15,7 +15,7 @@ from disentangle.metrics.refusals import few_rows, refusals
 BATCH, POINTS, JUDGED = 64, 10_000, 5_000
 
 
-def beta_vae(table: CodeTable, settings: Settings) -> Result:
+def beta_vae(table: Representation, settings: Settings) -> Result:
     """How well a linear classifier tells from two rows which factor they share.
 
     A point: a factor k, uniform; 64 pairs of rows that share their value of k; the
@@ -50,9 +50,9 @@ def beta_vae(table: CodeTable, settings: Settings) -> Result:
     factors = range(table.factors.shape[1])
     each = [float(np.mean(right[truth == k])) if k in truth else 0.0 for k in factors]
     return Result(
-        parts={"score": float(np.mean(right))},
+        values={"score": float(np.mean(right))},
         per_factor={"score": tuple(each)},
-        ran={
+        metadata={
             "definition": "accuracy of a linear classifier that names the factor two "
             "rows share from the mean of their absolute code differences",
             "estimator": "scikit-learn LogisticRegression, defaults, on pairs of rows "

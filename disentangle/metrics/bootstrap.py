@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Metric, Settings
+from disentangle.metrics.base import Metric, Representation, Settings
 
 LEVEL = 0.95
 
 
 def intervals(
     metric: Metric,
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     parts: Mapping[str, float],
 ) -> dict[str, tuple[float, float]]:
@@ -69,10 +69,12 @@ def intervals(
     }
 
 
-def _parts(metric: Metric, table: CodeTable, settings: Settings) -> dict[str, float]:
+def _parts(
+    metric: Metric, table: Representation, settings: Settings
+) -> dict[str, float]:
     """The scores of a resample; none where it has too few different rows for them."""
     try:
-        return metric(table, settings).parts
+        return metric(table, settings).values
     except UserError:
         return {}
 
@@ -86,7 +88,7 @@ def _around(score: float, values: np.ndarray) -> tuple[float, float]:
     return score - half, score + half
 
 
-def resampled(table: CodeTable, rng: np.random.Generator) -> CodeTable:
+def resampled(table: Representation, rng: np.random.Generator) -> Representation:
     """The table with its rows drawn with replacement; every factor still varies."""
     rows = rng.integers(0, len(table.codes), len(table.codes))
     while (np.ptp(table.factors[rows], axis=0) == 0).any():

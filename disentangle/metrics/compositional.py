@@ -6,7 +6,7 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.metrics.bagging import bagged, likeliest
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import Rows, standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.parallel import in_threads
@@ -28,7 +28,9 @@ class Accuracy(NamedTuple):
     left_out: float
 
 
-def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> Result:
+def compositional(
+    table: Representation, settings: Settings, *, trees: int = 10
+) -> Result:
     """Test accuracy on combinations of two factors' values that training left out.
 
     For each factor j and each partner k, the combinations of the first half of j's
@@ -88,9 +90,9 @@ def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> R
         per_factor[part] = tuple(float(value) for value in values)
         parts[part] = float(np.mean(values[[len(ks) > 0 for ks in partners]]))
     return Result(
-        parts=parts,
+        values=parts,
         per_factor=per_factor,
-        ran={
+        metadata={
             "definition": "test accuracy on combinations of two factors' values that "
             "training left out; gap: accuracy on seen ones less that; means over "
             "factors and partners",
@@ -101,7 +103,7 @@ def compositional(table: CodeTable, settings: Settings, *, trees: int = 10) -> R
     )
 
 
-def left_out(table: CodeTable, j: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+def left_out(table: Representation, j: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Which training rows (N,) and test rows (N',) are of a combination left out."""
     train, test = np.ones(len(table.codes), bool), np.ones(len(table.test_codes), bool)
     for column in (j, k):
@@ -113,7 +115,7 @@ def left_out(table: CodeTable, j: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
-def _pairs(table: CodeTable) -> list[tuple[int, int]]:
+def _pairs(table: Representation) -> list[tuple[int, int]]:
     """(factor, partner) where rows can be fitted and tested; large factors first."""
     kept = []
     for j, k in np.ndindex(2 * (table.factors.shape[1],)):
@@ -127,7 +129,11 @@ def _pairs(table: CodeTable) -> list[tuple[int, int]]:
 
 
 def _accuracy(
-    table: CodeTable, rows: Rows, piece: tuple[str, int, int], trees: int, seed: int
+    table: Representation,
+    rows: Rows,
+    piece: tuple[str, int, int],
+    trees: int,
+    seed: int,
 ) -> Accuracy:
     """Accuracies of factor j with partner k."""
     name, j, k = piece

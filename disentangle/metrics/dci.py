@@ -8,7 +8,7 @@ is better (`dci_regression`).
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import dci_forest, dci_lasso
 from disentangle.metrics.importance import (
     completeness,
@@ -21,7 +21,7 @@ from disentangle.metrics.refusals import few_rows
 from disentangle.metrics.trees import BACKENDS, Fit
 
 
-def dci(table: CodeTable, settings: Settings) -> Result:
+def dci(table: Representation, settings: Settings) -> Result:
     """Fits a classifier per factor and scores its importances.
 
     Protocol "paper" is `dci_forest`, and `dci_lasso` beside it with `lasso_` before
@@ -50,7 +50,7 @@ def dci(table: CodeTable, settings: Settings) -> Result:
     train = tuple(fit.train_accuracy for fit in fits)
     test = tuple(fit.test_accuracy for fit in fits)
     return Result(
-        parts={
+        values={
             "disentanglement": disentanglement(importance),
             "completeness": completeness(importance),
             "informativeness_train": float(np.mean(train)),
@@ -65,7 +65,7 @@ def dci(table: CodeTable, settings: Settings) -> Result:
             "importance": importance,
             "disentanglement": concentration(importance),
         },
-        ran={
+        metadata={
             "definition": "Eastwood & Williams 2018 in the form of Locatello et al. "
             "2019: importance-weighted 1 - normalised entropy, accuracy",
             "backend": settings.backend,
@@ -74,23 +74,27 @@ def dci(table: CodeTable, settings: Settings) -> Result:
     )
 
 
-def _paper(table: CodeTable, settings: Settings) -> Result:
+def _paper(table: Representation, settings: Settings) -> Result:
     """The forests' result, and the lasso's with `lasso_` before its names."""
     forest, lasso = dci_forest(table, settings), dci_lasso(table, settings)
-    named = {f"lasso_{part}": value for part, value in lasso.parts.items()}
+    named = {f"lasso_{part}": value for part, value in lasso.values.items()}
     each = {f"lasso_{part}": values for part, values in lasso.per_factor.items()}
     arrays = {f"lasso_{part}": array for part, array in lasso.arrays.items()}
     return Result(
-        parts=forest.parts | named,
+        values=forest.values | named,
         per_factor=forest.per_factor | each,
         arrays=forest.arrays | arrays,
-        ran=forest.ran
-        | {"lasso_estimator": lasso.ran["estimator"]}
-        | {name: lasso.ran[name] for name in ("alpha", "note") if name in lasso.ran},
+        metadata=forest.metadata
+        | {"lasso_estimator": lasso.metadata["estimator"]}
+        | {
+            name: lasso.metadata[name]
+            for name in ("alpha", "note")
+            if name in lasso.metadata
+        },
     )
 
 
-def fit_factors(table: CodeTable, settings: Settings, metric: str) -> list[Fit]:
+def fit_factors(table: Representation, settings: Settings, metric: str) -> list[Fit]:
     """One classifier per factor of `settings.backend`, on `settings.threads` threads.
 
     Factors with many values take longest (trees grow with the number of classes),

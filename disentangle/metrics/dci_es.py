@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.forest_curve import Curve, forest_curve
 from disentangle.metrics.importance import (
     completeness,
@@ -19,7 +19,7 @@ DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
 
 
 def dci_es(
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     *,
     depths: Sequence[int] = DEPTHS,
@@ -72,7 +72,7 @@ def dci_es(
     train = np.array([curve.train[best] for curve in curves])
     test = 1.0 - loss[best]
     return Result(
-        parts={
+        values={
             "explicitness": float(np.mean(explicit)),
             "size": table.factors.shape[1] / table.codes.shape[1],
             "disentanglement": disentanglement(importance),
@@ -88,7 +88,7 @@ def dci_es(
         },
         per_code={"disentanglement": tuple(concentration(importance).tolist())},
         arrays={"importance": importance, "loss": loss},
-        ran={
+        metadata={
             "definition": "1 - 2 area under the loss-capacity curve / (capacity range "
             "x loss of guessing), mean over factors; D, C, I at the best depth",
             "estimator": "random forests, Gini, test error as loss, depth as capacity",
@@ -122,7 +122,7 @@ def explicitness(
 
 
 def _curves(
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     depths: tuple[int, ...],
     trees: int,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from disentangle.metrics.bagging import Bag, bagged, mean_prediction
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.importance import concentration, disentanglement
 from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
@@ -47,7 +47,9 @@ class Regression(NamedTuple):
     test_error: float
 
 
-def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> Result:
+def dci_lasso(
+    table: Representation, settings: Settings, *, alpha: float = 0.02
+) -> Result:
     """DCI with R_ij = |coefficient| of the lasso of factor j on the codes.
 
     Args:
@@ -79,16 +81,18 @@ def dci_lasso(table: CodeTable, settings: Settings, *, alpha: float = 0.02) -> R
             unfinished.append(j)
         return _measured(np.abs(model.coef_), guesses, rows, j)
 
-    ran = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}
-    found = _scored(fit, rows, settings, "dci_lasso", ran)
+    metadata = {"estimator": f"scikit-learn Lasso(alpha={alpha})", "alpha": alpha}
+    found = _scored(fit, rows, settings, "dci_lasso", metadata)
     if unfinished:
         names = ", ".join(repr(table.factor_names[j]) for j in sorted(unfinished))
-        found.ran["note"] = f"the lasso did not converge in 1,000 passes for {names}"
+        found.metadata["note"] = (
+            f"the lasso did not converge in 1,000 passes for {names}"
+        )
     return found
 
 
 def dci_forest(
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     *,
     trees: int = 10,
@@ -109,7 +113,7 @@ def dci_forest(
 
     Returns:
       as `dci_lasso`; the columns of `importance` sum to 1, or to 0 without a split.
-      `ran` has the `depths` that were chosen.
+      `metadata` has the `depths` that were chosen.
 
     Raises:
       UserError: no test rows.
@@ -145,16 +149,16 @@ def dci_forest(
         guesses = mean_prediction(bag, codes), mean_prediction(bag, test_codes)
         return _measured(bag.importance[back], guesses, rows, j)
 
-    ran: dict[str, object] = {
+    metadata: dict[str, object] = {
         "estimator": f"scikit-learn's random forest of {trees} regression trees, depth "
         f"chosen among {depths} on the last ninth of the training rows",
         "trees": trees,
         "depths": chosen,
     }
-    return _scored(fit, rows, settings, "dci_forest", ran)
+    return _scored(fit, rows, settings, "dci_forest", metadata)
 
 
-def standardise(table: CodeTable) -> Rows:
+def standardise(table: Representation) -> Rows:
     """Codes and factors less the training mean, over the training deviation.
 
     A constant column is 0 in all rows.
@@ -204,7 +208,7 @@ def _scored(
     rows: Rows,
     settings: Settings,
     metric: str,
-    ran: dict[str, object],
+    metadata: dict[str, object],
 ) -> Result:
     """The Result of one regression per factor."""
     with few_rows():
@@ -216,7 +220,7 @@ def _scored(
         "informativeness_error_test": tuple(one.test_error for one in found),
     }
     return Result(
-        parts={
+        values={
             "disentanglement": disentanglement(importance),
             "completeness": float(np.mean(complete)),
             **{part: float(np.mean(values)) for part, values in errors.items()},
@@ -226,10 +230,10 @@ def _scored(
             "importance": importance,
             "disentanglement": concentration(importance),
         },
-        ran={
+        metadata={
             "definition": "Eastwood & Williams 2018: importance-weighted 1 - "
             "normalised entropy; informativeness is the root mean square error over "
             "the factor's deviation, lower is better",
-            **ran,
+            **metadata,
         },
     )

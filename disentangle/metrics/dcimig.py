@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mig_sup import row_gap
 from disentangle.metrics.mutual_information import entropy, mutual_information
 
 
-def dcimig(table: CodeTable, settings: Settings) -> Result:
+def dcimig(table: Representation, settings: Settings) -> Result:
     """DCIMIG = sum_j S_j / sum_j H_j over the factors j.
 
     Each code i votes for its best factor j(i) with the gap R_i = I(1)i - I(2)i of its
@@ -37,11 +37,11 @@ def dcimig(table: CodeTable, settings: Settings) -> Result:
     np.maximum.at(best, votes, gaps)
     entropies = entropy(labels)
     return Result(
-        parts={"score": float(best.sum() / entropies.sum())},
+        values={"score": float(best.sum() / entropies.sum())},
         per_factor={"score": tuple((best / entropies).tolist())},
         per_code={"gap": tuple(gaps.tolist())},
         arrays={"mutual_information": information, "entropy": entropies},
-        ran={
+        metadata={
             "definition": "sum over factors of the largest gap I(1) - I(2) of a code "
             "that is best at the factor, over the sum of entropies",
             "estimator": "plug-in on equal-width bins of the training codes",

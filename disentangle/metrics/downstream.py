@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.labels import matched
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.refusals import few_rows, refusals
@@ -14,7 +14,7 @@ PREDICTORS = ("logistic", "trees")
 
 
 def downstream(
-    table: CodeTable, settings: Settings, *, sizes: tuple[int, ...] = SIZES
+    table: Representation, settings: Settings, *, sizes: tuple[int, ...] = SIZES
 ) -> Result:
     """Test accuracy of predicting each factor from the code, from few labels.
 
@@ -22,8 +22,8 @@ def downstream(
     "logistic", a linear classifier whose penalty is chosen among 10 by 5-fold
     cross-validation, folds in the order of the rows. They learn the first 10, 100,
     1,000 and 10,000 training rows; sizes beyond the rows there are, are left out
-    (`ran` lists those that ran). Sample efficiency is the accuracy of few labels over
-    that of 10,000.
+    (`metadata` lists those that ran). Sample efficiency is the accuracy of few labels
+    over that of 10,000.
 
     A value that the labels lack counts as wrong. Labels that are all the same
     predict it. Both protocols are the same.
@@ -60,9 +60,9 @@ def downstream(
             few = parts[f"{name}_{n}_mean"]
             parts[f"{name}_efficiency_{n}"] = few / most if most > 0 else 0.0
     return Result(
-        parts=parts,
+        values=parts,
         per_factor=per_factor,
-        ran={
+        metadata={
             "definition": "test accuracy from n labels, mean and least over factors; "
             "efficiency is that of 100 or 1,000 labels over that of 10,000",
             "estimator": "logistic: scikit-learn LogisticRegressionCV(Cs=10, "
@@ -74,7 +74,7 @@ def downstream(
 
 
 def _accuracies(
-    table: CodeTable, settings: Settings, sizes: list[int]
+    table: Representation, settings: Settings, sizes: list[int]
 ) -> dict[tuple[str, int], np.ndarray]:
     """(predictor, labels) -> accuracies (F,). The longest fits start first."""
     fits = {"logistic": _logistic, "trees": BACKENDS[settings.backend].fit}

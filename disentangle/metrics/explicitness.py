@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.refusals import few_rows, refusals
 
 
-def explicitness(table: CodeTable, settings: Settings) -> Result:
+def explicitness(table: Representation, settings: Settings) -> Result:
     """How well linear classifiers on the whole code rank the values of a factor.
 
     One logistic regression a factor, on codes standardised by the training rows'
@@ -55,9 +55,9 @@ def explicitness(table: CodeTable, settings: Settings) -> Result:
     on_train, on_test = np.array(found).T
     rest = ", one value against the rest" if settings.protocol == "paper" else ""
     return Result(
-        parts={"train": float(np.mean(on_train)), "test": float(np.mean(on_test))},
+        values={"train": float(np.mean(on_train)), "test": float(np.mean(on_test))},
         per_factor={"train": tuple(on_train.tolist()), "test": tuple(on_test.tolist())},
-        ran={
+        metadata={
             "definition": "area under the ROC curve of a linear classifier on the "
             "standardised code, mean over values, then over factors",
             "estimator": f"scikit-learn LogisticRegression, defaults{rest}",

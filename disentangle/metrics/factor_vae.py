@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.interventions import (
     draw_factors,
     groups,
@@ -33,7 +33,7 @@ CONSTANTS = {
 }
 
 
-def factor_vae(table: CodeTable, settings: Settings) -> Result:
+def factor_vae(table: Representation, settings: Settings) -> Result:
     """How well the stillest code names the factor that was held.
 
     A vote: a factor k, uniform; its value, that of a random row; `batch` rows of
@@ -49,7 +49,7 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
     Batches hold different rows, so that a vote is distributed as one of new images.
     Where a value has fewer rows than a batch, as many images are drawn from
     `table.images` as give every value one batch; where there is no such source, rows
-    repeat, the score comes out low, and `ran["note"]` says so.
+    repeat, the score comes out low, and `metadata["note"]` says so.
 
     Args:
       table: training and test rows; `images` where values are rare.
@@ -57,7 +57,7 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
 
     Returns:
       part `score` in [0, 1]; 1 / F is chance; 0 if no code takes part. Per factor
-      `score`. Array `votes` (F, D), the deciding votes; `ran` has the number of
+      `score`. Array `votes` (F, D), the deciding votes; `metadata` has the number of
       codes that take part.
 
     Raises:
@@ -80,10 +80,10 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
         test = _votes(judging[0][:, active], judging[1], scale, judged, batch, rng)
         score, each = majority(train[:, active], test)
     return Result(
-        parts={"score": score},
+        values={"score": score},
         per_factor={"score": tuple(each.tolist())},
         arrays={"votes": train},
-        ran={
+        metadata={
             "definition": "accuracy of naming the factor that was held by the code "
             "whose normalised variance is least, majority vote",
             "estimator": "images drawn anew"
@@ -104,7 +104,7 @@ def factor_vae(table: CodeTable, settings: Settings) -> Result:
 Rows = tuple[np.ndarray, np.ndarray]  # codes (N, D), factors (N, F)
 
 
-def _rows(table: CodeTable, batch: int, seed: int) -> tuple[Rows, Rows, int]:
+def _rows(table: Representation, batch: int, seed: int) -> tuple[Rows, Rows, int]:
     """Codes and factors that decide and that judge, and how many were drawn anew."""
     train, test = (table.codes, table.factors), (table.test_codes, table.test_factors)
     fewest = min(smallest_group(table.factors), smallest_group(table.test_factors))
@@ -123,7 +123,7 @@ def _rows(table: CodeTable, batch: int, seed: int) -> tuple[Rows, Rows, int]:
     return (codes[:each], halves[0]), (codes[each:], halves[1]), 2 * each
 
 
-def _bias(table: CodeTable, batch: int) -> dict[str, object]:
+def _bias(table: Representation, batch: int) -> dict[str, object]:
     """What to tell of a table whose values have few rows; nothing where they have."""
     fewest = min(smallest_group(table.factors), smallest_group(table.test_factors))
     if fewest >= batch:

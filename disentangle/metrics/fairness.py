@@ -3,14 +3,14 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci import fit_factors
 from disentangle.metrics.trees import BACKENDS
 
 SHUFFLES = 20
 
 
-def fairness(table: CodeTable, settings: Settings) -> Result:
+def fairness(table: Representation, settings: Settings) -> Result:
     """unfairness(i, j) = mean_s TV(p(y^_i), p(y^_i | s_j = s)): lower is fairer.
 
     y^_i is the prediction of the target factor i from all codes, by the boosted trees
@@ -61,7 +61,7 @@ def fairness(table: CodeTable, settings: Settings) -> Result:
         )
     others = factors - 1
     return Result(
-        parts={
+        values={
             "mean": float(unfair.sum() / (factors * others)),
             "worst": float(np.mean(unfair.max(axis=1))),
             "chance": float(chance.sum() / (factors * others)),
@@ -71,7 +71,7 @@ def fairness(table: CodeTable, settings: Settings) -> Result:
             "sensitive": tuple((unfair.sum(axis=0) / others).tolist()),
         },
         arrays={"unfairness": unfair, "chance": chance},
-        ran={
+        metadata={
             "definition": "mean total variation between a factor's predictions and "
             "those at one value of another factor; lower is fairer; chance: the same "
             "with shuffled values",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.parallel import in_threads
@@ -11,7 +11,7 @@ from disentangle.metrics.refusals import few_rows, refusals
 
 
 def infomec(
-    table: CodeTable, settings: Settings, *, neighbors: int = 10, levels: int = 64
+    table: Representation, settings: Settings, *, neighbors: int = 10, levels: int = 64
 ) -> Result:
     """InfoM, InfoE and InfoC of Hsu et al. 2023 (QLAE), App. D, with two prunings.
 
@@ -70,7 +70,7 @@ def infomec(
         parts[f"modularity{rule}"] = _mean(concentration(normalised[active]))
         parts[f"compactness{rule}"] = _mean(concentration(normalised[active].T))
     return Result(
-        parts=parts,
+        values=parts,
         per_factor={
             "explicitness": tuple(explicit.tolist()),
             "compactness": tuple(concentration(normalised[actives[""]].T).tolist()),
@@ -80,7 +80,7 @@ def infomec(
             "normalised_information": normalised,
             **{f"active{rule}": active for rule, active in actives.items()},
         },
-        ran={
+        metadata={
             "definition": "Hsu et al. 2023: share of the largest normalised "
             "information, (CE0 - CE) / CE0; _iqr: pruned as in Hsu et al. 2024",
             "estimator": "plug-in (discrete codes), nearest neighbours (continuous), "
@@ -136,7 +136,7 @@ def _active(codes: np.ndarray, discrete: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _normalised_information(
-    table: CodeTable, discrete: np.ndarray, neighbors: int, settings: Settings
+    table: Representation, discrete: np.ndarray, neighbors: int, settings: Settings
 ) -> np.ndarray:
     """N (D, M) >= 0."""
     from sklearn.feature_selection import mutual_info_classif
@@ -178,7 +178,7 @@ def standardised(codes: np.ndarray) -> np.ndarray:
 
 
 def _explicitness(
-    table: CodeTable, discrete: np.ndarray, settings: Settings
+    table: Representation, discrete: np.ndarray, settings: Settings
 ) -> np.ndarray:
     """(M,): each factor's share of CE0 that the codes explain."""
     from sklearn.linear_model import LogisticRegression

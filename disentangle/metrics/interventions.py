@@ -1,4 +1,4 @@
-"""Rows of a code table under interventions on the factors, instead of new images.
+"""Rows of a representation under interventions on the factors, instead of new images.
 
 The scores of Higgins et al. 2017 and Kim & Mnih 2018 draw images that share the value
 of one factor, their other factors free. The rows of a table whose factors are

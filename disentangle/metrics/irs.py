@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import histogram_bins
 
 QUANTILE = {"locatello": 0.99, "paper": 1.0}
 
 
-def irs(table: CodeTable, settings: Settings) -> Result:
+def irs(table: Representation, settings: Settings) -> Result:
     """How little a code moves while the factor that it holds is held.
 
     With E_d|g the mean of code d over the rows where factor i has the value g,
@@ -50,10 +50,10 @@ def irs(table: CodeTable, settings: Settings) -> Result:
     score = np.sum(each * reach) / np.sum(reach) if alive.any() else 0.0
     values = {"bins": settings.bins} if binned else {}
     return Result(
-        parts={"score": float(score)},
+        values={"score": float(score)},
         per_code={"score": tuple(each.tolist())},
         arrays={"robustness": matrix},
-        ran={
+        metadata={
             "definition": "1 - a code's deviation while one factor is held, over its "
             "largest; best factor, mean over codes by largest deviation",
             "estimator": f"the {quantile} quantile of the training rows that share a "

@@ -3,13 +3,13 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.quantised import BINS, CERTAIN, Quantised, quantised
 
 
-def jemmig(table: CodeTable, settings: Settings) -> Result:
+def jemmig(table: Representation, settings: Settings) -> Result:
     """JEMMIG_j = H(z_a, y_j) - I(z_a; y_j) + I(z_b; y_j), a and b j's two best codes.
 
     H(z_a, y_j) - I = H(z_a | y_j) + H(y_j | z_a) also counts what the best code
@@ -21,7 +21,7 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
     which are posterior means, in `settings.bins` equal-width bins over their own
     range. Protocol "paper" is the authors': q(z|x) in 100 bins over [-4, 4], averaged
     over the rows (`quantised`); without log-variances codes are certain there, and
-    `ran` says so. Numbers of the two are not comparable.
+    `metadata` says so. Numbers of the two are not comparable.
 
     Args:
       table: at least two codes.
@@ -45,7 +45,7 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
             "jemmig compares a factor's two best codes, but codes has one column"
         )
     labels = dense_labels(table.factors)
-    found, bins, ran = _measured(table, labels, settings)
+    found, bins, metadata = _measured(table, labels, settings)
     information, joint, entropies, most = found
     second, first = np.argsort(information, axis=0, kind="stable")[-2:]
     factors = np.arange(labels.shape[1])
@@ -53,32 +53,32 @@ def jemmig(table: CodeTable, settings: Settings) -> Result:
     raw = joint[first, factors] - best + runner_up
     scores = 1.0 - raw / (entropies + np.log(max(bins, most)))
     return Result(
-        parts={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
+        values={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
         per_factor={"score": tuple(scores.tolist()), "raw": tuple(raw.tolist())},
         arrays={"mutual_information": information, "joint_entropy": joint},
-        ran={
+        metadata={
             "definition": "raw: mean over factors of H(z, y) - I(1) + I(2), in nats; "
             "score: 1 - raw / (H(y) + log bins)",
             "bins": bins,
-            **ran,
+            **metadata,
         },
     )
 
 
 def _measured(
-    table: CodeTable, labels: np.ndarray, settings: Settings
+    table: Representation, labels: np.ndarray, settings: Settings
 ) -> tuple[Quantised, int, dict[str, object]]:
     """Informations and entropies, the number of bins, and what was run."""
     if settings.protocol == "paper":
-        ran: dict[str, object] = {"estimator": "q(z|x) in bins over [-4, 4]"}
+        metadata: dict[str, object] = {"estimator": "q(z|x) in bins over [-4, 4]"}
         if table.logvars is None:
-            ran["note"] = CERTAIN
-        return quantised(table, labels), BINS, ran
+            metadata["note"] = CERTAIN
+        return quantised(table, labels), BINS, metadata
     bins = table.binned(settings.bins)
     information = mutual_information(bins, labels)
     entropies = entropy(labels)
     # H(z, y) = H(z) + H(y) - I(z; y).
     joint = entropy(bins)[:, None] + entropies[None] - information
-    ran = {"estimator": "plug-in on equal-width bins of the training codes"}
+    metadata = {"estimator": "plug-in on equal-width bins of the training codes"}
     most = int(bins.max()) + 1
-    return Quantised(information, joint, entropies, most), settings.bins, ran
+    return Quantised(information, joint, entropies, most), settings.bins, metadata

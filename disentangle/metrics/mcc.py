@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 
 
-def mcc(table: CodeTable, settings: Settings) -> Result:
+def mcc(table: Representation, settings: Settings) -> Result:
     """MCC = mean_j |corr(z_a(j), y_j)| under the best assignment a of codes to factors.
 
     Each factor is given one code and no code is given twice, so that the sum of
@@ -43,10 +43,10 @@ def mcc(table: CodeTable, settings: Settings) -> Result:
         matrices["spearman"][column] = correlation_ratio(values, ranks)
     matched = {name: assigned(matrix) for name, matrix in matrices.items()}
     return Result(
-        parts={name: float(np.mean(values)) for name, values in matched.items()},
+        values={name: float(np.mean(values)) for name, values in matched.items()},
         per_factor={name: tuple(values.tolist()) for name, values in matched.items()},
         arrays=matrices,
-        ran={
+        metadata={
             "definition": "mean over factors of the absolute correlation with the "
             "code that the best one-to-one assignment gives it",
             "estimator": "sample correlation of codes and indices of factor values",

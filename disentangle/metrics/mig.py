@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.posterior_information import posterior_information
@@ -11,7 +11,7 @@ from disentangle.metrics.quantised import CERTAIN
 from disentangle.metrics.shuffled import shuffled_floor
 
 
-def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Result:
+def mig(table: Representation, settings: Settings, *, samples: int = 10_000) -> Result:
     """MIG = mean_j (I(1)j - I(2)j) / H_j over the factors j.
 
     I_ij is the mutual information of code i and factor j; I(1)j and I(2)j are the two
@@ -24,7 +24,8 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
     aggregate posterior is over the training rows, where the authors have all images,
     and over all factors given, where they leave the shape of dSprites out. Numbers of
     the two protocols are not comparable. Where the table has no log-variances, codes
-    are taken as certain and "paper" is the estimate on bins; `ran` says which it was.
+    are taken as certain and "paper" is the estimate on bins; `metadata` says which
+    it was.
 
     Args:
       table: at least two codes; `logvars` for protocol "paper".
@@ -48,26 +49,28 @@ def mig(table: CodeTable, settings: Settings, *, samples: int = 10_000) -> Resul
             "mig compares a factor's two best codes, but codes has one column"
         )
     labels = dense_labels(table.factors)
-    information, ran = measured_information(table, labels, settings, samples=samples)
+    information, metadata = measured_information(
+        table, labels, settings, samples=samples
+    )
     floor: dict[str, np.ndarray] = {}
-    if "bins" in ran:
+    if "bins" in metadata:
         bins = table.binned(settings.bins)
         floor["shuffled"] = shuffled_floor(bins, labels, seed=settings.seed)
     entropies = entropy(labels)
     gaps = gap(information) / entropies
     return Result(
-        parts={"score": float(np.mean(gaps))},
+        values={"score": float(np.mean(gaps))},
         per_factor={"score": tuple(gaps.tolist())},
         arrays={"mutual_information": information, "entropy": entropies} | floor,
-        ran={
+        metadata={
             "definition": "mean over factors of (I(1) - I(2)) / H, in nats",
-            **ran,
+            **metadata,
         },
     )
 
 
 def measured_information(
-    table: CodeTable,
+    table: Representation,
     labels: np.ndarray,
     settings: Settings,
     *,
@@ -96,14 +99,14 @@ def measured_information(
             "samples": samples,
         }
     bins = table.binned(settings.bins)
-    ran: dict[str, object] = {
+    metadata: dict[str, object] = {
         "protocol": "locatello",
         "estimator": "plug-in on equal-width bins of the training codes",
         "bins": settings.bins,
     }
     if settings.protocol == "paper":
-        ran["note"] = f"{CERTAIN}, on bins as in protocol locatello"
-    return mutual_information(bins, labels), ran
+        metadata["note"] = f"{CERTAIN}, on bins as in protocol locatello"
+    return mutual_information(bins, labels), metadata
 
 
 def gap(information: np.ndarray) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mig import measured_information
 from disentangle.metrics.mutual_information import entropy
 
 
 def mig_sup(
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     *,
     active_variance: float = 0.01,
@@ -26,9 +26,9 @@ def mig_sup(
     I is what MIG reads under the same protocol. "locatello", whose library has no
     MIG-sup: codes, which are posterior means, in `settings.bins` equal-width bins.
     "paper": draws of q(z|x), as the authors' code has it; where the table has no
-    log-variances, on bins, and `ran` says so. The authors divide by the logarithm of
-    the number of values, which is H_j where values are equally frequent. A categorical
-    latent is one code, active where its most probable value varies enough.
+    log-variances, on bins, and `metadata` says so. The authors divide by the logarithm
+    of the number of values, which is H_j where values are equally frequent. A
+    categorical latent is one code, active where its most probable value varies enough.
 
     Args:
       table: one code and factor at least; `logvars` for protocol "paper".
@@ -47,19 +47,19 @@ def mig_sup(
     """
     labels = dense_labels(table.factors)
     table = table.by_latent()
-    information, ran = measured_information(
+    information, metadata = measured_information(
         table, labels, settings, samples=samples, metric="mig_sup"
     )
     information = information / entropy(labels)
     gaps = row_gap(information)
     active = np.var(table.codes, axis=0, dtype=np.float64) > active_variance
     return Result(
-        parts={"score": float(np.mean(gaps[active])) if active.any() else 0.0},
+        values={"score": float(np.mean(gaps[active])) if active.any() else 0.0},
         per_code={"score": tuple(gaps.tolist())},
         arrays={"normalised_information": information, "active": active},
-        ran={
+        metadata={
             "definition": "mean over active codes of (I(1) - I(2)) / H(factor)",
-            **ran,
+            **metadata,
             "active_variance": active_variance,
             "active_codes": int(active.sum()),
         },

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mutual_information import mutual_information
 
@@ -10,7 +10,7 @@ from disentangle.metrics.mutual_information import mutual_information
 ROUNDING = 1e-12
 
 
-def modularity(table: CodeTable, settings: Settings) -> Result:
+def modularity(table: Representation, settings: Settings) -> Result:
     """The mean over codes i of 1 - sum_{j != j*} I_ij^2 / (I_ij*^2 (F - 1)).
 
     I_ij is the mutual information of code i, cut into `settings.bins` equal-width
@@ -34,10 +34,10 @@ def modularity(table: CodeTable, settings: Settings) -> Result:
     )
     each = pureness(information)
     return Result(
-        parts={"score": float(np.mean(each))},
+        values={"score": float(np.mean(each))},
         per_code={"score": tuple(each.tolist())},
         arrays={"mutual_information": information},
-        ran={
+        metadata={
             "definition": "mean over codes of 1 - the sum of its squared mutual "
             "informations but the largest, over the largest times (factors - 1)",
             "estimator": "plug-in on equal-width bins of the training codes",

@@ -20,7 +20,7 @@ class Protocols(NamedTuple):
     why: str = ""
 
 
-# A metric without a line here is asked for its `ran["protocol"]` alone.
+# A metric without a line here is asked for its `metadata["protocol"]` alone.
 PROTOCOLS_OF: dict[str, Protocols] = {
     "dci": Protocols(BOTH),
     "dci_forest": Protocols(("paper",), "Locatello et al. 2019 boost trees: see dci"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable
+from disentangle.metrics.base import Representation
 from disentangle.metrics.discretize import dense_labels
 
 # Bins over [-REACH, REACH], for codes of a unit prior.
@@ -31,7 +31,7 @@ class Quantised(NamedTuple):
     most: int
 
 
-def quantised(table: CodeTable, labels: np.ndarray, bins: int = BINS) -> Quantised:
+def quantised(table: Representation, labels: np.ndarray, bins: int = BINS) -> Quantised:
     """I and H of Q(z_i, y_j) = 1/N sum_n Q(z_i | x_n) 1[y_nj = y_j].
 
     Q(z_i = b | x) is the mass that q(z_i | x) has in bin b of `bins` equal bins over
@@ -61,7 +61,7 @@ def quantised(table: CodeTable, labels: np.ndarray, bins: int = BINS) -> Quantis
     return Quantised(information, joint, entropies, max([bins, *values]))
 
 
-def _masses(table: CodeTable, bins: int) -> Iterator[np.ndarray]:
+def _masses(table: Representation, bins: int) -> Iterator[np.ndarray]:
     """Each code's Q(b | x_n), (N, bins)."""
     categorical = {i for (i,) in table.categorical}
     for i, means in enumerate(table.codes.T):

@@ -3,13 +3,13 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import standardise
 from disentangle.metrics.refusals import refusals
 
 
 def r2(
-    table: CodeTable,
+    table: Representation,
     settings: Settings,
     *,
     penalty: float = 1.0,
@@ -60,9 +60,9 @@ def r2(
         name: explained(found, rows.test_factors) for name, found in guesses.items()
     }
     return Result(
-        parts={name: float(np.mean(values)) for name, values in each.items()},
+        values={name: float(np.mean(values)) for name, values in each.items()},
         per_factor={name: tuple(values.tolist()) for name, values in each.items()},
-        ran={
+        metadata={
             "definition": "1 - squared error of predicting the factor from all codes, "
             "over its variance, on the test rows; mean over factors",
             "estimator": "linear: least squares; kernel: ridge regression, Gaussian "

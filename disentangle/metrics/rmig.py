@@ -3,13 +3,13 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
 from disentangle.metrics.mig import gap
 from disentangle.metrics.quantised import BINS, CERTAIN, quantised
 
 
-def rmig(table: CodeTable, settings: Settings) -> Result:
+def rmig(table: Representation, settings: Settings) -> Result:
     """RMIG_j = (I(z_a; y_j) - I(z_b; y_j)) / H(y_j), a and b factor j's two best codes.
 
     As MIG, but I is that of Q(z_i, y_j) = E_x Q(z_i | x) Q(y_j | x), with the codes'
@@ -21,7 +21,7 @@ def rmig(table: CodeTable, settings: Settings) -> Result:
 
     Args:
       table: at least two codes; without `logvars` codes are taken as certain, and
-        `ran` says so.
+        `metadata` says so.
       settings: nothing of it is read.
 
     Returns:
@@ -41,10 +41,10 @@ def rmig(table: CodeTable, settings: Settings) -> Result:
     raw = gap(found.information)
     scores = raw / found.entropy
     return Result(
-        parts={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
+        values={"score": float(np.mean(scores)), "raw": float(np.mean(raw))},
         per_factor={"score": tuple(scores.tolist()), "raw": tuple(raw.tolist())},
         arrays={"mutual_information": found.information, "entropy": found.entropy},
-        ran={
+        metadata={
             "definition": "mean over factors of (I(1) - I(2)) / H; raw: of I(1) - "
             "I(2), in nats",
             "estimator": "q(z|x) in bins over [-4, 4], averaged over the training rows",

@@ -4,7 +4,7 @@ compute it."""
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.mig import gap
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.refusals import few_rows, refusals
@@ -13,7 +13,7 @@ C = 0.01
 
 
 def sap(
-    table: CodeTable, settings: Settings, *, continuous_factors: bool = False
+    table: Representation, settings: Settings, *, continuous_factors: bool = False
 ) -> Result:
     """SAP = mean_j (S(1)j - S(2)j) over the factors j.
 
@@ -65,10 +65,10 @@ def sap(
         }[settings.protocol]
     gaps = gap(found)
     return Result(
-        parts={"score": float(np.mean(gaps))},
+        values={"score": float(np.mean(gaps))},
         per_factor={"score": tuple(gaps.tolist())},
         arrays={"predictability": found},
-        ran={
+        metadata={
             "definition": "mean over factors of the gap between the two codes that "
             "predict it best",
             "estimator": says,
@@ -76,7 +76,7 @@ def sap(
     )
 
 
-def _accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
+def _accuracies(table: Representation, settings: Settings) -> np.ndarray:
     """Test accuracies (D, F) of one linear classifier a code and factor."""
     from sklearn.svm import LinearSVC
 
@@ -96,7 +96,7 @@ def _accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
     return np.reshape(found, (table.codes.shape[1], table.factors.shape[1]))
 
 
-def _balanced_accuracies(table: CodeTable, settings: Settings) -> np.ndarray:
+def _balanced_accuracies(table: Representation, settings: Settings) -> np.ndarray:
     """Balanced accuracies (D, F) of the best thresholds, on the test rows."""
     columns = in_threads(
         lambda j: threshold_accuracy(table.test_codes, table.test_factors[:, j]),
@@ -137,7 +137,7 @@ def threshold_accuracy(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return best.max(axis=(1, 2))
 
 
-def _squared_correlations(table: CodeTable) -> np.ndarray:
+def _squared_correlations(table: Representation) -> np.ndarray:
     """cov(z_i, y_j)^2 / (var z_i var y_j), (D, F)."""
     codes = table.codes - table.codes.mean(axis=0, dtype=np.float64)
     factors = table.factors - table.factors.mean(axis=0)

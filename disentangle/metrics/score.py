@@ -1,4 +1,4 @@
-"""Scores of one code table: arrays in, numbers out."""
+"""Scores of one representation: arrays in, numbers out."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from disentangle import errors
 from disentangle import metrics as registry
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Images, Progress, Result, Settings
+from disentangle.metrics.base import Images, Progress, Representation, Result, Settings
 from disentangle.metrics.bootstrap import intervals
 from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
-from disentangle.metrics.table import code_table
+from disentangle.metrics.table import read_representation
 from disentangle.versions import versions
 
 DEFAULTS = Settings()
@@ -110,13 +110,13 @@ def score_details(
         there is the table only.
 
     Returns:
-      A Result per metric. `ran` says definition, estimator, rows, seed, factor names,
-      versions, and the protocol it was really computed by (`protocols.PROTOCOLS_OF`);
-      it can be written as JSON.
+      A Result per metric. `metadata` says definition, estimator, rows, seed, factor
+      names, versions, and the protocol it was really computed by
+      (`protocols.PROTOCOLS_OF`); it can be written as JSON.
       Of several metrics, one that cannot be had here has `why_not` and no parts.
     """
     names = choose_metrics(metrics)
-    table = code_table(
+    table = read_representation(
         codes,
         factors,
         num_train=num_train,
@@ -132,14 +132,14 @@ def score_details(
         if settings.progress is not None:
             settings.progress(name, 0, 1)
         result = _computed(name, table, settings)
-        ran = {**common, **used(name, settings.protocol), **result.ran}
-        results[name] = replace(result, ran=ran)
+        metadata = {**common, **used(name, settings.protocol), **result.metadata}
+        results[name] = replace(result, metadata=metadata)
     if all(result.why_not for result in results.values()):
         raise UserError("; ".join(result.why_not for result in results.values()))
     return results
 
 
-def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
+def _computed(name: str, table: Representation, settings: Settings) -> Result:
     """One metric with its intervals, or why it cannot be had."""
     metric = registry.METRICS[name]
     try:
@@ -152,9 +152,11 @@ def _computed(name: str, table: CodeTable, settings: Settings) -> Result:
     if result.why_not or not settings.bootstrap:
         return result
     try:
-        found = intervals(metric, table, settings, result.parts)
+        found = intervals(metric, table, settings, result.values)
     except UserError as error:  # of a resample, which has fewer different rows
-        return replace(result, ran=result.ran | {"note": f"no intervals: {error}"})
+        return replace(
+            result, metadata=result.metadata | {"note": f"no intervals: {error}"}
+        )
     return replace(result, intervals=found)
 
 
@@ -162,18 +164,18 @@ def notes(results: dict[str, Result]) -> list[str]:
     """What the results of one table have to say besides numbers, a sentence each.
 
     Which metrics cannot be had and why, which factors are left out, whether the rows
-    are in an order, and what a metric's `ran` has under "note".
+    are in an order, and what a metric's `metadata` has under "note".
     """
     found: list[object] = []
     for name, result in results.items():
-        left_out = result.ran.get("left_out")
+        left_out = result.metadata.get("left_out")
         if isinstance(left_out, dict):
             found += [f"{why}; left out of the scores" for why in left_out.values()]
-        found.append(result.ran.get("rows"))
+        found.append(result.metadata.get("rows"))
         if result.why_not:
             found.append(f"{name} is left out: {result.why_not}")
-        elif "note" in result.ran:
-            found.append(f"{name}: {result.ran['note']}")
+        elif "note" in result.metadata:
+            found.append(f"{name}: {result.metadata['note']}")
     return list(dict.fromkeys(str(note) for note in found if note))
 
 
@@ -181,7 +183,7 @@ def flatten(results: dict[str, Result]) -> dict[str, float]:
     """{"<metric>/<part>": value} of several results, and their intervals' ends."""
     flat: dict[str, float] = {}
     for name, result in results.items():
-        for part, value in result.parts.items():
+        for part, value in result.values.items():
             flat[f"{name}/{part}"] = value
             if part in result.intervals:
                 low, high = result.intervals[part]
@@ -220,7 +222,7 @@ def choose_metrics(
     return tuple(dict.fromkeys(names))
 
 
-def _what_ran(table: CodeTable, settings: Settings) -> dict[str, object]:
+def _what_ran(table: Representation, settings: Settings) -> dict[str, object]:
     """What every metric of one call has in common."""
     order = order_note(
         np.concatenate([table.factors, table.test_factors]), table.factor_names

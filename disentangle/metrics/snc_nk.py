@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import standardise
 from disentangle.metrics.labels import by_appearance, by_content
 from disentangle.metrics.mutual_information import mutual_information
@@ -13,7 +13,7 @@ from disentangle.metrics.refusals import few_rows, refusals
 HIDDEN, LEARNING_RATE, EPOCHS = 256, 1e-2, 15
 
 
-def snc_nk(table: CodeTable, settings: Settings) -> Result:
+def snc_nk(table: Representation, settings: Settings) -> Result:
     """SNC_j: how well one code alone names factor j; NK_j: what is lost without it.
 
     Each factor j gets a code a(j) of its own, by the assignment with the largest sum
@@ -41,7 +41,8 @@ def snc_nk(table: CodeTable, settings: Settings) -> Result:
     Returns:
       parts `snc` in [0, 1], 1 / K_j is chance; `nk` in [-1, 1]; `mlp` in [0, 1], the
       accuracy of the MLP from all codes; higher is better. Per factor the same. Array
-      `mutual_information` (D, F), in nats. `ran` has each factor's code, -1 for none.
+      `mutual_information` (D, F), in nats. `metadata` has each factor's code, -1 for
+      none.
 
     Raises:
       UserError: no test rows, or one code only.
@@ -61,10 +62,10 @@ def snc_nk(table: CodeTable, settings: Settings) -> Result:
     whole, without = _knockout(table, assigned, kinds, settings)
     values = {"snc": single, "nk": whole - without, "mlp": whole}
     return Result(
-        parts={part: float(np.mean(each)) for part, each in values.items()},
+        values={part: float(np.mean(each)) for part, each in values.items()},
         per_factor={part: tuple(each.tolist()) for part, each in values.items()},
         arrays={"mutual_information": information},
-        ran={
+        metadata={
             "definition": "snc: test accuracy of naming a factor by the bin of its one "
             "code; nk: accuracy from all codes less that without its code",
             "estimator": "bins of equally many rows, matched one to one to the values; "
@@ -102,7 +103,7 @@ def quantile_bins(
     )
 
 
-def _classes(table: CodeTable, j: int) -> tuple[np.ndarray, np.ndarray]:
+def _classes(table: Representation, j: int) -> tuple[np.ndarray, np.ndarray]:
     """Classes of factor j in training and test rows, in order of appearance."""
     values = table.factors[:, j]
     return by_appearance(values, values), by_appearance(
@@ -128,7 +129,7 @@ def _assigned(information: np.ndarray) -> np.ndarray:
 
 
 def _single(
-    table: CodeTable, code: int, classes: np.ndarray, test_classes: np.ndarray
+    table: Representation, code: int, classes: np.ndarray, test_classes: np.ndarray
 ) -> float:
     """SNC of one factor."""
     from scipy.optimize import linear_sum_assignment
@@ -146,7 +147,7 @@ def _single(
 
 
 def _knockout(
-    table: CodeTable,
+    table: Representation,
     assigned: np.ndarray,
     kinds: list[tuple[np.ndarray, np.ndarray]],
     settings: Settings,

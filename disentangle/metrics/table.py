@@ -1,4 +1,4 @@
-"""Arrays from outside to a CodeTable, with every mistake named before any work."""
+"""Arrays from outside to a Representation, with every mistake named before any work."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from disentangle.errors import UserError, as_list, shown
 from disentangle.metrics.arrays import check_same_rows, column_names, matrix
-from disentangle.metrics.base import CodeTable, Images
+from disentangle.metrics.base import Images, Representation
 
 NUM_TRAIN = 10_000
 NUM_TEST = 5_000
@@ -15,7 +15,7 @@ NUM_TEST = 5_000
 LARGEST = 1e30
 
 
-def code_table(
+def read_representation(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
@@ -25,7 +25,7 @@ def code_table(
     logvars: ArrayLike | None = None,
     categorical: Sequence[Sequence[int]] = (),
     images: Images | None = None,
-) -> CodeTable:
+) -> Representation:
     """Checks the arrays and splits them into training and test rows.
 
     Args:
@@ -42,7 +42,7 @@ def code_table(
       images: where more images come from, or None.
 
     Returns:
-      The CodeTable. A factor that has one value only in the training rows is not
+      The Representation. A factor that has one value only in the training rows is not
       among its factors but in `left_out`: nothing can be told of a constant.
 
     Raises:
@@ -68,7 +68,7 @@ def code_table(
     train, test = _split(len(checked), num_train, num_test)
     left_out = _constant(labels, train, names)
     kept = [j for j, name in enumerate(names) if name not in left_out]
-    return CodeTable(
+    return Representation(
         codes=checked[:train],
         factors=labels[:train, kept],
         test_codes=checked[train : train + test],

@@ -83,9 +83,9 @@ def udr(
         for j in range(models)
     ]
     return PopulationResult(
-        parts={"score": np.array(scores)},
+        values={"score": np.array(scores)},
         arrays={"pairs": matrix, "informative": informative},
-        ran={
+        metadata={
             "definition": "median over models of the same hyperparameters and other "
             "seeds of the relative strength of the best match of informative codes",
             "estimator": estimator,

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.refusals import refusals
 
 
-def unsupervised(table: CodeTable, settings: Settings) -> Result:
+def unsupervised(table: Representation, settings: Settings) -> Result:
     """Dependence among the codes; no factor is looked at. Lower is more independent.
 
     With S the covariance of the training codes and V its diagonal part,
@@ -47,7 +47,7 @@ def unsupervised(table: CodeTable, settings: Settings) -> Result:
     codes = len(information)
     between = np.sum(information) - np.trace(information)
     return Result(
-        parts={
+        values={
             "gaussian_total_correlation": _total_correlation(moving),
             "wasserstein_correlation": distance,
             "wasserstein_correlation_norm": float(distance / total)
@@ -56,7 +56,7 @@ def unsupervised(table: CodeTable, settings: Settings) -> Result:
             "mutual_information": float(between / max(1, codes * (codes - 1))),
         },
         arrays={"covariance": covariance, "mutual_information": information},
-        ran={
+        metadata={
             "definition": "total correlation and Wasserstein distance of a Gaussian "
             "with the codes' covariance from independence, mean mutual information "
             "of two codes; lower is more independent",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.quantised import WIDEST
@@ -12,7 +12,9 @@ from disentangle.metrics.quantised import WIDEST
 BLOCK = 2**20
 
 
-def wsepin(table: CodeTable, settings: Settings, *, samples: int = 1_000) -> Result:
+def wsepin(
+    table: Representation, settings: Settings, *, samples: int = 1_000
+) -> Result:
     """WSEPIN = sum_i rho_i I(x; z_i | z_-i),  rho_i = I(x; z_i) / sum_i I(x; z_i).
 
     SEPIN_i = I(x; z) - I(x; z_-i) = I(x; z_i | z_-i) is what code i tells of the image
@@ -58,7 +60,7 @@ def wsepin(table: CodeTable, settings: Settings, *, samples: int = 1_000) -> Res
     total = alone.sum()
     weights = alone / total if total > 0 else alone
     return Result(
-        parts={
+        values={
             "score": float(np.sum(weights * sepin)),
             "unweighted": float(np.mean(sepin)),
         },
@@ -66,7 +68,7 @@ def wsepin(table: CodeTable, settings: Settings, *, samples: int = 1_000) -> Res
             "sepin": tuple(sepin.tolist()),
             "informativeness": tuple(alone.tolist()),
         },
-        ran={
+        metadata={
             "definition": "mean over codes of what each alone adds about the image, "
             "I(x; z_i | other codes), weighted by I(x; z_i), in nats",
             "estimator": "densities of sampled q(z|x) rows",

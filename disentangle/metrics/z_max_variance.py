@@ -3,7 +3,7 @@
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Images, Result, Settings
+from disentangle.metrics.base import Images, Representation, Result, Settings
 from disentangle.metrics.interventions import groups, majority
 
 MOST, VOTES = 100, 800
@@ -11,7 +11,7 @@ MOST, VOTES = 100, 800
 ENOUGH = 10
 
 
-def z_max_variance(table: CodeTable, settings: Settings) -> Result:
+def z_max_variance(table: Representation, settings: Settings) -> Result:
     """How well the liveliest code names the one factor that was free.
 
     A vote: a factor k; the other factors drawn and held; an image of every value of k
@@ -55,9 +55,9 @@ def z_max_variance(table: CodeTable, settings: Settings) -> Result:
             votes[k, active] = np.bincount(named, minlength=int(active.sum()))
     drawn = table.images is not None
     return Result(
-        parts={"score": majority(votes, votes)[0] if votes.any() else 0.0},
+        values={"score": majority(votes, votes)[0] if votes.any() else 0.0},
         arrays={"votes": votes},
-        ran={
+        metadata={
             "definition": "accuracy of naming the factor that alone was free by the "
             "code whose normalised variance is largest, majority vote",
             "estimator": ("images drawn anew" if drawn else "rows of the table")
@@ -92,7 +92,7 @@ def _drawn(images: Images, rng: np.random.Generator) -> list[np.ndarray]:
     ]
 
 
-def _found(table: CodeTable, rng: np.random.Generator) -> list[np.ndarray]:
+def _found(table: Representation, rng: np.random.Generator) -> list[np.ndarray]:
     """Variances (votes, D) a factor, of rows of the table."""
     order = rng.permutation(len(table.factors))
     rows = order[np.unique(table.factors[order], axis=0, return_index=True)[1]]
@@ -112,7 +112,7 @@ def _found(table: CodeTable, rng: np.random.Generator) -> list[np.ndarray]:
     return found
 
 
-def _check_groups(table: CodeTable, k: int, values: np.ndarray) -> None:
+def _check_groups(table: Representation, k: int, values: np.ndarray) -> None:
     """Raises UserError where the groups of the free factor k are too small.
 
     Args:

@@ -19,7 +19,7 @@ from disentangle.errors import shown as seen
 from disentangle.metrics import METRICS, POPULATION_METRICS
 from disentangle.metrics.base import Images, Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
-from disentangle.metrics.table import code_table as metrics_table
+from disentangle.metrics.table import read_representation
 from disentangle.study.peers import population_results, why_alone
 from disentangle.training.run import Run, as_run, compare_data
 
@@ -60,7 +60,7 @@ def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
     """
     check_rows(*rows)
     factors = data.space.factors(sample_index(data, sum(rows), seed=seed))
-    sampled = metrics_table(
+    sampled = read_representation(
         np.zeros((len(factors), 1)),
         factors,
         num_train=rows[0],
@@ -75,7 +75,7 @@ def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
             )
 
 
-def code_table(
+def encode_images(
     run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
 ) -> np.ndarray:
     """The codes (P, N, D) of the images `index` (N,)."""
@@ -88,7 +88,7 @@ def posterior_table(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Codes (P, N, D) and their log-variances, None where codes are no Gaussians."""
     if run.method.posterior is None:
-        return code_table(run, data, index, progress), None
+        return encode_images(run, data, index, progress), None
     parts = list(_encoded(run.posterior, data, index, progress))
     means, logvars = zip(*parts, strict=True)
     return np.concatenate(means, axis=1), np.concatenate(logvars, axis=1)
@@ -125,7 +125,7 @@ def images_of(
             if len(held) >= KEPT_ENCODINGS:
                 del held[next(iter(held))]
             different, place = np.unique(index, return_inverse=True)
-            held[name] = code_table(run, data, different, progress), place
+            held[name] = encode_images(run, data, different, progress), place
         codes, place = held[name]
         return codes[member][place]
 
@@ -304,7 +304,7 @@ def table(
         why = {metric: result.why_not for metric, result in results[member].items()}
         for metric, value in values.items():
             result = results[member].get(metric.split("/")[0], Result({}))
-            by = {"protocol": result.ran.get("protocol", settings.protocol)}
+            by = {"protocol": result.metadata.get("protocol", settings.protocol)}
             line = {"member": name, "metric": metric, "value": value} | known | ran
             note = {"note": why[metric]} if why.get(metric) else {}
             lines.append(line | by | note)

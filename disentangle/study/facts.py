@@ -19,7 +19,7 @@ from disentangle.methods.base import Method
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
-from disentangle.study.evaluate import code_table, sample_index
+from disentangle.study.evaluate import encode_images, sample_index
 from disentangle.study.visualize import ROWS, active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run
@@ -95,7 +95,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     supervision = METHODS[method["name"]].supervision
     seen = images_per_step(run.method, data, config["batch_size"])
     index = sample_index(data, ROWS, seed=0)
-    codes, labels = code_table(run, data, index), data.space.factors(index)
+    codes, labels = encode_images(run, data, index), data.space.factors(index)
     members = [
         _member(name, int(swept["seed"]), bool(alive), own, labels)
         for name, swept, alive, own in zip(

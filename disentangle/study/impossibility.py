@@ -234,7 +234,7 @@ def _scores(
         factor_names=data.space.names,
     )
     probe = linear_probe(codes, factors, data.space.sizes, score["num_train"])
-    ran = {metric: dict(result.ran) for metric, result in results.items()}
+    ran = {metric: dict(result.metadata) for metric, result in results.items()}
     return flatten(results) | {"probe/accuracy": probe}, ran
 
 

@@ -74,11 +74,11 @@ def population_results(
         try:
             compared = POPULATION_METRICS[name](population, settings)
         except UserError as error:
-            compared = PopulationResult({}, ran={"why_not": str(error)})
+            compared = PopulationResult({}, metadata={"why_not": str(error)})
         for place, member in enumerate(living):
             result = _of_member(name, compared, place, run.members[member])
-            ran = used(name, settings.protocol) | result.ran
-            found[member][name] = replace(result, ran=ran)
+            ran = used(name, settings.protocol) | result.metadata
+            found[member][name] = replace(result, metadata=ran)
     return found
 
 
@@ -86,13 +86,13 @@ def _of_member(
     name: str, compared: PopulationResult, place: int, member: str
 ) -> Result:
     """One model's scores, or why it has none."""
-    if "why_not" in compared.ran:
-        return Result({}, why_not=str(compared.ran["why_not"]))
-    parts = {k: float(values[place]) for k, values in compared.parts.items()}
+    if "why_not" in compared.metadata:
+        return Result({}, why_not=str(compared.metadata["why_not"]))
+    parts = {k: float(values[place]) for k, values in compared.values.items()}
     if all(np.isnan(value) for value in parts.values()):
         why = (
             f"{name} compares models of the same hyperparameters and other seeds, and "
             f"{member!r} has no living one"
         )
-        return Result({}, ran=compared.ran, why_not=why)
-    return Result(parts, ran=compared.ran)
+        return Result({}, metadata=compared.metadata, why_not=why)
+    return Result(parts, metadata=compared.metadata)

@@ -10,7 +10,7 @@ from the last finished stage. `report` reads the same files.
   affinity.csv affinity.json        measured on the way of multitask/
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
-  codes/<representation>-<seed>.npz code tables, as `score` reads them
+  codes/<representation>-<seed>.npz their codes, as `score` reads them
   scores.json importance.npz        DCI, MIG, ...
   stages.json                       what is done, and from what
   panels.npz                        reconstructions and traversals of vae/

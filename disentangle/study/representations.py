@@ -12,7 +12,7 @@ from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
-from disentangle.study.evaluate import check_rows, code_table, sample_index
+from disentangle.study.evaluate import check_rows, encode_images, sample_index
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.training import ranges
 from disentangle.training.final import final_rows
@@ -128,7 +128,7 @@ def tables(
     with its own seed; members of a sweep are a representation for each setting.
     """
     encoded = {
-        id(run): code_table(run, data, index)
+        id(run): encode_images(run, data, index)
         for run in (serving.multitask, *serving.networks, serving.vae)
     }
     found = {}
@@ -160,7 +160,7 @@ def write_scores(
     folder: Path,
     progress: bool,
 ) -> None:
-    """codes/ and what `keep_scores` writes: one code table, every metric."""
+    """codes/ and what `keep_scores` writes: one representation, every metric."""
     section = config["score"]
     count = section["num_train"] + section["num_test"]
     index = sample_index(data, count, seed=section["seed"])
@@ -171,7 +171,7 @@ def write_scores(
         found = tables(serving, data, index)
     settings = Settings(section["seed"], section["backend"])
     for (name, seed), (codes, names, categorical) in bars.over(
-        list(found.items()), "score", unit="code table", shown=progress
+        list(found.items()), "score", unit="representation", shown=progress
     ):
         table = {"codes": codes, "factors": factors}
         write_arrays(folder / "codes" / f"{name}-{seed}.npz", table)

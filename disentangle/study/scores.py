@@ -63,7 +63,7 @@ def member_label(run: Run, member: int) -> str:
 def _code_names(run: Run, results: dict[str, Result]) -> list[str]:
     """z1, z2, ...; or the task of each code dimension and its number there."""
     if run.method.blocks is None:
-        widths = [result.ran.get("codes") for result in results.values()]
+        widths = [result.metadata.get("codes") for result in results.values()]
         width = next((width for width in widths if isinstance(width, int)), 0)
         return [f"z{i + 1}" for i in range(width)]
     seen: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def _kept(ran: dict[str, object]) -> dict[str, object]:
 
 def _matrix_rows(codes: Sequence[str], result: Result, array: str) -> list[str]:
     """Names of a matrix's rows: codes, or latents ("c1" a categorical one)."""
-    groups = result.ran.get("categorical")
+    groups = result.metadata.get("categorical")
     if len(codes) == len(result.arrays[array]) or not isinstance(groups, list):
         return list(codes)
     first = {group[0]: f"c{i + 1}" for i, group in enumerate(groups)}
@@ -110,14 +110,14 @@ def keep_scores(
         for metric, result in results.items():
             why = {"why_not": result.why_not} if result.why_not else {}
             if not why or metric not in ran:  # of one member, another may have it
-                ran[metric] = _kept(result.ran) | why
+                ran[metric] = _kept(result.metadata) | why
         for file, (metric, array) in MATRICES.items():
             result = results.get(metric, Result({}))
             if array in result.arrays and name not in arrays[file]:
                 arrays[file][name] = result.arrays[array]
                 names = _matrix_rows(codes, result, array)
                 arrays[file][f"{name}:codes"] = np.asarray(names)
-                factors = result.ran.get("factor_names", factor_names)
+                factors = result.metadata.get("factor_names", factor_names)
                 arrays[file]["factors"] = np.asarray(factors)
                 if "entropy" in result.arrays:
                     arrays[file]["entropy"] = result.arrays["entropy"]

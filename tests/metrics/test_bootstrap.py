@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import CodeTable, Result, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.bootstrap import intervals, resampled
 
 
@@ -17,13 +17,13 @@ def mean(table, settings):
 def table_of(values, factors=None):
     factors = np.arange(len(values)) % 2 if factors is None else factors
     rows = (values[:, None], factors[:, None])
-    return CodeTable(*rows, *rows, ("a",), logvars=values[:, None] + 1.0)
+    return Representation(*rows, *rows, ("a",), logvars=values[:, None] + 1.0)
 
 
 def of(metric, table, settings):
     """The intervals of the table's own scores."""
     quiet = replace(settings, bootstrap=0, progress=None)
-    return intervals(metric, table, settings, metric(table, quiet).parts)
+    return intervals(metric, table, settings, metric(table, quiet).values)
 
 
 def test_interval_of_a_mean_is_that_of_the_normal_theory():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from disentangle.metrics import METRICS, CodeTable, Settings
+from disentangle.metrics import METRICS, Representation, Settings
 from disentangle.metrics.mcc import correlation_ratio
 from disentangle.metrics.mig import gap
 from disentangle.metrics.mutual_information import mutual_information
@@ -24,7 +24,7 @@ def tables(values=3, rows=1500):
     narrow = np.hstack([rest[:, :1], factors[:, :1], rest[:, 1:]])
 
     def table(codes, categorical):
-        return CodeTable(
+        return Representation(
             codes[:1000],
             factors[:1000],
             codes[1000:],
@@ -41,9 +41,9 @@ def tables(values=3, rows=1500):
 def test_probabilities_score_as_their_most_probable_value(name):
     narrow, wide, apart = tables()
     one = METRICS[name](narrow, Settings())
-    assert METRICS[name](wide, Settings()).parts == pytest.approx(one.parts)
-    other = METRICS[name](apart, Settings()).parts
-    assert max(abs(other[part] - one.parts[part]) for part in other) > 1e-3
+    assert METRICS[name](wide, Settings()).values == pytest.approx(one.values)
+    other = METRICS[name](apart, Settings()).values
+    assert max(abs(other[part] - one.values[part]) for part in other) > 1e-3
 
 
 DSPRITES = np.array([3, 6, 40, 32, 32])
@@ -96,7 +96,7 @@ def test_mig_of_a_perfect_dsprites_code_is_what_can_be_counted():
     assert one == pytest.approx((2 + np.log(20) / np.log(40) + 2 * x) / 5)
     codes = perfect(grid)
     for categorical, expected in ((SHAPE, one), ((), three)):
-        table = CodeTable(
+        table = Representation(
             codes, grid, codes[:0], grid[:0], tuple("abcde"), categorical=categorical
         )
         information = mutual_information(table.binned(20), grid)
@@ -112,7 +112,7 @@ def test_a_perfect_dsprites_code_is_not_capped(rows):
     codes = perfect(factors)
 
     def parts(name, categorical):
-        table = CodeTable(
+        table = Representation(
             codes[:rows],
             factors[:rows],
             codes[rows:],
@@ -120,7 +120,7 @@ def test_a_perfect_dsprites_code_is_not_capped(rows):
             tuple("abcde"),
             categorical=categorical,
         )
-        return METRICS[name](table, Settings()).parts["score"]
+        return METRICS[name](table, Settings()).values["score"]
 
     one, three = np.subtract(limits(), bias(rows))
     assert parts("mig", SHAPE) == pytest.approx(one, abs=0.003)
@@ -136,12 +136,12 @@ def test_more_categories_than_bins_keep_apart():
     _, wide, _ = tables(values=30)
     result = METRICS["mig"](wide, Settings(bins=5))
     assert result.per_factor["score"][0] > 0.9
-    assert 0 <= METRICS["jemmig"](wide, Settings(bins=5)).parts["score"] <= 1
+    assert 0 <= METRICS["jemmig"](wide, Settings(bins=5)).values["score"] <= 1
 
 
 def test_by_latent_by_hand():
     codes = np.array([[5.0, 0.1, 0.9, 7.0, 0.2, 0.7, 0.1], [6, 0.6, 0.4, 8, 0, 0, 1]])
-    table = CodeTable(
+    table = Representation(
         codes,
         np.array([[0], [1]]),
         codes[:1],

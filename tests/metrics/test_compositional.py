@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, code_table, score
+from disentangle.metrics import Settings, read_representation, score
 from disentangle.metrics.compositional import compositional, left_out
 
 
@@ -17,7 +17,7 @@ def factors():
 def test_what_is_left_out_by_hand():
     """First of each factor: 5 and 9; of the values 9, 2, 4 the half is one."""
     factors = np.array([[5, 9], [1, 9], [5, 2], [1, 4], [5, 9], [5, 9], [1, 9], [5, 3]])
-    table = code_table(np.zeros((8, 1)), factors, num_train=5)
+    table = read_representation(np.zeros((8, 1)), factors, num_train=5)
     train, test = left_out(table, 0, 1)
     np.testing.assert_array_equal(train, [True, False, False, False, True])
     # 3 is no value of training: not of a combination left out.
@@ -27,7 +27,7 @@ def test_what_is_left_out_by_hand():
 
 
 def test_every_value_stays_in_training(factors):
-    table = code_table(factors.astype(float), factors)
+    table = read_representation(factors.astype(float), factors)
     train, _ = left_out(table, 0, 1)
     share = 2 * 2 / (4 * 5)
     assert np.mean(train) == pytest.approx(share, abs=0.04)
@@ -36,8 +36,8 @@ def test_every_value_stays_in_training(factors):
 
 
 def test_clean_codes_lose_nothing(factors):
-    table = code_table(factors.astype(float), factors)
-    parts = compositional(table, Settings()).parts
+    table = read_representation(factors.astype(float), factors)
+    parts = compositional(table, Settings()).values
     assert parts["linear"] == parts["forest"] == 1.0
     assert parts["linear_gap"] == parts["forest_gap"] == 0.0
 
@@ -46,7 +46,7 @@ def test_a_code_per_combination_knows_only_what_it_has_seen(factors):
     """One code for each of 20 combinations: those left out look like each other."""
     number = factors[:, 0] * 5 + factors[:, 1]
     codes = (number[:, None] == np.arange(20)).astype(float)
-    parts = compositional(code_table(codes, factors), Settings()).parts
+    parts = compositional(read_representation(codes, factors), Settings()).values
     for name in ("linear", "forest"):
         assert parts[name] < 0.45
         assert parts[f"{name}_gap"] > 0.5
@@ -56,7 +56,7 @@ def test_a_rotation_hurts_the_axes_of_trees_not_lines(factors):
     rng = np.random.default_rng(1)
     turn = np.array([[1.0, 1.0], [1.0, -1.0]])
     codes = factors @ turn + 0.05 * rng.normal(size=(1200, 2))
-    parts = compositional(code_table(codes, factors), Settings()).parts
+    parts = compositional(read_representation(codes, factors), Settings()).values
     assert parts["linear"] > 0.95
     assert parts["forest_gap"] > 0.2
 
@@ -67,9 +67,10 @@ def test_pairs_that_cannot_be_tested_do_not_count():
     rare = np.zeros(60, int)
     rare[0], rare[5] = 1, 2  # 1 comes first, in training only
     found = compositional(
-        code_table(first[:, None] * 1.0, np.stack([first, rare], axis=1)), Settings()
+        read_representation(first[:, None] * 1.0, np.stack([first, rare], axis=1)),
+        Settings(),
     )
-    assert found.parts == {}
+    assert found.values == {}
     assert "no combination of two factors' values" in found.why_not
 
 

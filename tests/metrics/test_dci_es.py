@@ -6,7 +6,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from disentangle.metrics import Settings, score_details
-from disentangle.metrics.base import CodeTable
+from disentangle.metrics.base import Representation
 from disentangle.metrics.dci_es import DEPTHS, dci_es, explicitness
 from disentangle.metrics.forest_curve import (
     add_shares,
@@ -91,7 +91,7 @@ def dci_es_of(codes, factors, **constants):
     rows = 2 * len(codes) // 3
     names = tuple(str(j) for j in range(factors.shape[1]))
     split = (codes[:rows], factors[:rows], codes[rows:], factors[rows:])
-    return dci_es(CodeTable(*split, names), Settings(jobs=2), **constants)
+    return dci_es(Representation(*split, names), Settings(jobs=2), **constants)
 
 
 def test_parts_come_from_the_curves(tangled):
@@ -99,20 +99,20 @@ def test_parts_come_from_the_curves(tangled):
     assert result.arrays["loss"].shape == (len(DEPTHS), 2)
     guessing = np.array([2 / 3, 4 / 5])
     expected = explicitness(np.array(DEPTHS), result.arrays["loss"], guessing)
-    assert result.parts["explicitness"] == pytest.approx(np.mean(expected))
-    assert result.parts["size"] == 0.5
-    best = DEPTHS.index(result.ran["best_depth"])
+    assert result.values["explicitness"] == pytest.approx(np.mean(expected))
+    assert result.values["size"] == 0.5
+    best = DEPTHS.index(result.metadata["best_depth"])
     losses = result.arrays["loss"].mean(axis=1)
     assert losses[best] == losses.min()
-    assert result.parts["informativeness_test"] == pytest.approx(1 - losses.min())
+    assert result.values["informativeness_test"] == pytest.approx(1 - losses.min())
     np.testing.assert_allclose(result.arrays["importance"].sum(axis=0), 1.0)
 
 
 def test_a_perfect_code_with_and_without_drawn_codes():
     rng = np.random.default_rng(1)
     factors = np.stack([rng.integers(0, 4, 600) for _ in range(3)], axis=1)
-    drawn = dci_es_of(factors.astype(float), factors).parts
-    every = dci_es_of(factors.astype(float), factors, max_features=None).parts
+    drawn = dci_es_of(factors.astype(float), factors).values
+    every = dci_es_of(factors.astype(float), factors, max_features=None).values
     assert every["disentanglement"] == pytest.approx(1.0, abs=1e-6)
     assert every["completeness"] == pytest.approx(1.0, abs=1e-6)
     assert every["explicitness"] > 0.9
@@ -128,24 +128,24 @@ def test_a_code_that_needs_depth_is_less_explicit():
     plain = np.hstack([place[:, None], noise])
     easy, hard = (place // 32)[:, None], (rng.permutation(64) // 32)[place][:, None]
     every = {"trees": 10, "max_features": None}
-    found = [dci_es_of(plain, y, **every).parts for y in (easy, hard)]
+    found = [dci_es_of(plain, y, **every).values for y in (easy, hard)]
     assert min(p["informativeness_test"] for p in found) > 0.98
     assert found[1]["explicitness"] < found[0]["explicitness"] - 0.1
 
 
 def test_constant_codes_and_a_value_only_the_test_rows_have():
     factors = np.tile(np.arange(3), 30)[:, None]
-    dead = dci_es_of(np.zeros((90, 2)), factors).parts
+    dead = dci_es_of(np.zeros((90, 2)), factors).values
     assert dead["explicitness"] == 1.0
     assert dead["disentanglement"] == dead["completeness"] == 0.0
     late = factors.copy()
     late[60:] = 7
-    assert dci_es_of(factors.astype(float), late).parts["informativeness_test"] == 0.0
+    assert dci_es_of(factors.astype(float), late).values["informativeness_test"] == 0.0
 
 
 def test_threads_change_nothing(tangled):
     one, two = (
-        score_details(*tangled, "dci_es", Settings(jobs=jobs))["dci_es"].parts
+        score_details(*tangled, "dci_es", Settings(jobs=jobs))["dci_es"].values
         for jobs in (1, 2)
     )
     assert one == two

@@ -59,7 +59,7 @@ def test_reference_is_the_literal_procedure():
         )
         right = model.predict(codes[200:]) == factors[200:, j]
         assert result.per_factor["informativeness_test"][j] == np.mean(right)
-    assert result.parts["informativeness_test"] == pytest.approx(
+    assert result.values["informativeness_test"] == pytest.approx(
         np.mean(result.per_factor["informativeness_test"])
     )
 
@@ -91,7 +91,7 @@ def test_threads_and_repeats_change_nothing(backend):
     np.testing.assert_array_equal(
         runs[0].arrays["importance"], runs[1].arrays["importance"]
     )
-    assert runs[0].parts == runs[1].parts
+    assert runs[0].values == runs[1].values
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_equal_codes_share_the_importance(backend):
     details = score_details(
         np.hstack([factors] * 2), factors, "dci", Settings(backend=backend)
     )
-    parts, importance = details["dci"].parts, details["dci"].arrays["importance"]
+    parts, importance = details["dci"].values, details["dci"].arrays["importance"]
     assert parts["disentanglement"] == pytest.approx(1.0, abs=1e-3)
     assert parts["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.05)
     assert np.all(importance.max(axis=0) < 0.75)

@@ -8,7 +8,7 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from disentangle.metrics import Settings, code_table
+from disentangle.metrics import Settings, read_representation
 from disentangle.metrics.bagging import bagged, likeliest, mean_prediction
 from disentangle.metrics.dci import dci
 from disentangle.metrics.dci_regression import dci_forest, dci_lasso
@@ -21,7 +21,7 @@ def table():
     rng = np.random.default_rng(0)
     factors = np.stack([rng.integers(0, k, 450) for k in (3, 5, 7)], axis=1)
     codes = factors @ rng.normal(size=(3, 4)) + 0.5 * rng.normal(size=(450, 4))
-    return code_table(codes * np.array([1.0, 50.0, 0.1, 1.0]), factors)
+    return read_representation(codes * np.array([1.0, 50.0, 0.1, 1.0]), factors)
 
 
 def scaled(table):
@@ -63,7 +63,7 @@ def test_lasso_equals_scikit_learn(table):
     importance = np.abs(np.stack([m.coef_ for m in models], axis=1))
     found = dci_lasso(table, SETTINGS)
     np.testing.assert_allclose(found.arrays["importance"], importance, atol=1e-10)
-    assert found.parts == pytest.approx(by_hand(models, importance, table), abs=1e-8)
+    assert found.values == pytest.approx(by_hand(models, importance, table), abs=1e-8)
 
 
 def test_forest_equals_scikit_learn(table):
@@ -80,7 +80,7 @@ def test_forest_equals_scikit_learn(table):
         column = found.arrays["importance"][order, j]
         # Standardised in float64, cut in float32: a tie may fall the other way.
         np.testing.assert_allclose(column, model.feature_importances_, atol=5e-3)
-    assert found.ran["depths"] == [4, 4, 4]
+    assert found.metadata["depths"] == [4, 4, 4]
     importance = found.arrays["importance"]
 
     class Ordered:
@@ -91,7 +91,7 @@ def test_forest_equals_scikit_learn(table):
             return self.model.predict(z[:, order])
 
     hand = by_hand([Ordered(m) for m in models], importance, table)
-    assert found.parts == pytest.approx(hand, abs=5e-3)
+    assert found.values == pytest.approx(hand, abs=5e-3)
 
 
 def test_bagged_trees_are_those_of_scikit_learns_forests():
@@ -128,8 +128,8 @@ def test_the_depth_has_the_least_error_on_the_last_ninth():
     codes = rng.random((900, 2))
     noisy = rng.random(900) < 0.2
     factors = np.stack([(codes[:, 0] < 0.5) ^ noisy, codes[:, 1] * 16], axis=1)
-    table = code_table(codes, factors.astype(int))
-    assert dci_forest(table, SETTINGS, depths=(1, 12)).ran["depths"] == [1, 12]
+    table = read_representation(codes, factors.astype(int))
+    assert dci_forest(table, SETTINGS, depths=(1, 12)).metadata["depths"] == [1, 12]
 
 
 def test_planted_codes_have_the_error_that_the_penalty_makes():
@@ -137,13 +137,13 @@ def test_planted_codes_have_the_error_that_the_penalty_makes():
     rng = np.random.default_rng(4)
     factors = np.stack([rng.integers(0, k, 600) for k in (4, 6)], axis=1)
     codes = np.hstack([factors[:, ::-1] * [3.0, -0.5], np.ones((600, 1))])
-    found = dci_lasso(code_table(codes, factors), SETTINGS, alpha=0.1)
+    found = dci_lasso(read_representation(codes, factors), SETTINGS, alpha=0.1)
     expected = np.array([[0.0, 0.9], [0.9, 0.0], [0.0, 0.0]])
     np.testing.assert_allclose(found.arrays["importance"], expected, atol=1e-12)
-    assert found.parts["informativeness_error_train"] == pytest.approx(0.1)
-    assert found.parts["disentanglement"] == pytest.approx(1.0)
-    assert found.parts["completeness"] == pytest.approx(1.0)
-    forest = dci_forest(code_table(codes, factors), SETTINGS).parts
+    assert found.values["informativeness_error_train"] == pytest.approx(0.1)
+    assert found.values["disentanglement"] == pytest.approx(1.0)
+    assert found.values["completeness"] == pytest.approx(1.0)
+    forest = dci_forest(read_representation(codes, factors), SETTINGS).values
     assert forest["disentanglement"] == pytest.approx(1.0)
     assert forest["informativeness_error_test"] == pytest.approx(0.0, abs=1e-12)
 
@@ -152,7 +152,7 @@ def test_an_even_rotation_has_no_disentanglement():
     rng = np.random.default_rng(5)
     factors = rng.integers(0, 9, (900, 2))
     codes = factors @ np.array([[1.0, 1.0], [1.0, -1.0]])
-    parts = dci_lasso(code_table(codes, factors), SETTINGS).parts
+    parts = dci_lasso(read_representation(codes, factors), SETTINGS).values
     assert parts["disentanglement"] < 0.01
     assert parts["completeness"] < 0.01
     assert parts["informativeness_error_test"] < 0.05
@@ -161,7 +161,7 @@ def test_an_even_rotation_has_no_disentanglement():
 def test_dci_of_the_paper_is_both(table):
     found = dci(table, Settings(seed=3, protocol="paper"))
     forest, lasso = dci_forest(table, SETTINGS), dci_lasso(table, SETTINGS)
-    named = {f"lasso_{part}": value for part, value in lasso.parts.items()}
-    assert found.parts == forest.parts | named
-    assert found.ran["lasso_estimator"] == "scikit-learn Lasso(alpha=0.02)"
-    assert "lower is better" in found.ran["definition"]
+    named = {f"lasso_{part}": value for part, value in lasso.values.items()}
+    assert found.values == forest.values | named
+    assert found.metadata["lasso_estimator"] == "scikit-learn Lasso(alpha=0.02)"
+    assert "lower is better" in found.metadata["definition"]

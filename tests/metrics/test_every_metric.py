@@ -78,8 +78,8 @@ def test_top_on_the_factors_and_floor_on_noise(name, protocol, factors):
     row = PROPERTIES[name]
     noise = np.random.default_rng(2).normal(size=(len(factors), 4))
     clean = np.hstack([factors, noise[:, :1]])
-    top = fast(clean, factors, name, protocol=protocol).parts
-    low = fast(noise, factors, name, protocol=protocol).parts
+    top = fast(clean, factors, name, protocol=protocol).values
+    low = fast(noise, factors, name, protocol=protocol).values
     tops, floors = row.top, row.floor
     if protocol == "paper" and row.paper:
         tops, floors = row.paper
@@ -95,9 +95,9 @@ def test_order_of_codes_and_of_factors_does_not_matter(name, codes, factors):
     drawn = PROPERTIES[name].sampling
     plain = fast(codes, factors, name)
     moved = fast(codes[:, [2, 0, 3, 1]], factors[:, [1, 2, 0]], name)
-    for part, value in plain.parts.items():
+    for part, value in plain.values.items():
         # Ties between codes may fall the other way.
-        assert moved.parts[part] == pytest.approx(value, abs=max(5e-3, drawn)), part
+        assert moved.values[part] == pytest.approx(value, abs=max(5e-3, drawn)), part
     for part, values in plain.per_factor.items():
         expected = np.array(values)[[1, 2, 0]]
         atol = max(1e-2, drawn)
@@ -112,11 +112,11 @@ def test_order_of_codes_and_of_factors_does_not_matter(name, codes, factors):
 def test_positive_scale_and_shift_of_a_code_do_not_matter(name, codes, factors):
     if not PROPERTIES[name].scale:
         pytest.skip("this metric depends on the scale of codes: see its docstring")
-    plain = fast(codes, factors, name).parts
+    plain = fast(codes, factors, name).values
     # Powers of two and no shift: the same floats, so exactly the same scores.
-    scaled = fast(codes * np.array([2.0, 0.25, 1024.0, 1.0]), factors, name).parts
+    scaled = fast(codes * np.array([2.0, 0.25, 1024.0, 1.0]), factors, name).values
     assert scaled == plain
-    shifted = fast(3.7 * codes + 1.0, factors, name).parts
+    shifted = fast(3.7 * codes + 1.0, factors, name).values
     assert shifted == pytest.approx(plain, abs=2e-2)
 
 
@@ -126,9 +126,9 @@ def test_names_of_factor_values_do_not_matter(name, codes, factors):
     if not PROPERTIES[name].names:
         pytest.skip("this metric bins the factors' values: see its docstring")
     renamed = np.array([900, 7, 41, 0, 3])[factors]
-    plain = fast(codes, factors, name).parts
+    plain = fast(codes, factors, name).values
     drawn = max(1e-9, PROPERTIES[name].sampling)
-    assert fast(codes, renamed, name).parts == pytest.approx(plain, abs=drawn)
+    assert fast(codes, renamed, name).values == pytest.approx(plain, abs=drawn)
 
 
 @pytest.mark.parametrize("backend", ["reference", "fast"])
@@ -138,9 +138,9 @@ def test_constant_codes_have_a_finite_score(name, backend, codes, factors):
     one_alive = np.where(np.arange(4) == 1, codes, 2.5)
     for some in (dead, one_alive):
         result = details(some, factors, name, Settings(backend=backend))
-        for array in (*result.parts.values(), *result.arrays.values()):
+        for array in (*result.values.values(), *result.arrays.values()):
             assert np.all(np.isfinite(array))
-    nothing = details(dead, factors, name, Settings(backend=backend)).parts
+    nothing = details(dead, factors, name, Settings(backend=backend)).values
     for part in PROPERTIES[name].dead:
         assert nothing[part] == pytest.approx(0.0, abs=1e-12), part
 
@@ -148,10 +148,10 @@ def test_constant_codes_have_a_finite_score(name, backend, codes, factors):
 @pytest.mark.parametrize("name", QUICK)
 def test_result_is_complete_and_says_what_ran(name, codes, factors):
     result = fast(codes, factors, name, factor_names=["a", "b", "c"], seed=7)
-    assert all(isinstance(value, float) for value in result.parts.values())
+    assert all(isinstance(value, float) for value in result.values.values())
     assert all(len(values) == 3 for values in result.per_factor.values())
     assert all(len(values) == 4 for values in result.per_code.values())
-    ran = json.loads(json.dumps(result.ran))
+    ran = json.loads(json.dumps(result.metadata))
     assert ran["definition"] and ran["estimator"]
     rows = len(factors)
     assert (ran["num_train"], ran["num_test"]) == (2 * rows // 3, rows // 3)
@@ -186,7 +186,7 @@ def test_bootstrap_intervals_hold_the_score_and_shrink_with_rows(name):
     for rows in (400, 4000):
         result = fast(codes[:rows], factors[:rows], name, bootstrap=40)
         low, high = result.intervals["score"]
-        assert low <= result.parts["score"] <= high
+        assert low <= result.values["score"] <= high
         widths.append(high - low)
     assert widths[1] < 0.6 * widths[0]
     flat = flatten({name: result})
@@ -199,12 +199,12 @@ def test_every_part_has_a_finite_interval_and_the_score_stays(name, codes, facto
     rows = slice(0, 1500 if name == "z_max_variance" else 150)
     plain = fast(codes[rows], factors[rows], name, seed=3)
     result = fast(codes[rows], factors[rows], name, seed=3, bootstrap=2)
-    assert result.parts == plain.parts
-    assert set(result.intervals) == set(plain.parts)
+    assert result.values == plain.values
+    assert set(result.intervals) == set(plain.values)
     for part, (low, high) in result.intervals.items():
         assert np.isfinite([low, high]).all()
-        assert low <= result.parts[part] <= high, part
-    assert result.ran["bootstrap"] == 2
+        assert low <= result.values[part] <= high, part
+    assert result.metadata["bootstrap"] == 2
 
 
 @pytest.mark.parametrize("name", ["mig"])

@@ -29,7 +29,7 @@ def factors():
 
 def test_clean_codes_are_as_fair_as_chance(factors):
     found = score_details(factors.astype(float), factors, "fairness", FAST)["fairness"]
-    parts = found.parts
+    parts = found.values
     # Predictions are the factors, so distances are those of independent samples.
     assert abs(parts["mean"] - parts["chance"]) < 0.04
     assert 0.0 < parts["chance"] < 0.06
@@ -46,7 +46,7 @@ def test_a_code_that_mistakes_the_sensitive_factor_is_unfair(factors):
     assert found.arrays["chance"][0, 1] < 0.08
     np.testing.assert_array_equal(np.diag(found.arrays["unfairness"]), 0.0)
     worst = found.arrays["unfairness"].max(axis=1).mean()
-    assert found.parts["worst"] == pytest.approx(worst)
+    assert found.values["worst"] == pytest.approx(worst)
     assert found.per_factor["target"][0] == found.arrays["unfairness"][0, 1]
     assert found.per_factor["sensitive"][1] == found.arrays["unfairness"][0, 1]
 

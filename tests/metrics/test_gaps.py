@@ -56,7 +56,7 @@ def test_mig_sup_equals_the_literal_procedure(tangled):
         gaps.append(b - a)
     result = scores(*tangled, "mig_sup")
     np.testing.assert_allclose(result.per_code["score"], gaps, atol=1e-12)
-    assert result.parts["score"] == pytest.approx(np.mean(gaps), abs=1e-12)
+    assert result.values["score"] == pytest.approx(np.mean(gaps), abs=1e-12)
 
 
 def test_jemmig_equals_the_literal_procedure(tangled):
@@ -78,7 +78,7 @@ def test_dcimig_equals_the_literal_procedure(tangled):
     for i, row in enumerate(information):
         kept[i, row.argmax()] = np.sort(row)[-1] - np.sort(row)[-2]
     expected = kept.max(axis=0).sum() / entropies.sum()
-    assert scores(*tangled, "dcimig").parts["score"] == pytest.approx(
+    assert scores(*tangled, "dcimig").values["score"] == pytest.approx(
         expected, abs=1e-12
     )
 
@@ -86,7 +86,7 @@ def test_dcimig_equals_the_literal_procedure(tangled):
 @pytest.mark.parametrize("name", ["mig_sup", "jemmig", "dcimig"])
 def test_golden_codes_equal_to_factors(name):
     factors = cube((2, 4, 5))
-    assert scores(factors, factors, name).parts["score"] == pytest.approx(1, abs=1e-12)
+    assert scores(factors, factors, name).values["score"] == pytest.approx(1, abs=1e-12)
 
 
 def test_binary_symmetric_channels():
@@ -101,7 +101,7 @@ def test_binary_symmetric_channels():
     assert leak == pytest.approx(0, abs=1e-12)
     assert sup.per_code["score"] == pytest.approx((information / LOG2, 1.0))
     both = scores(codes, factors, "dcimig")
-    assert both.parts["score"] == pytest.approx((information + LOG2) / (2 * LOG2))
+    assert both.values["score"] == pytest.approx((information + LOG2) / (2 * LOG2))
     raw = scores(codes, factors, "jemmig").per_factor["raw"]
     assert raw == pytest.approx((2 * binary_entropy(1 / 8), 0.0), abs=1e-12)
 
@@ -111,14 +111,14 @@ def test_a_code_of_two_factors_costs_modularity_not_compactness():
     both = 4 * factors[:, 0] + factors[:, 1]
     codes = np.stack([both, np.arange(16) % 2], axis=1)
     assert scores(codes, factors, "mig_sup").per_code["score"][0] == pytest.approx(0)
-    assert scores(codes, factors, "mig").parts["score"] > 0.7
+    assert scores(codes, factors, "mig").values["score"] > 0.7
 
 
 def test_a_second_copy_of_a_code_costs_jemmig_only():
     factors = cube((4, 5))
     codes = np.hstack([factors, factors])
-    assert scores(codes, factors, "mig_sup").parts["score"] == pytest.approx(1)
-    assert scores(codes, factors, "dcimig").parts["score"] == pytest.approx(1)
+    assert scores(codes, factors, "mig_sup").values["score"] == pytest.approx(1)
+    assert scores(codes, factors, "dcimig").values["score"] == pytest.approx(1)
     raw = scores(codes, factors, "jemmig").per_factor["raw"]
     assert raw == pytest.approx((np.log(4), np.log(5)))
 
@@ -128,7 +128,7 @@ def test_a_code_finer_than_its_factor_costs_jemmig_only():
     factors = cube((5, 4, 3))
     codes = np.stack([factors[:, 0] * 4 + factors[:, 1], factors[:, 2]], axis=1)
     wanted = factors[:, [0, 2]]
-    assert scores(codes, wanted, "mig_sup").parts["score"] == pytest.approx(1)
+    assert scores(codes, wanted, "mig_sup").values["score"] == pytest.approx(1)
     raw = scores(codes, wanted, "jemmig").per_factor["raw"]
     assert raw == pytest.approx((np.log(4), 0.0), abs=1e-12)
 
@@ -138,9 +138,9 @@ def test_dead_codes_by_the_rule_of_each():
     codes = np.hstack([factors, np.full((40, 2), 7.0), 0.01 * factors[:, :1]])
     sup = scores(codes, factors, "mig_sup")
     assert sup.arrays["active"].tolist() == [True] * 3 + [False] * 3
-    assert sup.parts["score"] == pytest.approx(1)
-    assert sup.ran["active_codes"] == 3
-    assert scores(codes, factors, "dcimig").parts["score"] == pytest.approx(1)
+    assert sup.values["score"] == pytest.approx(1)
+    assert sup.metadata["active_codes"] == 3
+    assert scores(codes, factors, "dcimig").values["score"] == pytest.approx(1)
     dead = scores(np.ones((40, 2)), factors, "jemmig").per_factor["score"]
     expected = [np.log(20) / (np.log(k) + np.log(20)) for k in (2, 4, 5)]
     assert dead == pytest.approx(expected)
@@ -150,7 +150,7 @@ def test_one_factor_has_no_second():
     factor = np.arange(40)[:, None] % 4
     codes = np.hstack([factor, np.zeros_like(factor)])
     for name in ("mig_sup", "dcimig"):
-        assert scores(codes, factor, name).parts["score"] == pytest.approx(1)
+        assert scores(codes, factor, name).values["score"] == pytest.approx(1)
 
 
 def test_jemmig_of_one_code_is_refused():

@@ -85,33 +85,35 @@ def test_equals_the_literal_procedure(discrete):
     }
     assert rules[""].sum() != rules["_iqr"].sum()
     result = infomec(codes, factors, seed=5)
-    assert result.ran["discrete_codes"] == (4 if discrete else 0)
+    assert result.metadata["discrete_codes"] == (4 if discrete else 0)
     np.testing.assert_allclose(
         result.arrays["normalised_information"], nmi.T, atol=1e-10
     )
     for rule, active in rules.items():
         kept = nmi[:, active]
-        assert result.parts[f"modularity{rule}"] == pytest.approx(shares(kept, 0))
-        assert result.parts[f"compactness{rule}"] == pytest.approx(shares(kept, 1))
-    assert result.parts["explicitness"] == pytest.approx(explicit, abs=1e-6)
+        assert result.values[f"modularity{rule}"] == pytest.approx(shares(kept, 0))
+        assert result.values[f"compactness{rule}"] == pytest.approx(shares(kept, 1))
+    assert result.values["explicitness"] == pytest.approx(explicit, abs=1e-6)
 
 
 def test_golden_perfect_codes_are_1_1_1():
     factors = cube((3, 4, 5), copies=5)
     discrete = infomec(factors, factors)
-    assert discrete.parts == pytest.approx(dict.fromkeys(discrete.parts, 1.0), abs=1e-3)
+    assert discrete.values == pytest.approx(
+        dict.fromkeys(discrete.values, 1.0), abs=1e-3
+    )
     jitter = 1e-3 * np.random.default_rng(1).random(factors.shape)
     continuous = infomec(factors + jitter, factors)
-    assert continuous.ran["discrete_codes"] == 0
+    assert continuous.metadata["discrete_codes"] == 0
     for part in (*MODULES, "explicitness"):
-        assert continuous.parts[part] >= 0.95, part
+        assert continuous.values[part] >= 0.95, part
 
 
 def test_hand_counts_of_a_shared_and_a_doubled_code():
     """One code holds both bits, one holds the first bit again."""
     bits = cube((2, 2), copies=5)
     codes = np.stack([2 * bits[:, 0] + bits[:, 1], bits[:, 0]], axis=1)
-    parts = infomec(codes, bits).parts
+    parts = infomec(codes, bits).values
     assert parts["modularity"] == pytest.approx((0 + 1) / 2)
     assert parts["compactness"] == pytest.approx((0 + 1) / 2)
 
@@ -123,7 +125,7 @@ def test_explicitness_of_a_binary_channel_is_its_capacity_in_bits(flips):
     heard = bit ^ (np.arange(rows) // 2 % 500 < 500 * flips)
     codes = heard[:, None].astype(float)
     entropy = -flips * np.log2(flips) - (1 - flips) * np.log2(1 - flips)
-    parts = infomec(codes, bit[:, None]).parts
+    parts = infomec(codes, bit[:, None]).values
     assert parts["explicitness"] == pytest.approx(1 - entropy, abs=1e-4)
 
 
@@ -131,7 +133,7 @@ def test_rotation_keeps_explicitness_of_a_linear_code_only_where_it_is_linear():
     bits = cube((2, 2), copies=50) - 0.5
     turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2)
     jitter = 0.05 * np.random.default_rng(2).normal(size=bits.shape)
-    parts = infomec((bits + jitter) @ turn, (bits > 0).astype(int)).parts
+    parts = infomec((bits + jitter) @ turn, (bits > 0).astype(int)).values
     assert parts["explicitness"] >= 0.95
     assert parts["modularity"] <= 0.1
 
@@ -144,14 +146,14 @@ def test_a_factor_on_a_circle_is_modular_and_explicit_but_not_compact():
     result = infomec(codes, factors)
     assert result.per_factor["compactness"][0] < 0.3
     assert result.per_factor["compactness"][1] > 0.95
-    assert result.parts["modularity"] > 0.95
-    assert result.parts["explicitness"] > 0.9
+    assert result.values["modularity"] > 0.95
+    assert result.values["explicitness"] > 0.9
 
 
 def test_exclusive_or_is_not_explicit():
     bits = cube((2, 2), copies=50)
     jitter = 0.05 * np.random.default_rng(3).normal(size=bits.shape)
-    parts = infomec(bits + jitter, (bits[:, :1] ^ bits[:, 1:])).parts
+    parts = infomec(bits + jitter, (bits[:, :1] ^ bits[:, 1:])).values
     assert abs(parts["explicitness"]) < 0.02
 
 
@@ -159,11 +161,11 @@ def test_mixed_kinds_and_what_would_divide_by_zero():
     factors = cube((2, 5), copies=20)
     noise = np.random.default_rng(4).normal(size=(200, 1))
     mixed = infomec(np.hstack([factors[:, :1], noise, 0 * noise]), factors)
-    assert mixed.ran["discrete_codes"] == 2
+    assert mixed.metadata["discrete_codes"] == 2
     assert mixed.arrays["active"].tolist() == [True, True, False]
     dead = infomec(np.ones((200, 3)), factors)
-    assert dead.parts == pytest.approx(dict.fromkeys(dead.parts, 0.0), abs=1e-9)
-    alone = infomec(factors[:, :1], factors[:, :1]).parts
+    assert dead.values == pytest.approx(dict.fromkeys(dead.values, 0.0), abs=1e-9)
+    alone = infomec(factors[:, :1], factors[:, :1]).values
     assert alone == pytest.approx(dict.fromkeys(alone, 1.0), abs=1e-3)
     np.testing.assert_array_equal(concentration(np.zeros((2, 0))), [0.0, 0.0])
 
@@ -172,6 +174,6 @@ def test_threads_change_nothing_and_the_seed_only_the_noise_against_ties():
     rng = np.random.default_rng(5)
     factors = rng.integers(0, 4, (300, 2))
     codes = factors + rng.normal(size=factors.shape)
-    one, two = (infomec(codes, factors, jobs=jobs).parts for jobs in (1, 2))
+    one, two = (infomec(codes, factors, jobs=jobs).values for jobs in (1, 2))
     assert one == two
-    assert infomec(codes, factors, seed=9).parts == pytest.approx(one, abs=1e-3)
+    assert infomec(codes, factors, seed=9).values == pytest.approx(one, abs=1e-3)

@@ -59,23 +59,23 @@ def test_mig_equals_the_literal_procedure():
         gap = information[-1] - information[-2]
         expected.append(gap / mutual_info_score(column, column))
     np.testing.assert_allclose(result.per_factor["score"], expected, atol=1e-12)
-    assert result.parts["score"] == pytest.approx(np.mean(expected), abs=1e-12)
+    assert result.values["score"] == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_mig_golden_identity_and_duplicated_code():
     rng = np.random.default_rng(4)
     factors = rng.integers(0, 10, (2000, 4))
     identity = score_details(factors, factors, "mig")["mig"]
-    assert identity.parts["score"] >= 0.9
+    assert identity.values["score"] >= 0.9
     twice = score_details(np.hstack([factors, factors]), factors, "mig")["mig"]
-    assert twice.parts["score"] == pytest.approx(0.0, abs=1e-12)
+    assert twice.values["score"] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_mig_is_zero_for_a_circle_in_two_codes():
     angle = np.random.default_rng(5).integers(0, 16, 4000)
     turn = 2 * np.pi * angle / 16
     codes = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    assert score_details(codes, angle[:, None], "mig")["mig"].parts["score"] < 0.05
+    assert score_details(codes, angle[:, None], "mig")["mig"].values["score"] < 0.05
 
 
 def test_mig_of_one_code_is_refused():

@@ -6,7 +6,7 @@ from scipy.stats import chisquare
 from sklearn.linear_model import LogisticRegression
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, code_table
+from disentangle.metrics import Settings, read_representation
 from disentangle.metrics.base import Images
 from disentangle.metrics.beta_vae import beta_vae
 from disentangle.metrics.factor_vae import factor_vae
@@ -97,28 +97,28 @@ LITERAL = {
 def test_the_table_gives_what_new_images_give(metric, kind):
     rng = np.random.default_rng(1)
     factors = draw(rng, 15_000)
-    found = metric(code_table(encode(factors, kind), factors), Settings())
+    found = metric(read_representation(encode(factors, kind), factors), Settings())
     expected = LITERAL[metric](kind, rng)
     # Three deviations of the 2,000 votes that `expected` is a mean of.
     tolerance = 3 * np.sqrt(max(expected * (1 - expected), 1e-4) / 2000) + 0.01
-    assert found.parts["score"] == pytest.approx(expected, abs=tolerance)
+    assert found.values["score"] == pytest.approx(expected, abs=tolerance)
 
 
 @pytest.mark.parametrize("metric", SCORES)
 def test_the_seed_fixes_all_and_threads_nothing(metric):
     factors = draw(np.random.default_rng(2), 6000)
     noise = np.random.default_rng(3).normal(size=(6000, 6))
-    table = code_table(encode(factors, "mixed") + noise, factors)
+    table = read_representation(encode(factors, "mixed") + noise, factors)
     one = metric(table, Settings(seed=3, jobs=1))
-    assert metric(table, Settings(seed=3, jobs=2)).parts == one.parts
-    assert metric(table, Settings(seed=4)).parts != one.parts
+    assert metric(table, Settings(seed=3, jobs=2)).values == one.values
+    assert metric(table, Settings(seed=4)).values != one.values
 
 
 @pytest.mark.parametrize("metric", [factor_vae, beta_vae])
 def test_tiny_tables_and_values_that_only_test_rows_have(metric):
     factors = np.array([[0, 1], [1, 1], [2, 0], [3, 1], [4, 0], [7, 9]])
     codes = np.random.default_rng(4).normal(size=(6, 3))
-    parts = metric(code_table(codes, factors, num_train=5), Settings()).parts
+    parts = metric(read_representation(codes, factors, num_train=5), Settings()).values
     assert all(0 <= value <= 1 for value in parts.values())
 
 
@@ -126,8 +126,10 @@ def test_tiny_tables_and_values_that_only_test_rows_have(metric):
 def test_one_factor_is_always_guessed_and_test_rows_are_needed(metric):
     factors = draw(np.random.default_rng(5), 600)[:, 1:2]
     codes = np.hstack([factors, factors])
-    assert metric(code_table(codes, factors), Settings()).parts["score"] == 1.0
-    table = code_table(codes, factors, num_train=600)
+    assert (
+        metric(read_representation(codes, factors), Settings()).values["score"] == 1.0
+    )
+    table = read_representation(codes, factors, num_train=600)
     with pytest.raises(UserError, match=f"{metric.__name__} needs test rows"):
         metric(table, Settings())
 
@@ -137,20 +139,20 @@ def test_factor_vae_leaves_collapsed_codes_out():
     clean = encode(factors, "clean")
     # A dead code that is still in every batch of one value would win all votes.
     quiet = np.hstack([clean[:, :4], 0.04 * (factors[:, :1] == 0)])
-    found = factor_vae(code_table(quiet, factors), Settings())
-    assert (found.parts["score"], found.ran["active_codes"]) == (1.0, 4)
+    found = factor_vae(read_representation(quiet, factors), Settings())
+    assert (found.values["score"], found.metadata["active_codes"]) == (1.0, 4)
     assert np.all(found.arrays["votes"][:, 4] == 0)
     assert found.arrays["votes"].sum() == 10_000
-    nothing = factor_vae(code_table(0.01 * clean, factors), Settings())
-    assert nothing.parts["score"] == 0.0
+    nothing = factor_vae(read_representation(0.01 * clean, factors), Settings())
+    assert nothing.values["score"] == 0.0
 
 
 def test_paper_votes_are_800():
     factors = draw(np.random.default_rng(7), 900)
-    table = code_table(encode(factors, "clean"), factors)
+    table = read_representation(encode(factors, "clean"), factors)
     found = factor_vae(table, Settings(protocol="paper"))
     assert found.arrays["votes"].sum() == 800
-    assert (found.ran["batch"], found.ran["judged_votes"]) == (200, 800)
+    assert (found.metadata["batch"], found.metadata["judged_votes"]) == (200, 800)
 
 
 GRID = (3, 6, 40, 32, 32)
@@ -174,7 +176,9 @@ def test_z_max_draws_the_images_that_its_votes_need():
         asked.append(len(rows))
         return grid_codes(rows)
 
-    table = code_table(grid_codes(factors), factors, images=Images(GRID, encoded))
+    table = read_representation(
+        grid_codes(factors), factors, images=Images(GRID, encoded)
+    )
     found = z_max_variance(table, Settings())
     scale = np.var(grid_codes(rng.integers(0, GRID, (5000, 5))), axis=0, ddof=1)
     votes = np.zeros((5, 5), int)
@@ -185,20 +189,22 @@ def test_z_max_draws_the_images_that_its_votes_need():
             votes[k, np.argmax(np.var(grid_codes(rows), axis=0) / scale)] += 1
     expected = votes.max(axis=0).sum() / votes.sum()
     assert 0.5 < expected < 0.95
-    assert found.parts["score"] == pytest.approx(expected, abs=0.04)
+    assert found.values["score"] == pytest.approx(expected, abs=0.04)
     assert asked == [160 * sum(GRID)]  # at once
-    assert found.ran["estimator"].startswith("images drawn anew")
+    assert found.metadata["estimator"].startswith("images drawn anew")
 
 
 def test_z_max_refuses_a_table_of_pairs():
     factors = np.random.default_rng(0).integers(0, GRID, (4000, 5))
-    table = code_table(grid_codes(factors), factors)
+    table = read_representation(grid_codes(factors), factors)
     with pytest.raises(UserError, match=r"have 1 of its 3 values \(median\), and 3 is"):
         z_max_variance(table, Settings())
     line = np.arange(40)
     factors = np.stack([line, line[::-1]], axis=1)
     with pytest.raises(UserError, match=r"have 1 of its 40 values .*, and 10 is the"):
-        z_max_variance(code_table(factors * 1.0, factors, num_train=40), Settings())
+        z_max_variance(
+            read_representation(factors * 1.0, factors, num_train=40), Settings()
+        )
 
 
 def test_z_max_refuses_a_table_by_its_median_group():
@@ -206,8 +212,8 @@ def test_z_max_refuses_a_table_by_its_median_group():
     grid = np.stack([axis.ravel() for axis in np.indices((4, 30))], axis=1)
 
     def scored(factors):
-        table = code_table(1.0 * factors, factors, num_train=len(factors))
-        return z_max_variance(table, Settings()).parts["score"]
+        table = read_representation(1.0 * factors, factors, num_train=len(factors))
+        return z_max_variance(table, Settings()).values["score"]
 
     assert scored(grid[grid[:, 1] % 3 == 0]) == 1.0  # 10 of 30, 4 of 4
     held = (grid[:, 1] + grid[:, 0]) % 4 < 2  # 15 of 30, but 2 of 4
@@ -239,22 +245,22 @@ def test_factor_vae_of_a_table_is_not_lower_than_of_new_images():
     scores = []
     for seed in range(4):
         factors = rng.integers(0, GRID, (15_000, 5))
-        table = code_table(grid_codes(factors), factors)
-        scores.append(factor_vae(table, Settings(seed=seed)).parts["score"])
-    assert "note" not in factor_vae(table, Settings()).ran
+        table = read_representation(grid_codes(factors), factors)
+        scores.append(factor_vae(table, Settings(seed=seed)).values["score"])
+    assert "note" not in factor_vae(table, Settings()).metadata
     assert np.mean(scores) == pytest.approx(expected, abs=0.015)
 
 
 def test_factor_vae_takes_the_images_it_needs_or_says_that_it_is_low():
     factors = np.random.default_rng(0).integers(0, GRID, (3000, 5))
-    few = code_table(grid_codes(factors), factors)
-    assert "the score comes out low" in factor_vae(few, Settings()).ran["note"]
+    few = read_representation(grid_codes(factors), factors)
+    assert "the score comes out low" in factor_vae(few, Settings()).metadata["note"]
     source = Images(GRID, grid_codes)
     more = factor_vae(
-        code_table(grid_codes(factors), factors, images=source), Settings()
+        read_representation(grid_codes(factors), factors, images=source), Settings()
     )
-    assert more.ran["images_drawn"] == 2 * 64 * 40
-    assert "note" not in more.ran
+    assert more.metadata["images_drawn"] == 2 * 64 * 40
+    assert "note" not in more.metadata
 
 
 def test_a_batch_holds_different_rows_where_there_are_enough():

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, code_table, score_details
+from disentangle.metrics import Settings, read_representation, score_details
 from disentangle.metrics.explicitness import explicitness, roc_area, standardised
 from disentangle.metrics.irs import irs
 from disentangle.metrics.modularity import modularity, pureness
@@ -47,7 +47,7 @@ def test_scores_equal_their_definitions(name, kind, dtype):
     codes, factors = table_of(kind, dtype)
     found = score_details(codes, factors, name, num_train=1000, num_test=500)[name]
     expected = LITERAL[name](codes[:1000], factors[:1000], codes[1000:], factors[1000:])
-    assert found.parts == pytest.approx(expected, abs=2e-5)
+    assert found.values == pytest.approx(expected, abs=2e-5)
 
 
 @pytest.mark.parametrize("name", ["sap", "modularity", "irs"])
@@ -56,15 +56,15 @@ def test_dead_and_duplicated_codes_are_in_the_definition(name):
     codes = np.hstack([codes, np.full((len(codes), 2), 0.1), codes[:, :2]])
     found = score_details(codes, factors, name, num_train=1000, num_test=500)[name]
     expected = LITERAL[name](codes[:1000], factors[:1000], codes[1000:], factors[1000:])
-    assert found.parts == pytest.approx(expected, abs=1e-9)
+    assert found.values == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["explicitness", "unsupervised"])
 def test_dead_codes_change_nothing_where_the_definition_divides_by_zero(name):
     codes, factors = table_of("mixed", np.float64)
     dead = np.hstack([codes, np.full((len(codes), 2), 0.1)])
-    plain = score_details(codes, factors, name, num_train=1000)[name].parts
-    found = score_details(dead, factors, name, num_train=1000)[name].parts
+    plain = score_details(codes, factors, name, num_train=1000)[name].values
+    found = score_details(dead, factors, name, num_train=1000)[name].values
     if name == "unsupervised":  # a mean over 11 * 10 pairs, not 9 * 8
         found["mutual_information"] *= 110 / 72
     assert found == pytest.approx(plain, abs=1e-6)
@@ -78,8 +78,8 @@ def test_threads_and_the_seed_change_nothing_here(jobs, protocol):
     other = score_details(
         codes, factors, list(LITERAL), Settings(5, protocol=protocol, jobs=jobs)
     )
-    assert {n: r.parts for n, r in one.items()} == {
-        n: r.parts for n, r in other.items()
+    assert {n: r.values for n, r in one.items()} == {
+        n: r.values for n, r in other.items()
     }
 
 
@@ -109,18 +109,18 @@ def test_thresholds_are_the_best_of_all():
 def test_sap_paper_of_a_perfect_code_is_one_minus_chance():
     rng = np.random.default_rng(1)
     factors = rng.integers(0, 4, (9000, 2))
-    table = code_table(factors.astype(float), factors)
+    table = read_representation(factors.astype(float), factors)
     found = sap(table, Settings(protocol="paper"))
     np.testing.assert_allclose(np.diag(found.arrays["predictability"]), 1.0)
-    assert found.parts["score"] == pytest.approx(0.75, abs=0.05)
-    wide = code_table(factors * [1.0, 1e6], factors)
-    assert sap(wide, Settings(protocol="paper")).parts == found.parts
+    assert found.values["score"] == pytest.approx(0.75, abs=0.05)
+    wide = read_representation(factors * [1.0, 1e6], factors)
+    assert sap(wide, Settings(protocol="paper")).values == found.values
 
 
 def test_sap_of_quantities_is_the_gap_of_squared_correlations():
     codes, factors = table_of("mixed", np.float64)
     codes[:, 0] = 3.0
-    table = code_table(codes, factors, num_train=1000, num_test=0)
+    table = read_representation(codes, factors, num_train=1000, num_test=0)
     found = sap(table, Settings(), continuous_factors=True).arrays["predictability"]
     expected = np.corrcoef(codes[:1000, 1:].T, factors[:1000].T)[:8, 8:] ** 2
     np.testing.assert_allclose(found[1:], expected, atol=1e-12)
@@ -130,17 +130,17 @@ def test_sap_of_quantities_is_the_gap_of_squared_correlations():
 @pytest.mark.parametrize("protocol", ["locatello", "paper"])
 def test_sap_of_duplicated_codes_is_zero(protocol):
     factors = np.random.default_rng(9).integers(0, 5, (900, 2))
-    table = code_table(np.hstack([factors, factors]) / 5, factors)
-    assert sap(table, Settings(protocol=protocol)).parts["score"] == 0.0
+    table = read_representation(np.hstack([factors, factors]) / 5, factors)
+    assert sap(table, Settings(protocol=protocol)).values["score"] == 0.0
 
 
 def test_sap_refuses_one_code_and_no_test_rows():
     factors = np.arange(30)[:, None] % 3
     with pytest.raises(UserError, match="codes has one column"):
-        sap(code_table(factors, factors), Settings())
+        sap(read_representation(factors, factors), Settings())
     codes = np.hstack([factors, factors])
     with pytest.raises(UserError, match="sap needs test rows"):
-        sap(code_table(codes, factors, num_train=30), Settings())
+        sap(read_representation(codes, factors, num_train=30), Settings())
 
 
 def test_pureness_by_hand():
@@ -152,10 +152,10 @@ def test_pureness_by_hand():
 def test_modularity_of_a_duplicated_code_stays_and_of_a_sum_falls():
     factors = np.random.default_rng(2).integers(0, 8, (3000, 2))
     both = np.hstack([factors, factors])
-    table = code_table(both, factors)
-    assert modularity(table, Settings()).parts["score"] > 0.99
-    mixed = code_table(factors @ [[1.0, 1.0], [1.0, -1.0]], factors)
-    assert modularity(mixed, Settings()).parts["score"] < 0.1
+    table = read_representation(both, factors)
+    assert modularity(table, Settings()).values["score"] > 0.99
+    mixed = read_representation(factors @ [[1.0, 1.0], [1.0, -1.0]], factors)
+    assert modularity(mixed, Settings()).values["score"] < 0.1
 
 
 def test_roc_area_is_scikit_learns_and_drops_classes_it_cannot_judge():
@@ -177,9 +177,9 @@ def test_explicitness_of_gaussian_classes_is_the_normal_integral():
     values = rng.integers(0, 2, 30_000)
     codes = rng.normal(size=(30_000, 2))
     codes[:, 0] += 1.5 * values
-    table = code_table(codes, values[:, None])
+    table = read_representation(codes, values[:, None])
     for protocol in ("locatello", "paper"):
-        parts = explicitness(table, Settings(protocol=protocol)).parts
+        parts = explicitness(table, Settings(protocol=protocol)).values
         assert parts["test"] == pytest.approx(norm.cdf(1.5 / np.sqrt(2)), abs=0.01)
 
 
@@ -190,8 +190,9 @@ def test_explicitness_needs_no_value_to_be_everywhere():
     codes = factors + rng.normal(size=(60, 2))
     for protocol in ("locatello", "paper"):
         parts = explicitness(
-            code_table(codes, factors, num_train=40), Settings(protocol=protocol)
-        ).parts
+            read_representation(codes, factors, num_train=40),
+            Settings(protocol=protocol),
+        ).values
         assert all(0 <= value <= 1 for value in parts.values())
 
 
@@ -208,31 +209,33 @@ def test_irs_by_hand():
     """Code 0 is factor 0 (reach 1, no deviation); code 1 turns on both: 1 - 1/2."""
     factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     codes = np.stack([2.0 * factors[:, 0], factors[:, 0] + factors[:, 1]], axis=1)
-    table = code_table(codes, factors, num_train=4)
+    table = read_representation(codes, factors, num_train=4)
     found = irs(table, Settings(protocol="paper"))
     np.testing.assert_allclose(found.arrays["robustness"], [[1, 0], [0.5, 0.5]])
-    assert found.parts["score"] == pytest.approx(0.75)
+    assert found.values["score"] == pytest.approx(0.75)
     assert found.per_code["score"] == pytest.approx((1.0, 0.5))
 
 
 def test_irs_paper_does_not_bin_and_locatello_does():
     factors = np.random.default_rng(6).integers(0, 40, (4000, 2))
-    table = code_table(factors.astype(float), factors)
-    assert irs(table, Settings(protocol="paper")).parts["score"] == 1.0
-    assert 0.9 < irs(table, Settings()).parts["score"] < 1.0
+    table = read_representation(factors.astype(float), factors)
+    assert irs(table, Settings(protocol="paper")).values["score"] == 1.0
+    assert 0.9 < irs(table, Settings()).values["score"] < 1.0
 
 
 def test_total_correlation_of_two_correlated_gaussians():
     """-log(1 - r^2) / 2, and its Wasserstein form by 2 x 2 eigenvalues."""
     rng = np.random.default_rng(7)
     pair = rng.normal(size=(3000, 2)) @ [[1.0, 0.6], [0.0, 0.8]]
-    table = code_table(pair, np.arange(3000)[:, None] % 2, num_train=3000)
-    parts = unsupervised(table, Settings()).parts
+    table = read_representation(pair, np.arange(3000)[:, None] % 2, num_train=3000)
+    parts = unsupervised(table, Settings()).values
     r = np.corrcoef(pair.T)[0, 1]
     expected = -0.5 * np.log(1 - r**2)
     assert parts["gaussian_total_correlation"] == pytest.approx(expected, abs=1e-9)
-    unit = code_table(pair / pair.std(axis=0, ddof=1), table.factors, num_train=3000)
-    parts = unsupervised(unit, Settings()).parts
+    unit = read_representation(
+        pair / pair.std(axis=0, ddof=1), table.factors, num_train=3000
+    )
+    parts = unsupervised(unit, Settings()).values
     expected = 4 - 2 * (np.sqrt(1 + r) + np.sqrt(1 - r))
     assert parts["wasserstein_correlation"] == pytest.approx(expected, abs=1e-9)
     norm_ = parts["wasserstein_correlation_norm"]
@@ -242,8 +245,8 @@ def test_total_correlation_of_two_correlated_gaussians():
 def test_a_duplicated_code_is_maximally_dependent_and_finite():
     codes = np.random.default_rng(8).normal(size=(2000, 2))
     twice = np.hstack([codes, codes])
-    table = code_table(twice, np.arange(2000)[:, None] % 2, num_train=2000)
-    parts = unsupervised(table, Settings()).parts
+    table = read_representation(twice, np.arange(2000)[:, None] % 2, num_train=2000)
+    parts = unsupervised(table, Settings()).values
     assert 15 < parts["gaussian_total_correlation"] < 100
     expected = (4 - 2 * np.sqrt(2)) / 2  # eigenvalues 2, 0 of each pair
     assert parts["wasserstein_correlation_norm"] == pytest.approx(expected, abs=1e-3)
@@ -251,6 +254,6 @@ def test_a_duplicated_code_is_maximally_dependent_and_finite():
 
 def test_one_code_depends_on_nothing():
     factors = np.arange(60)[:, None] % 3
-    table = code_table(factors + 0.5, factors, num_train=60)
-    parts = unsupervised(table, Settings()).parts
+    table = read_representation(factors + 0.5, factors, num_train=60)
+    parts = unsupervised(table, Settings()).values
     assert list(parts.values()) == pytest.approx([0.0] * 4, abs=1e-12)

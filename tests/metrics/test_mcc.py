@@ -33,7 +33,7 @@ def test_equals_scipy_under_every_assignment_tried(tangled, name, corr):
         np.mean([matrix[i, j] for j, i in enumerate(chosen)])
         for chosen in permutations(range(5), 3)
     )
-    assert result.parts[name] == pytest.approx(best, abs=1e-12)
+    assert result.values[name] == pytest.approx(best, abs=1e-12)
 
 
 def test_greedy_choice_is_not_the_assignment():
@@ -43,7 +43,7 @@ def test_greedy_choice_is_not_the_assignment():
 def test_monotone_maps_keep_spearman_and_sign_matters_to_neither():
     values = np.arange(60) % 6
     codes = np.stack([-np.exp(2.0 * values), np.zeros(60)], axis=1)
-    parts = mcc(codes, values[:, None]).parts
+    parts = mcc(codes, values[:, None]).values
     assert parts["spearman"] == pytest.approx(1.0)
     assert 0.5 < parts["pearson"] < 0.95
 
@@ -52,7 +52,7 @@ def test_a_quarter_turn_of_the_plane_halves_what_is_shared():
     """Two independent factors of one size turned by 45 degrees: cos 45 each."""
     factors = np.stack([x.ravel() for x in np.indices((5, 5))], axis=1)
     turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2)
-    parts = mcc(factors @ turn, factors).parts
+    parts = mcc(factors @ turn, factors).values
     assert parts["pearson"] == pytest.approx(np.sqrt(0.5))
 
 
@@ -60,6 +60,6 @@ def test_fewer_codes_than_factors_and_constant_codes():
     factors = np.stack([x.ravel() for x in np.indices((3, 4))], axis=1)
     alone = mcc(factors[:, 1:], factors)
     assert alone.per_factor["pearson"] == pytest.approx((0.0, 1.0))
-    assert mcc(np.full((12, 2), 1e30), factors).parts == {"pearson": 0, "spearman": 0}
-    huge = mcc(1e29 * factors, factors).parts
+    assert mcc(np.full((12, 2), 1e30), factors).values == {"pearson": 0, "spearman": 0}
+    huge = mcc(1e29 * factors, factors).values
     assert huge["pearson"] == pytest.approx(1.0)

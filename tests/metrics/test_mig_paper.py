@@ -65,8 +65,8 @@ def test_mig_of_two_gaussians_equals_the_integral(sigma):
     found = result.arrays["mutual_information"]
     np.testing.assert_allclose(np.diag(found[:2]), information, atol=0.02)
     np.testing.assert_allclose(found[2:], 0.0, atol=1e-9)
-    assert result.parts["score"] == pytest.approx(information / np.log(2), abs=0.03)
-    assert result.ran["samples"] == 10_000
+    assert result.values["score"] == pytest.approx(information / np.log(2), abs=0.03)
+    assert result.metadata["samples"] == 10_000
 
 
 def test_a_collapsed_code_says_nothing_however_its_means_vary():
@@ -74,15 +74,15 @@ def test_a_collapsed_code_says_nothing_however_its_means_vary():
     bit = np.arange(ROWS)[:, None] % 2
     codes = np.hstack([1e-3 * bit, np.zeros_like(bit)])
     flat = np.zeros(codes.shape)
-    assert paper(codes, bit, flat).parts["score"] < 0.01
+    assert paper(codes, bit, flat).values["score"] < 0.01
     locatello = paper(codes, bit, flat, Settings())
-    assert locatello.parts["score"] == pytest.approx(1.0)
+    assert locatello.values["score"] == pytest.approx(1.0)
 
 
 def test_copies_of_a_code_have_no_gap():
     bit = np.arange(ROWS)[:, None] % 2
     codes = np.hstack([bit, bit]).astype(float)
-    assert paper(codes, bit, np.full(codes.shape, -3.0)).parts["score"] < 1e-9
+    assert paper(codes, bit, np.full(codes.shape, -3.0)).values["score"] < 1e-9
 
 
 def test_without_log_variances_the_codes_are_certain_and_ran_says_so():
@@ -90,8 +90,8 @@ def test_without_log_variances_the_codes_are_certain_and_ran_says_so():
     factors = rng.integers(0, 4, (600, 2))
     codes = factors + rng.normal(size=factors.shape)
     certain = paper(codes, factors)
-    assert certain.parts == paper(codes, factors, settings=Settings()).parts
-    assert "no log-variances" in certain.ran["note"]
+    assert certain.values == paper(codes, factors, settings=Settings()).values
+    assert "no log-variances" in certain.metadata["note"]
 
 
 def test_extreme_log_variances_and_any_number_of_threads():
@@ -101,5 +101,5 @@ def test_extreme_log_variances_and_any_number_of_threads():
     logvars = rng.choice([-1e29, -3.0, 0.0, 1e29], codes.shape)
     one = paper(codes, factors, logvars, Settings(protocol="paper", jobs=1))
     two = paper(codes, factors, logvars, Settings(protocol="paper", jobs=2))
-    assert np.isfinite(one.parts["score"])
-    assert one.parts == two.parts
+    assert np.isfinite(one.values["score"])
+    assert one.values == two.values

@@ -1,4 +1,4 @@
-"""Odd code tables: every metric gives numbers in its range, or a reason.
+"""Odd representations: every metric gives numbers in its range, or a reason.
 
 What is wrong with a whole table is one sentence before any work; what one metric cannot
 do costs that metric only; a fault of ours is a traceback, and no test lets it pass.
@@ -159,10 +159,10 @@ def check(given, names="all"):
             assert str(error) and "\n" not in str(error)
             return
     for name, result in results.items():
-        assert bool(result.parts) != bool(result.why_not), name
+        assert bool(result.values) != bool(result.why_not), name
         assert "\n" not in result.why_not
-        assert json.dumps(result.ran)
-        for part, value in result.parts.items():
+        assert json.dumps(result.metadata)
+        for part, value in result.values.items():
             low, high = documented(f"{name}/{part}")
             assert low - ROUNDING <= value <= high + ROUNDING, (name, part, value)
         more = (result.per_factor, result.per_code, result.intervals, result.arrays)
@@ -217,8 +217,8 @@ def test_udr_of_odd_populations(population, estimator):
         except UserError as error:
             assert "\n" not in str(error)
             return
-    scores = found.parts["score"]
-    assert scores.shape == (len(population["codes"]),) and json.dumps(found.ran)
+    scores = found.values["score"]
+    assert scores.shape == (len(population["codes"]),) and json.dumps(found.metadata)
     assert (np.isfinite(scores) & (scores >= 0)).all()
     assert estimator == "lasso" or (scores <= 1 + ROUNDING).all()
 

@@ -53,8 +53,8 @@ def test_protocols_differ_or_are_said_not_to(name, posteriors):
     found = {asked: result(name, asked, posteriors) for asked in PROTOCOLS}
     known = PROTOCOLS_OF[name]
     differ = known.has == BOTH and not known.why
-    assert (found["paper"].parts != found["locatello"].parts) == differ
-    for asked, ran in ((asked, one.ran) for asked, one in found.items()):
+    assert (found["paper"].values != found["locatello"].values) == differ
+    for asked, ran in ((asked, one.metadata) for asked, one in found.items()):
         if asked in known.has:
             assert ran["protocol"] == asked
             assert "protocol_note" not in ran
@@ -68,9 +68,9 @@ def test_without_posteriors_the_paper_is_not_what_ran(name, posteriors):
     """Their paper's estimate needs q(z|x); without it, it is the one on bins."""
     bare = result(name, "paper", posteriors, logvars=False)
     binned = result(name, "locatello", posteriors, logvars=False)
-    assert bare.parts == binned.parts
-    assert bare.ran["protocol"] == "locatello"
-    assert "no log-variances" in bare.ran["note"]
+    assert bare.values == binned.values
+    assert bare.metadata["protocol"] == "locatello"
+    assert "no log-variances" in bare.metadata["note"]
 
 
 def test_a_metric_without_a_line_keeps_the_protocol_that_was_asked_for():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from disentangle.metrics import Settings, code_table
+from disentangle.metrics import Settings, read_representation
 from disentangle.metrics.jemmig import jemmig
 from disentangle.metrics.quantised import bin_mass, quantised
 from disentangle.metrics.rmig import rmig
@@ -49,21 +49,21 @@ def test_scores_of_two_gaussians_by_hand(sigma):
     """One code is at -1 or 1 by the first bit, one by the second, one by neither."""
     codes = np.hstack([2.0 * bits() - 1.0, np.zeros((ROWS, 1))])
     # All rows train.
-    table = code_table(
+    table = read_representation(
         codes, bits(), num_train=ROWS, logvars=np.full(codes.shape, 2 * np.log(sigma))
     )
     low, high = masses(-1.0, sigma), masses(1.0, sigma)
     information = nats((low + high) / 2) - (nats(low) + nats(high)) / 2
     found = rmig(table, PAPER)
-    assert found.parts["raw"] == pytest.approx(information, abs=1e-9)
-    assert found.parts["score"] == pytest.approx(information / np.log(2), abs=1e-9)
+    assert found.values["raw"] == pytest.approx(information, abs=1e-9)
+    assert found.values["score"] == pytest.approx(information / np.log(2), abs=1e-9)
     joint = nats(np.concatenate([low, high]) / 2)
     paper = jemmig(table, PAPER)
     raw = joint - information
-    assert paper.parts["raw"] == pytest.approx(raw, abs=1e-9)
+    assert paper.values["raw"] == pytest.approx(raw, abs=1e-9)
     scaled = 1 - raw / (np.log(2) + np.log(100))
-    assert paper.parts["score"] == pytest.approx(scaled, abs=1e-9)
-    assert paper.ran["bins"] == 100
+    assert paper.values["score"] == pytest.approx(scaled, abs=1e-9)
+    assert paper.metadata["bins"] == 100
 
 
 def test_wide_posteriors_have_the_authors_estimate():
@@ -77,7 +77,7 @@ def test_wide_posteriors_have_the_authors_estimate():
     both = np.stack([share[labels[:, 0] == v].sum(axis=0) for v in range(4)]) / 500
     expected = nats(both.sum(axis=0)) + nats(both.sum(axis=1)) - nats(both.ravel())
     spread = np.full((500, 1), 2 * np.log(0.4))
-    table = code_table(means, labels, num_train=500, logvars=spread)
+    table = read_representation(means, labels, num_train=500, logvars=spread)
     found = quantised(table, labels)
     assert found.information[0, 0] == pytest.approx(expected, abs=2e-3)
     assert found.entropy[0] == pytest.approx(nats(both.sum(axis=1)), abs=1e-12)
@@ -85,33 +85,35 @@ def test_wide_posteriors_have_the_authors_estimate():
 
 def test_means_that_vary_by_less_than_their_noise_say_nothing():
     codes = np.hstack([1e-3 * bits(), np.zeros((ROWS, 1))])
-    wide = code_table(codes, bits(), logvars=np.zeros(codes.shape))
-    assert rmig(wide, PAPER).parts["score"] < 1e-4
-    apart = code_table(1e3 * codes, bits())
+    wide = read_representation(codes, bits(), logvars=np.zeros(codes.shape))
+    assert rmig(wide, PAPER).values["score"] < 1e-4
+    apart = read_representation(1e3 * codes, bits())
     sure = rmig(apart, PAPER)
-    assert sure.parts["score"] == pytest.approx(1.0, abs=0.02)
-    assert "codes taken as certain" in sure.ran["note"]
+    assert sure.values["score"] == pytest.approx(1.0, abs=0.02)
+    assert "codes taken as certain" in sure.metadata["note"]
 
 
 def test_a_categorical_latent_has_its_values_as_bins():
     """Three probabilities are one code; its most probable value is the factor."""
     values = np.arange(ROWS) % 3
     codes = np.hstack([np.eye(3)[values] * 0.8 + 0.1, np.zeros((ROWS, 1))])
-    table = code_table(codes, values[:, None], num_train=ROWS)
+    table = read_representation(codes, values[:, None], num_train=ROWS)
     table = replace(table, categorical=((0, 1, 2),))
     found = rmig(table, PAPER)
     assert found.arrays["mutual_information"].shape == (2, 1)
-    assert found.parts["score"] == pytest.approx(1.0)
+    assert found.values["score"] == pytest.approx(1.0)
     # Three columns of it tell of each other: no gap is left.
-    assert rmig(replace(table, categorical=()), PAPER).parts["score"] < 0.3
-    raw = jemmig(table, PAPER).parts["raw"]
+    assert rmig(replace(table, categorical=()), PAPER).values["score"] < 0.3
+    raw = jemmig(table, PAPER).values["raw"]
     assert raw == pytest.approx(0.0, abs=1e-9)  # H(z, y) = H(y) = I
 
 
 def test_jemmig_without_posteriors_is_certain_and_says_so():
-    table = code_table(np.hstack([bits(), bits() * 0.0]), bits(), num_train=ROWS)
+    table = read_representation(
+        np.hstack([bits(), bits() * 0.0]), bits(), num_train=ROWS
+    )
     paper = jemmig(table, PAPER)
     # Each code is its bit: H(z, y) = I(1), and the others know nothing of it.
-    assert paper.parts["score"] == pytest.approx(1.0, abs=1e-9)
-    assert "codes taken as certain" in paper.ran["note"]
-    assert "note" not in jemmig(table, Settings()).ran
+    assert paper.values["score"] == pytest.approx(1.0, abs=1e-9)
+    assert "codes taken as certain" in paper.metadata["note"]
+    assert "note" not in jemmig(table, Settings()).metadata

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from disentangle.metrics import Settings, code_table, score_details
+from disentangle.metrics import Settings, read_representation, score_details
 from disentangle.metrics.downstream import downstream
 
 SIZES = (3, 6, 8, 5, 4)
@@ -51,10 +51,10 @@ def scores():
     for degrees in DEGREES:
         moved = turned(codes, degrees)
         results = score_details(moved, factors, ["dci", "explicitness"], SETTINGS)
-        labels = downstream(code_table(moved, factors), SETTINGS, sizes=(400,))
-        found[degrees] = results["dci"].parts | {
-            "explicitness": results["explicitness"].parts["test"],
-            "linear": labels.parts["logistic_400_mean"],
+        labels = downstream(read_representation(moved, factors), SETTINGS, sizes=(400,))
+        found[degrees] = results["dci"].values | {
+            "explicitness": results["explicitness"].values["test"],
+            "linear": labels.values["logistic_400_mean"],
         }
     return found
 

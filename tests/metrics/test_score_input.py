@@ -12,8 +12,8 @@ from disentangle.metrics import (
     METRICS,
     Settings,
     choose_metrics,
-    code_table,
     read_codes,
+    read_representation,
     score,
     score_details,
 )
@@ -113,8 +113,8 @@ def test_a_constant_factor_is_named_and_left_out(column):
         found = score(CODES, whole, "mig,sap,unsupervised", factor_names=names)
     assert found == score(CODES, FACTORS, "mig,sap,unsupervised")
     details = score_details(CODES, whole, "mig", factor_names=names)["mig"]
-    assert details.ran["factor_names"] == ["shape", "scale"]
-    assert list(details.ran["left_out"]) == ["colour"]
+    assert details.metadata["factor_names"] == ["shape", "scale"]
+    assert list(details.metadata["left_out"]) == ["colour"]
 
 
 def test_a_factor_that_is_constant_in_the_training_rows_alone_says_shuffle():
@@ -220,7 +220,7 @@ def test_categorical_columns_are_checked_and_read_from_the_file(tmp_path):
 def test_which_rows_train_and_which_test(rows, num_train, num_test, expected):
     codes = np.arange(rows, dtype=np.float64)[:, None]
     factors = np.arange(rows)[:, None] % 2
-    table = code_table(codes, factors, num_train=num_train, num_test=num_test)
+    table = read_representation(codes, factors, num_train=num_train, num_test=num_test)
     train, test = expected
     np.testing.assert_array_equal(table.codes, codes[:train])
     np.testing.assert_array_equal(table.test_codes, codes[train : train + test])
@@ -259,4 +259,4 @@ def test_score_is_the_flat_form_of_the_details():
         "dci/informativeness_test",
         "mig/score",
     ]
-    assert flat["mig/score"] == details["mig"].parts["score"]
+    assert flat["mig/score"] == details["mig"].values["score"]

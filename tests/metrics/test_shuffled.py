@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from disentangle.metrics.base import CodeTable, Settings
+from disentangle.metrics.base import Representation, Settings
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mig import mig
 from disentangle.metrics.mutual_information import mutual_information
@@ -42,6 +42,8 @@ def test_a_constant_code_has_no_floor_and_mig_tells_its_own():
     codes, labels = table(3)
     assert (shuffled_floor(np.zeros((ROWS, 2), int), labels) == 0).all()
     empty = np.zeros((0, 3)), np.zeros((0, 3), int)
-    arrays = mig(CodeTable(codes, labels, *empty, ("a", "b", "c")), Settings()).arrays
+    arrays = mig(
+        Representation(codes, labels, *empty, ("a", "b", "c")), Settings()
+    ).arrays
     floor = shuffled_floor(histogram_bins(codes), labels)
     np.testing.assert_array_equal(arrays["shuffled"], floor)

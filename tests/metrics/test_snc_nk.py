@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, code_table, score
+from disentangle.metrics import Settings, read_representation, score
 from disentangle.metrics.snc_nk import quantile_bins, snc_nk
 
 
@@ -15,7 +15,7 @@ def factors():
 
 
 def scores(codes, factors, **settings):
-    return snc_nk(code_table(codes, factors), Settings(**settings))
+    return snc_nk(read_representation(codes, factors), Settings(**settings))
 
 
 def test_continuous_codes_have_bins_of_equally_many_rows():
@@ -45,9 +45,9 @@ def test_a_code_of_few_values_is_not_cut_through_one():
 def test_a_code_for_each_factor_is_all_there_is(factors):
     codes = np.hstack([np.exp(factors[:, ::-1]), np.ones((900, 1))])
     found = scores(codes, factors)
-    assert found.ran["assigned_codes"] == [1, 0]
-    assert found.parts["snc"] == 1.0
-    assert found.parts["mlp"] > 0.95
+    assert found.metadata["assigned_codes"] == [1, 0]
+    assert found.values["snc"] == 1.0
+    assert found.values["mlp"] > 0.95
     # Without its code a factor is guessed: at best as its most frequent value is.
     chance = np.array([1 / 3, 1 / 5])
     expected = np.array(found.per_factor["mlp"]) - chance
@@ -56,14 +56,14 @@ def test_a_code_for_each_factor_is_all_there_is(factors):
 
 def test_a_second_code_for_a_factor_is_seen_by_the_knockout_only(factors):
     codes = np.hstack([factors, factors]).astype(float)
-    parts = scores(codes, factors).parts
+    parts = scores(codes, factors).values
     assert parts["snc"] == 1.0
     assert parts["nk"] == pytest.approx(0.0, abs=0.03)
 
 
 def test_a_rotated_code_is_read_by_the_perceptron_not_alone(factors):
     codes = factors @ np.array([[1.0, 1.0], [1.0, -1.0]])
-    parts = scores(codes, factors).parts
+    parts = scores(codes, factors).values
     assert parts["mlp"] > 0.95
     assert parts["snc"] < 0.7
 
@@ -75,7 +75,7 @@ def test_two_bins_may_not_stand_for_one_value():
     values = (line // 200).astype(int) % 2
     codes = np.stack([line, np.sin(line)], axis=1)[order]
     found = scores(codes, values[order][:, None])
-    assert found.parts["snc"] == pytest.approx(0.5, abs=0.05)
+    assert found.values["snc"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_factor_without_a_code_counts_nothing_and_threads_change_nothing():
@@ -83,8 +83,8 @@ def test_a_factor_without_a_code_counts_nothing_and_threads_change_nothing():
     factors = rng.integers(0, 3, (300, 3))
     codes = factors[:, :2] + 0.1 * rng.normal(size=(300, 2))
     one, two = scores(codes, factors, jobs=1), scores(codes, factors, jobs=2)
-    assert one.parts == two.parts
-    assert one.ran["assigned_codes"] == [0, 1, -1]
+    assert one.values == two.values
+    assert one.metadata["assigned_codes"] == [0, 1, -1]
     assert one.per_factor["snc"][2] == one.per_factor["nk"][2] == 0.0
 
 

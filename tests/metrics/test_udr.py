@@ -69,7 +69,7 @@ def test_equals_the_literal_procedure(latents, estimator):
     scores, pairs = literal(codes, kl, estimator)
     found = udr(Population(codes, kl), SETTINGS, estimator=estimator)
     np.testing.assert_allclose(found.arrays["pairs"], pairs, atol=1e-8)
-    np.testing.assert_allclose(found.parts["score"], scores, atol=1e-8)
+    np.testing.assert_allclose(found.values["score"], scores, atol=1e-8)
 
 
 @pytest.mark.parametrize("estimator", ["lasso", "spearman"])
@@ -79,7 +79,7 @@ def test_same_up_to_order_and_sign_is_the_top_and_a_turned_model_ranks_last(
     good = [latents, -latents[:, [2, 0, 1]], latents[:, [1, 0, 2]] * [2.0, -1.0, 1.0]]
     codes = np.stack([*good, turned(latents, np.pi / 4)])
     found = udr(Population(codes, np.ones((4, 3))), SETTINGS, estimator=estimator)
-    scores = found.parts["score"]
+    scores = found.values["score"]
     # The Lasso takes its penalty from a coefficient of 1.
     assert scores[:3] == pytest.approx(0.9 if estimator == "lasso" else 1.0)
     assert scores[3] < scores[:3].min() - 0.2
@@ -91,7 +91,7 @@ def test_dead_codes_do_not_count_though_their_means_are_noise(latents):
     kl = np.array([[2.0, 2.0, 2.0, 1e-3, 0.0]] * 2)
     plain = udr(Population(codes[:, :, :3], kl[:, :3]), SETTINGS)
     found = udr(Population(codes, kl), SETTINGS)
-    np.testing.assert_allclose(found.parts["score"], plain.parts["score"])
+    np.testing.assert_allclose(found.values["score"], plain.values["score"])
     assert found.arrays["informative"].sum() == 6
 
 
@@ -99,7 +99,7 @@ def test_models_without_a_code_or_with_constant_ones_score_0(latents):
     codes = np.stack([latents, latents, np.full_like(latents, 3.0)])
     kl = np.array([[1.0] * 3, [0.0] * 3, [1.0] * 3])
     found = udr(Population(codes, kl), SETTINGS)
-    np.testing.assert_array_equal(found.parts["score"], np.zeros(3))
+    np.testing.assert_array_equal(found.values["score"], np.zeros(3))
 
 
 def test_relative_strength_by_hand():
@@ -122,7 +122,7 @@ def test_threads_change_nothing_and_what_it_refuses(latents):
     codes = np.stack([latents, turned(latents, 0.3), latents])
     population = Population(codes, np.ones((3, 3)))
     one, two = (udr(population, Settings(jobs=jobs)) for jobs in (1, 2))
-    np.testing.assert_array_equal(one.parts["score"], two.parts["score"])
+    np.testing.assert_array_equal(one.values["score"], two.values["score"])
     with pytest.raises(UserError, match="there is one"):
         udr(Population(codes[:1], np.ones((1, 3))), SETTINGS)
     with pytest.raises(UserError, match="Did you mean 'lasso'"):

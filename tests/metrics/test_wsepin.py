@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
-from disentangle.metrics import Settings, code_table, score
+from disentangle.metrics import Settings, read_representation, score
 from disentangle.metrics.wsepin import wsepin
 
 
 def found(codes, variance, **settings):
     factors = np.arange(len(codes))[:, None] % 2
-    table = code_table(
+    table = read_representation(
         codes,
         factors,
         num_train=len(codes),
@@ -31,8 +31,8 @@ def test_independent_codes_add_what_they_know():
     alone = 0.5 * np.log(1.5)
     # 2,000 draws; the deviation of log q(z|x) / q(z) is about 0.6.
     np.testing.assert_allclose(result.per_code["informativeness"], alone, atol=0.03)
-    assert result.parts["score"] == pytest.approx(alone, abs=0.03)
-    assert result.parts["unweighted"] == pytest.approx(alone, abs=0.03)
+    assert result.values["score"] == pytest.approx(alone, abs=0.03)
+    assert result.values["unweighted"] == pytest.approx(alone, abs=0.03)
 
 
 def test_a_copied_code_adds_only_what_averages_its_noise():
@@ -43,8 +43,10 @@ def test_a_copied_code_adds_only_what_averages_its_noise():
     expected = [both - alone, both - alone, 0.0]
     np.testing.assert_allclose(result.per_code["sepin"], expected, atol=0.03)
     # The weights leave the dead code out, the mean does not.
-    assert result.parts["score"] == pytest.approx(both - alone, abs=0.03)
-    assert result.parts["unweighted"] == pytest.approx(2 / 3 * (both - alone), abs=0.02)
+    assert result.values["score"] == pytest.approx(both - alone, abs=0.03)
+    assert result.values["unweighted"] == pytest.approx(
+        2 / 3 * (both - alone), abs=0.02
+    )
 
 
 def test_narrow_posteriors_tell_the_row_and_leave_nothing_to_add():
@@ -52,7 +54,7 @@ def test_narrow_posteriors_tell_the_row_and_leave_nothing_to_add():
     apart = np.stack([rng.permutation(300), rng.permutation(300)], axis=1)
     result = found(apart.astype(float), variance=1e-4)
     np.testing.assert_allclose(result.per_code["informativeness"], np.log(300))
-    assert result.parts["score"] == pytest.approx(0.0, abs=1e-9)
+    assert result.values["score"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_order_of_codes_threads_and_blocks_change_nothing(monkeypatch):
@@ -64,7 +66,7 @@ def test_order_of_codes_threads_and_blocks_change_nothing(monkeypatch):
     )
     # The package's attribute of this name is the function.
     monkeypatch.setattr(sys.modules["disentangle.metrics.wsepin"], "BLOCK", 1_000)
-    assert found(codes, 0.5).parts == pytest.approx(plain.parts, abs=1e-12)
+    assert found(codes, 0.5).values == pytest.approx(plain.values, abs=1e-12)
 
 
 def test_it_needs_log_variances():

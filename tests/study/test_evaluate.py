@@ -35,7 +35,7 @@ def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
     means, logvars = means[:, :60], logvars[:, :60]
     expected = udr(Population(means, gaussian_kl(means, logvars)), Settings())
     found = table[table["metric"] == "udr/score"]["value"]
-    np.testing.assert_allclose(found, expected.parts["score"])
+    np.testing.assert_allclose(found, expected.values["score"])
 
     rows = {"data": toy, "num_train": 40, "num_test": 10}
     assert set(evaluate(run, "udr", **rows)["metric"]) == {"udr/score"}
@@ -95,9 +95,9 @@ def test_three_good_seeds_are_not_judged_by_six_of_other_settings(run):
     nine = replace(run, members=names, swept=swept, alive=np.ones(9, bool))
     shape = codes.shape
     found = population_results(nine, ["udr"], codes, np.full(shape, -4.0), Settings())
-    scores = [result["udr"].parts["score"] for result in found]
+    scores = [result["udr"].values["score"] for result in found]
     assert scores[:3] == pytest.approx([0.9] * 3)
-    together = udr(Population(codes, np.ones((9, 3))), Settings()).parts["score"]
+    together = udr(Population(codes, np.ones((9, 3))), Settings()).values["score"]
     half = (np.sqrt(0.5) - 0.1) / 2
     assert together[:3] == pytest.approx([(0.9 + 2 * half) / 3] * 3)
     assert together[:3] == pytest.approx([0.51] * 3, abs=0.01)

@@ -152,7 +152,7 @@ def test_scores_are_those_of_the_stored_codes(done, toy):
 
 
 def check_scores(folder, row, metrics):
-    """A row of scores.json against the scores of the code table beside it."""
+    """A row of scores.json against the scores of the codes beside it."""
     stored = np.load(folder / f"codes/{row['representation']}-{row['seed']}.npz")
     table = (stored["codes"], stored["factors"])
     scores = dt.score(*table, metrics, num_train=120, num_test=60, backend="fast")

@@ -24,7 +24,7 @@ def scored(name, seed, value):
             "entropy": np.array([1.0, 2.0]),
             "shuffled": np.array([0.25, 0.25]),
         },
-        ran={"bins": 20, "codes": 2},
+        metadata={"bins": 20, "codes": 2},
     )
     return Scored(name, seed, ["z1", "z2"], {"mig": mig})
 
