@@ -36,7 +36,10 @@ ROWS = "num_train=200 --{0}num_test=100"
 SCORED = "--config.score." + ROWS.format("config.score.")
 SMALL_JOB = (
     "--config.supervised.steps=20 --config.supervised.eval_every=10 "
-    "--config.unsupervised.steps=4 --config.unsupervised.eval_every=2 " + SCORED
+    "--config.supervised.seeds=2 --config.supervised.batch_size=8 "
+    "--config.unsupervised.steps=4 --config.unsupervised.eval_every=2 "
+    "--config.unsupervised.seeds=2 --config.unsupervised.batch_size=8 "
+    "--config.data.test_size=64 " + SCORED
 )
 SMALL = {
     "train": "--config.steps=4 --config.batch_size=8 --config.eval_every=0",
