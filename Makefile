@@ -44,7 +44,7 @@ bench: .venv/.installed-test .venv-bench/.installed ## ours beside the alternati
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; $(run) -m benchmarks.$$name || exit 1; done
 
-picture: .venv/.installed ## the README's pictures, from runs/quickstart and runs/picture
+picture: .venv/.installed ## the README's images, from runs/quickstart and runs/picture
 	@test -e runs/quickstart/report.html || $(MAKE) quickstart
 	$(run) -m disentangle train --config=experiments/vae.py:shapes3d,s2_beta_vae \
 		--config.steps=9000 --config.batch_size=16 --config.checkpoint_every=500 \

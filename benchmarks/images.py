@@ -1,8 +1,8 @@
-"""Pictures a second of both data sets, and seconds to build them.
+"""Images a second of both data sets, and seconds to build them.
 
     python -m benchmarks.images
 
-Pictures are drawn the way a training step draws them: random indices, batch 64, inside
+Images are drawn the way a training step draws them: random indices, batch 64, inside
 one jitted `lax.scan`; every pixel is used (summed), so nothing is optimised away. The
 median of some repeats is printed. Building is the renderer alone, without the cache.
 """

@@ -1,4 +1,4 @@
-"""Draws the README's pictures from two finished jobs.
+"""Draws the README's images from two finished jobs.
 
     python docs/picture.py runs/quickstart runs/picture        # or: make picture
 
@@ -21,14 +21,14 @@ from PIL import Image
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, files, traversal_figure
 from disentangle.report.style import plotting
-from disentangle.study.visualize import refresh_pictures
+from disentangle.study.visualize import refresh_images
 
 HERE = Path(__file__).resolve().parent
 ROWS = 10  # latents shown: all
 
 
 def draw(job: Path, trained: Path, out: Path = HERE) -> list[Path]:
-    """The two pictures, written into `out`; returns their paths.
+    """The two images, written into `out`; returns their paths.
 
     Args:
       job: workdir of the main job, for the affinity.
@@ -41,7 +41,7 @@ def draw(job: Path, trained: Path, out: Path = HERE) -> list[Path]:
     measured = files.affinities(job)
     if not measured:
         raise UserError(f"{job} holds no finished job: make quickstart")
-    panels = files.panels(refresh_pictures(trained))
+    panels = files.panels(refresh_images(trained))
     if panels is None:
         raise UserError(f"{trained} holds no trained model that can be drawn")
     figures = {

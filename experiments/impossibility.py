@@ -11,7 +11,7 @@ impossibility.png and a page. A stopped run goes on with the next angle.
 
 A trained VAE is turned the same way with --config.run=runs/a (a workdir, or a
 peer's .npz of weights): encoder and decoder take the rotation in between them, so
-that pictures and bound stay what they are. The number beside it that does change
+that images and bound stay what they are. The number beside it that does change
 is what the bound would lose with a diagonal posterior.
 """
 

@@ -88,7 +88,7 @@ TOY_SPACE = FactorSpace(
 
 @pytest.fixture(scope="session")
 def toy() -> Dataset:
-    """96 pictures of a bar, 64x64x1 in {0, 1}: quick to learn, no file, no render."""
+    """96 images of a bar, 64x64x1 in {0, 1}: quick to learn, no file, no render."""
     images = np.zeros((TOY_SPACE.size, 64, 64, 1), np.uint8)
     for i, (shape, size, turn, x) in enumerate(
         TOY_SPACE.factors(np.arange(TOY_SPACE.size))

@@ -194,9 +194,9 @@ def test_readme_links_lead_somewhere():
     named = re.findall(rf"`((?:{folders})/[^` ]*)`", README)
     for path in [a or b for a, b in links] + named:
         assert (ROOT / path).exists(), path
-    for picture in (ROOT / "docs").glob("*.png"):
-        assert picture.stat().st_size < 300_000
-        assert f"docs/{picture.name}" in README
+    for image in (ROOT / "docs").glob("*.png"):
+        assert image.stat().st_size < 300_000
+        assert f"docs/{image.name}" in README
     for name in re.findall(r"-m benchmarks\.(\w+)", README):
         assert (ROOT / "benchmarks" / f"{name}.py").exists(), name
 
@@ -212,7 +212,7 @@ def test_readme_recipe_is_the_tested_one():
     assert (ROOT / "tests" / "recipes" / "correlation.py").read_text() in README
 
 
-def test_pictures_are_drawn_from_a_finished_job(monkeypatch, tmp_path):
+def test_images_are_drawn_from_a_finished_job(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(ROOT / "docs")
     monkeypatch.syspath_prepend(ROOT / "tests" / "report")
     from picture import UserError, draw

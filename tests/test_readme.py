@@ -2,7 +2,7 @@
 
 Fast: the shell splits the words, the command's own parser and checks take them, and
 nothing is computed. Slow: README's Doors one after the other, in processes of their
-own on real pictures, with the words of SMALL behind them.
+own on real images, with the words of SMALL behind them.
 """
 
 import ast

@@ -101,7 +101,7 @@ COMMANDS: dict[str, Command] = {
         "draw the latent spaces of runs with 2 latents, one under the other",
         "runs/ae,runs/vae --out=plane.png",
         (
-            Flag("out", "string", "plane.png", "picture to write"),
+            Flag("out", "string", "plane.png", "image to write"),
             Flag("factor", "string", None, "colours the codes; default the best"),
         ),
         ("RUN,RUN",),

@@ -165,12 +165,12 @@ def plane(values: Values, words: list[str]) -> None:
 def report(values: Values, words: list[str]) -> None:
     """Draws the page of a finished run or job, or of a peer's weights."""
     from disentangle.report.page import write_report
-    from disentangle.study.visualize import refresh_pictures
+    from disentangle.study.visualize import refresh_images
 
     source = path_of(words[0], "run")
     out = path_of(values["out"], "--out") if values["out"] else None
     with waiting("draw the page"):
-        folder = refresh_pictures(source, out)
+        folder = refresh_images(source, out)
         page = write_report(folder)
     show(page)
 

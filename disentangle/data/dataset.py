@@ -1,4 +1,4 @@
-"""A data set: a factor space and a pure function that draws its pictures."""
+"""A data set: a factor space and a pure function that draws its images."""
 
 import functools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Pictures of a full factor grid; `images(index)` is the only way in.
+    """Images of a full factor grid; `images(index)` is the only way in.
 
     A pytree: pass it as an ARGUMENT into jitted functions, so that its tables stay
     arguments and are not baked into the program as constants.
@@ -33,14 +33,14 @@ class Dataset:
     Attributes:
       arrays: pytree of arrays that `draw` reads (a table, or maps to compose).
       name: name in `disentangle.data.DATASETS`.
-      space: the factors; picture i has factors `space.factors(i)`.
-      shape: (H, W, C) of one picture.
+      space: the factors; image i has factors `space.factors(i)`.
+      shape: (H, W, C) of one image.
       max_value: largest pixel value, 1 for dSprites and 255 for Shapes3D.
       draw: (arrays, (...,) int32 in range) -> (..., H, W, C) uint8, pure; a
         module-level function, so that equal data sets share one compiled program.
 
     Raises:
-      UserError: fields of another type or out of range; for a table of pictures (draw
+      UserError: fields of another type or out of range; for a table of images (draw
         is `draw_rows`) also another shape or type than the fields say, or a pixel
         above `max_value`.
     """
@@ -57,21 +57,21 @@ class Dataset:
 
     def __repr__(self) -> str:
         factors = ", ".join(f"{f.name} ({f.size})" for f in self.space.items[:8])
-        return f"<Dataset {self.name}, {self.shape} pictures of {factors}>"
+        return f"<Dataset {self.name}, {self.shape} images of {factors}>"
 
     def __len__(self) -> int:
         return self.space.size
 
     @functools.cached_property
     def digest(self) -> str:
-        """A hash of the pictures, see `data/identity.py`; computed once."""
+        """A hash of the images, see `data/identity.py`; computed once."""
         return identity.digest(self)
 
     def images(self, index: Any) -> jax.Array:
-        """(...,) int picture index -> (..., H, W, C) uint8 in [0, max_value].
+        """(...,) int image index -> (..., H, W, C) uint8 in [0, max_value].
 
         Works under `jit` and `vmap`. A NumPy index out of range raises UserError; a
-        JAX one is clipped into the range. A grid of more than 2^31 - 1 pictures, which
+        JAX one is clipped into the range. A grid of more than 2^31 - 1 images, which
         int32 cannot number, raises UserError.
         """
         refuse_beyond_device(self.space)
@@ -83,7 +83,7 @@ def check(data: Dataset) -> None:
     """Raises UserError where the fields of a data set do not go together.
 
     The pixels of a stored table are looked at where `max_value` is below 255; while JAX
-    traces, and where pictures are drawn otherwise, there are none to look at.
+    traces, and where images are drawn otherwise, there are none to look at.
     """
     shape, max_value = data.shape, data.max_value
     if not isinstance(data.name, str):
@@ -93,7 +93,7 @@ def check(data: Dataset) -> None:
         or len(shape) != 3
         or not all(isinstance(n, int) and n > 0 for n in shape)
     ):
-        raise UserError(f"picture shape {shape!r} must be (height, width, channels)")
+        raise UserError(f"image shape {shape!r} must be (height, width, channels)")
     if (
         isinstance(max_value, bool)
         or not isinstance(max_value, int)
@@ -111,12 +111,12 @@ def check(data: Dataset) -> None:
         return  # a shape, or what JAX puts in its place
     if table.dtype != np.uint8 or table.shape != (data.space.size, *shape):
         raise UserError(
-            f"the pictures of {data.name} are {table.dtype} {table.shape}, not uint8 "
+            f"the images of {data.name} are {table.dtype} {table.shape}, not uint8 "
             f"{(data.space.size, *shape)}"
         )
     if max_value < 255 and (largest := int(table.max())) > max_value:
         raise UserError(
-            f"the pictures of {data.name} have pixels up to {largest}, above "
+            f"the images of {data.name} have pixels up to {largest}, above "
             f"max_value={max_value}"
         )
 
@@ -156,7 +156,7 @@ def draw_bits(packed: jax.Array, index: jax.Array) -> jax.Array:
 
 @jax.jit
 def draw_rows(table: jax.Array, index: jax.Array) -> jax.Array:
-    """Rows of a picture table (N, H, W, C) uint8 -> (..., H, W, C) uint8."""
+    """Rows of an image table (N, H, W, C) uint8 -> (..., H, W, C) uint8."""
     return table.at[index].get(mode="clip")
 
 

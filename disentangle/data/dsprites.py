@@ -1,6 +1,6 @@
-"""dSprites: 737,280 binary pictures of one sprite (Matthey et al. 2017).
+"""dSprites: 737,280 binary images of one sprite (Matthey et al. 2017).
 
-Shapes square, ellipse and heart. From every source the pictures lie bit-packed in one
+Shapes square, ellipse and heart. From every source the images lie bit-packed in one
 table of 378 MB and are unpacked where they are drawn.
 """
 
@@ -17,7 +17,7 @@ from disentangle.data.rendered import dsprites as renderer
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 
 # Of the packed rendered table, in index order. Every pixel of the 478 known published
-# pictures agrees; lit pixels 128,328,864 beside the published 128,328,862.
+# images agrees; lit pixels 128,328,864 beside the published 128,328,862.
 SHA256 = "3a228f4037ef3d42a42588e0e01f1078aa2df13cfa17584e88c95ed9fb5672da"
 LIT = 128_328_862
 
@@ -70,8 +70,8 @@ def render(cache_dir: Path | None) -> Dataset:
     return dataset(packed)
 
 
-def pack(pictures: files.Pictures, space: FactorSpace = SPACE) -> np.ndarray:
-    """Pictures as a bit-packed table (N, 512) uint8 in index order.
+def pack(images: files.ImageChunks, space: FactorSpace = SPACE) -> np.ndarray:
+    """Images as a bit-packed table (N, 512) uint8 in index order.
 
     Raises:
       UserError: pixels other than 0 and 1 or, of the whole set, too many or too few
@@ -79,18 +79,18 @@ def pack(pictures: files.Pictures, space: FactorSpace = SPACE) -> np.ndarray:
     """
     packed = aligned((space.size, 512), np.uint8)
     lit = 0
-    for rows, block in pictures:
+    for rows, block in images:
         if block.max(initial=0) > 1:
             raise errors.UserError(
-                f"dSprites pixels are 0 or 1, but one is {block.max()}: these pictures "
+                f"dSprites pixels are 0 or 1, but one is {block.max()}: these images "
                 "were changed, or are something else."
             )
         lit += int(np.count_nonzero(block))
         packed[rows] = np.packbits(block.reshape(len(block), -1), axis=1)
-    # The published pictures and ours differ by 2 lit pixels; these are not dSprites.
+    # The published images and ours differ by 2 lit pixels; these are not dSprites.
     if space == SPACE and abs(lit - LIT) > 1000:
         raise errors.UserError(
-            f"these pictures have {lit:,} lit pixels; dSprites has {LIT:,}."
+            f"these images have {lit:,} lit pixels; dSprites has {LIT:,}."
         )
     return packed
 

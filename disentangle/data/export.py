@@ -1,6 +1,6 @@
 """Writes a data set in the published file formats, or as a tfds data set.
 
-So that other people's code can use the rendered pictures; `load(path=...)` and
+So that other people's code can use the rendered images; `load(path=...)` and
 `load(source="tfds")` read them back.
 """
 
@@ -24,7 +24,7 @@ _LEVEL = 4  # of compression
 
 
 def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
-    """Writes all pictures of `data`, with a progress bar on a terminal.
+    """Writes all images of `data`, with a progress bar on a terminal.
 
     Args:
       data: what to write.
@@ -59,7 +59,7 @@ def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
     try:
         if kind == "tfds":
             values = layout.values(factors, data.space)
-            return tfds.write(data, values, folder, _pictures(data))
+            return tfds.write(data, values, folder, _images(data))
         tables = layout.tables(factors, data.space, kind)
         with whole(target) as temporary:
             (_write_npz if kind == "npz" else _write_hdf5)(
@@ -70,15 +70,15 @@ def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
     return target
 
 
-def _pictures(data: Dataset) -> Iterator[np.ndarray]:
-    """All pictures in index order, in blocks (B, H, W, C) uint8."""
+def _images(data: Dataset) -> Iterator[np.ndarray]:
+    """All images in index order, in blocks (B, H, W, C) uint8."""
     for start in progress.over(range(0, data.space.size, ROWS), f"writing {data.name}"):
         stop = min(start + ROWS, data.space.size)
         yield np.asarray(data.images(jnp.arange(start, stop)))
 
 
 def _stored_shape(data: Dataset, layout: Layout) -> tuple[int, ...]:
-    """Shape of the picture table in the file: no channel axis for one channel."""
+    """Shape of the image table in the file: no channel axis for one channel."""
     return (data.space.size, 64, 64, *layout.channels)
 
 
@@ -87,7 +87,7 @@ def _write_npz(
 ) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as out:
         with out.open(f"{layout.images}.npy", "w", force_zip64=True) as member:
-            write_npy(member, _stored_shape(data, layout), _pictures(data))
+            write_npy(member, _stored_shape(data, layout), _images(data))
         for key, table in tables.items():
             with out.open(f"{key}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, table)
@@ -102,14 +102,14 @@ def _write_hdf5(
             layout.images,
             shape=shape,
             dtype=np.uint8,
-            # A patch of many pictures: neighbours in the grid share most patches, and
-            # gzip sees only 32 KB back. Half the size of whole pictures.
+            # A patch of many images: neighbours in the grid share most patches, and
+            # gzip sees only 32 KB back. Half the size of whole images.
             chunks=(min(128, shape[0]), 16, 16, *layout.channels),
             compression="gzip",  # every HDF5 library reads it; LZF only h5py
             compression_opts=_LEVEL,
         )
         start = 0
-        for block in _pictures(data):
+        for block in _images(data):
             table[start : start + len(block)] = block.reshape(-1, *shape[1:])
             start += len(block)
         for key, values in tables.items():

@@ -21,9 +21,9 @@ from disentangle.data.space import FactorSpace
 from disentangle.files import DAMAGE
 
 LABEL_BYTES = 2**30  # that labels may take
-ROWS = 8192  # pictures read or written at a time
-# Rows of a table, and the pictures (B, H, W) or (B, H, W, C) uint8 that belong there.
-Pictures = Iterator[tuple[Any, np.ndarray]]
+ROWS = 8192  # images read or written at a time
+# Rows of a table, and the images (B, H, W) or (B, H, W, C) uint8 that belong there.
+ImageChunks = Iterator[tuple[Any, np.ndarray]]
 
 _MAGIC = (
     (b"PK\x03\x04", "npz"),
@@ -36,9 +36,9 @@ _NOT_DATA = (
     (b"<html", "an HTML page, not the data: the download went wrong"),
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
     (b"\x93numpy", "a single NumPy array (.npy)"),
-    (b"\x89png", "a PNG picture"),
+    (b"\x89png", "a PNG image"),
 )
-_TITLES = {"imgs": "dSprites", "images": "Shapes3D"}  # by the name of the pictures
+_TITLES = {"imgs": "dSprites", "images": "Shapes3D"}  # by the name of the images
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Layout:
     Attributes:
       title: name of the data set in messages.
       names: kind ("npz" or "hdf5") -> published file name.
-      images: field of the pictures.
-      labels: kind -> field that says which factors each picture has.
-      channels: axes of a picture after (64, 64): () or (3,).
+      images: field of the images.
+      labels: kind -> field that says which factors each image has.
+      channels: axes of an image after (64, 64): () or (3,).
       factors: (N, K) labels as stored, space -> (N, F) int factor values; raises
         UserError on labels that belong to no factor value.
       values: (N, F) int factor values, space -> (N, F) float64 published values.
-      tables: (N, F) int factor values, space, kind -> every field but the pictures.
+      tables: (N, F) int factor values, space, kind -> every field but the images.
       sha256: size in bytes -> sha256 of the published files, as far as known.
     """
 
@@ -69,12 +69,12 @@ class Layout:
     sha256: Mapping[int, str]
 
 
-def read(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
-    """Yields all pictures of a published file, chunk by chunk, in index order.
+def read(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
+    """Yields all images of a published file, chunk by chunk, in index order.
 
     The file is verified before the first chunk: what it is, its checksum if it has the
     size of a published file, its fields, their shapes and types, and that row i holds
-    picture i of the space (row-major, last factor fastest).
+    image i of the space (row-major, last factor fastest).
 
     Raises:
       UserError: it is not such a file, or it is damaged.
@@ -147,7 +147,7 @@ def _verify_checksum(path: Path, layout: Layout) -> None:
         )
 
 
-def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
+def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
     with h5py.File(path, "r") as file:
         key = layout.labels["hdf5"]
         _verify_fields(path, layout, (layout.images, key), file)
@@ -163,7 +163,7 @@ def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
             yield slice(start, start + len(block)), block
 
 
-def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
+def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
     with zipfile.ZipFile(path) as archive:
         key = layout.labels["npz"]
         fields = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -180,14 +180,14 @@ def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> Pictures:
             yield from _npy_blocks(member, path, shape)
 
 
-def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> Pictures:
+def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageChunks:
     total, size = shape[0], int(np.prod(shape[1:]))
     for start in progress.over(range(0, total, ROWS), f"reading {path.name}"):
         count = min(ROWS, total - start)
         block = np.frombuffer(member.read(count * size), np.uint8)
         yield slice(start, start + count), block.reshape(count, *shape[1:])
     if member.read(1):  # reads to the end, where the archive's checksum is tested
-        raise errors.UserError(f"{path} holds more than {total:,} pictures.")
+        raise errors.UserError(f"{path} holds more than {total:,} images.")
 
 
 def _npy_header(
@@ -200,7 +200,7 @@ def _npy_header(
     else:
         shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(member)
     if is_fortran and not fortran:
-        raise ValueError("pictures are stored in Fortran order")
+        raise ValueError("images are stored in Fortran order")
     return shape, dtype
 
 
@@ -250,14 +250,14 @@ def _verify_order(
         raise errors.UserError(f"{path} is not {layout.title}: {error}") from error
     if len(index) != space.size:
         raise errors.UserError(
-            f"{path} labels {len(index):,} pictures; {layout.title} has {space.size:,}."
+            f"{path} labels {len(index):,} images; {layout.title} has {space.size:,}."
         )
     wrong = np.flatnonzero(index != np.arange(space.size))
     if wrong.size:
         row = wrong[0]
         raise errors.UserError(
             f"{path} is not in row-major factor order (last factor fastest): row {row} "
-            f"holds picture {index[row]}."
+            f"holds image {index[row]}."
         )
 
 

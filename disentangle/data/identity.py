@@ -1,4 +1,4 @@
-"""What makes two data sets the same: a hash of what their pictures are made of."""
+"""What makes two data sets the same: a hash of what their images are made of."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 WHOLE = 2**29  # bytes; of a larger table ROWS rows are hashed, evenly spaced
 ROWS = 4096
-PICTURES = 16  # pictures hashed as they are drawn, evenly spaced over the grid
+IMAGES = 16  # images hashed as they are drawn, evenly spaced over the grid
 
 
 def digest(data: "Dataset") -> str:
     """The content of a data set as 32 hex digits (BLAKE2b).
 
     Hashed are its tables (dtype, shape, bytes; of one above 512 MiB 4,096 evenly
-    spaced rows, the first and the last among them) and 16 pictures evenly spaced over
-    the grid. So another picture in a huge table, outside of these rows, is not seen.
-    The same pictures from another source (a file, not drawn) may be other tables.
+    spaced rows, the first and the last among them) and 16 images evenly spaced over
+    the grid. So another image in a huge table, outside of these rows, is not seen.
+    The same images from another source (a file, not drawn) may be other tables.
     """
     found = hashlib.blake2b(digest_size=16)
     for leaf in jax.tree.leaves(data.arrays):
@@ -32,9 +32,9 @@ def digest(data: "Dataset") -> str:
 
 
 def sample(data: "Dataset") -> np.ndarray:
-    """At most 16 pictures (n, H, W, C), evenly spaced over the grid."""
+    """At most 16 images (n, H, W, C), evenly spaced over the grid."""
     size = data.space.size
-    count = min(PICTURES, size)
+    count = min(IMAGES, size)
     index = [i * (size - 1) // max(count - 1, 1) for i in range(count)]
     return np.asarray(data.images(np.asarray(index)))
 

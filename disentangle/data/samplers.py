@@ -17,7 +17,7 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.space import refuse_beyond_device
 from disentangle.errors import UserError
 
-PERMUTED = 2**24  # pictures of a grid that is permuted as a whole
+PERMUTED = 2**24  # images of a grid that is permuted as a whole
 
 
 # What a method sees, by name: "images" (B, H, W, C) float32 in [0, 1], "factors"
@@ -118,7 +118,7 @@ def split_data(
 
     Raises:
       UserError: if sizes are not positive or exceed the data set, or it has more
-        pictures than the device can count.
+        images than the device can count.
     """
     total = data.space.size
     wanted = test_size + (train_size or 0)

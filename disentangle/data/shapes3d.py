@@ -1,6 +1,6 @@
-"""Shapes3D: 480,000 colour pictures of an object in a room (Burgess and Kim 2018).
+"""Shapes3D: 480,000 colour images of an object in a room (Burgess and Kim 2018).
 
-Rendered, it is 75 MB of maps from which pictures are composed where they are needed;
+Rendered, it is 75 MB of maps from which images are composed where they are needed;
 read from a file it is one uint8 table of 5.9 GB.
 """
 
@@ -40,7 +40,7 @@ _LEVELS = np.rint(
 
 @jax.jit
 def compose(maps: jax.Array, index: jax.Array) -> jax.Array:
-    """Maps (480, 19, 64, 64) int16, (...,) int32 -> (..., 64, 64, 3) uint8 pictures.
+    """Maps (480, 19, 64, 64) int16, (...,) int32 -> (..., 64, 64, 3) uint8 images.
 
     Each channel is a sum of four maps, in integers (equal on every device); see
     `disentangle.data.rendered.shapes3d`.
@@ -61,7 +61,7 @@ def compose(maps: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def dataset(maps: np.ndarray) -> Dataset:
-    """A Dataset that composes its pictures from maps (480, 19, 64, 64) int16."""
+    """A Dataset that composes its images from maps (480, 19, 64, 64) int16."""
     return Dataset(
         arrays=jax.device_put(maps),
         name="shapes3d",
@@ -84,19 +84,19 @@ def render(cache_dir: Path | None) -> Dataset:
     return dataset(maps)
 
 
-def table(pictures: files.Pictures, space: FactorSpace = SPACE) -> Dataset:
-    """A Dataset over stored pictures, one uint8 table (N, 64, 64, 3).
+def table(images: files.ImageChunks, space: FactorSpace = SPACE) -> Dataset:
+    """A Dataset over stored images, one uint8 table (N, 64, 64, 3).
 
     Raises:
       UserError: the mean colour of the whole set is not that of Shapes3D.
     """
     rows_of = aligned((space.size, 64, 64, 3), np.uint8)
-    for rows, block in pictures:
+    for rows, block in images:
         rows_of[rows] = block
     mean = rows_of[::97].mean(axis=(0, 1, 2)) / 255
     if space == SPACE and np.abs(mean - MEAN).max() > 0.01:
         raise errors.UserError(
-            f"these pictures have mean colour {mean.round(3)}; Shapes3D has {MEAN}."
+            f"these images have mean colour {mean.round(3)}; Shapes3D has {MEAN}."
         )
     return Dataset(
         arrays=jax.device_put(rows_of),

@@ -1,4 +1,4 @@
-"""Ground-truth factors and the arithmetic between factors and picture index.
+"""Ground-truth factors and the arithmetic between factors and image index.
 
 The one place that knows cardinalities, kinds, symmetries and tolerances: heads,
 samplers, metrics and plots all read them from here. Works alike on NumPy and on
@@ -16,13 +16,13 @@ import numpy as np
 
 from disentangle import errors
 
-COUNTED = np.iinfo(np.int32).max  # pictures that int32 can number
+COUNTED = np.iinfo(np.int32).max  # images that int32 can number
 KINDS = ("categorical", "ordinal", "circular")
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The picture repeats `orders[v]` times a turn when factor `by` has value v.
+    """The image repeats `orders[v]` times a turn when factor `by` has value v.
 
     Attributes:
       by: name of the factor that decides, e.g. "shape".
@@ -127,7 +127,7 @@ class FactorSpace:
 
     @property
     def size(self) -> int:
-        """Number of pictures in the grid."""
+        """Number of images in the grid."""
         return math.prod(self.sizes)
 
     def __getitem__(self, name: str) -> Factor:
@@ -140,9 +140,9 @@ class FactorSpace:
         return self.names.index(name)
 
     def index(self, factors: Any) -> Any:
-        """(..., F) int factor values -> (...,) int32 picture index.
+        """(..., F) int factor values -> (...,) int32 image index.
 
-        The index is int64 for a grid of more than 2^31 - 1 pictures. Concrete NumPy
+        The index is int64 for a grid of more than 2^31 - 1 images. Concrete NumPy
         input (or lists) out of range raises UserError, and so does a JAX array for
         a grid that its integers cannot count; otherwise JAX arrays are not checked,
         as their values may not be known yet.
@@ -161,7 +161,7 @@ class FactorSpace:
         return sum(c * stride for c, stride in zip(columns, strides, strict=True))
 
     def factors(self, index: Any) -> Any:
-        """(...,) int picture index -> (..., F) int32 factor values.
+        """(...,) int image index -> (..., F) int32 factor values.
 
         Concrete NumPy input (or lists) out of range raises UserError.
         """
@@ -174,22 +174,22 @@ class FactorSpace:
         return _library(index).stack(columns, axis=-1)
 
     def checked(self, index: Any) -> Any:
-        """(...,) int picture index as int32 (int64 for a grid that needs it).
+        """(...,) int image index as int32 (int64 for a grid that needs it).
 
         Raises:
           UserError: NumPy and out of range, or JAX and too small for the grid.
         """
         index = _integers(index, "index", self._index_dtype(index))
-        _check_range(index, self.size, "picture index")
+        _check_range(index, self.size, "image index")
         return index
 
     def _index_dtype(self, array: Any) -> np.dtype:
-        """int32 where it can count the pictures, else int64; UserError if neither."""
+        """int32 where it can count the images, else int64; UserError if neither."""
         if self.size <= COUNTED:
             return np.dtype(np.int32)
         if self.size > np.iinfo(np.int64).max:
             raise errors.UserError(
-                f"a grid of {self.size:.3e} pictures cannot be indexed: int64 ends at "
+                f"a grid of {self.size:.3e} images cannot be indexed: int64 ends at "
                 "9.223e+18."
             )
         if isinstance(array, jax.Array):
@@ -210,7 +210,7 @@ class FactorSpace:
         """Symmetry-reduced angle m * theta of a circular factor, in [0, 2 pi).
 
         theta is 2 pi times the value over `steps_per_turn`; m is the order of the
-        symmetry (1 without one), so that angles that give the same picture up to
+        symmetry (1 without one), so that angles that give the same image up to
         symmetry are equal: a square has m = 4. The product is reduced in integers,
         so equal angles are equal floats.
 
@@ -242,10 +242,10 @@ def _library(array: Any) -> Any:
 
 
 def refuse_beyond_device(space: FactorSpace) -> None:
-    """Raises UserError if int32, which numbers pictures on the device, is too small."""
+    """Raises UserError if int32, which numbers images on the device, is too small."""
     if space.size > COUNTED:
         raise errors.UserError(
-            f"a grid of {space.size:,} pictures is too large to draw from: picture "
+            f"a grid of {space.size:,} images is too large to draw from: image "
             f"numbers on the device end at {COUNTED:,}; leave out factors or values."
         )
 

@@ -3,7 +3,7 @@
 The package is an extra and is imported inside the functions, here and nowhere else.
 Examples have the keys of the stock `dsprites` and `shapes3d` builders, 2.0.0: `image`
 (PNG), `label_<factor>` (index) and `value_<factor>` (float32). Their stored order is
-hashed: row i is NOT picture i, the labels say which it is.
+hashed: row i is NOT image i, the labels say which it is.
 """
 
 import contextlib
@@ -20,20 +20,20 @@ import numpy as np
 
 from disentangle import errors, progress
 from disentangle.data.dataset import Dataset
-from disentangle.data.files import Pictures
+from disentangle.data.files import ImageChunks
 from disentangle.data.space import FactorSpace
 
 VERSION = "2.0.0"
 _ROWS = 1024  # examples decoded at a time
 
 
-def read(name: str, data_dir: Path | None, space: FactorSpace) -> Pictures:
-    """Yields (picture indices (B,), pictures (B, H, W, C)) of a prepared copy.
+def read(name: str, data_dir: Path | None, space: FactorSpace) -> ImageChunks:
+    """Yields (image indices (B,), images (B, H, W, C)) of a prepared copy.
 
     Args:
       name: name of the data set in TensorFlow Datasets.
       data_dir: its folder of data sets; None for its default.
-      space: the factors; every picture must be there exactly once.
+      space: the factors; every image must be there exactly once.
 
     Raises:
       UserError: the package is missing, nothing is prepared there, it is in a format
@@ -56,7 +56,7 @@ def read(name: str, data_dir: Path | None, space: FactorSpace) -> Pictures:
     if not seen.all():
         raise errors.UserError(
             f"the tfds copy of {name} lacks {space.size - seen.sum():,} of the "
-            f"{space.size:,} pictures (others are there twice)."
+            f"{space.size:,} images (others are there twice)."
         )
 
 
@@ -103,7 +103,7 @@ def folder(data: Dataset, out_dir: Path) -> Path:
     return out_dir / data.name / VERSION
 
 
-def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) -> Path:
+def write(data: Dataset, values: np.ndarray, out_dir: Path, images: Iterator) -> Path:
     """Writes a data set as `<out_dir>/<name>/2.0.0` in array_record format.
 
     tfds itself writes beside the final folder and renames, so an interrupted export
@@ -113,7 +113,7 @@ def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) 
       data: what to write.
       values: (N, F) published values of the factors.
       out_dir: folder of data sets (`data_dir`).
-      pictures: blocks (B, H, W, C) uint8 in index order.
+      images: blocks (B, H, W, C) uint8 in index order.
 
     Returns:
       The folder written.
@@ -121,7 +121,7 @@ def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) 
     package = _package()
     package.display_progress_bar(sys.stderr.isatty())
     with package.core.registered.skip_registration():  # the stock one has the name
-        builder = _builder(package, data, values, pictures)(
+        builder = _builder(package, data, values, images)(
             data_dir=os.fspath(out_dir), file_format="array_record"
         )
     with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download
@@ -129,7 +129,7 @@ def write(data: Dataset, values: np.ndarray, out_dir: Path, pictures: Iterator) 
     return Path(builder.data_dir)
 
 
-def _builder(package: Any, data: Dataset, table: np.ndarray, pictures: Iterator) -> Any:
+def _builder(package: Any, data: Dataset, table: np.ndarray, images: Iterator) -> Any:
     """A tfds builder class for `data`, with the features of the stock builder."""
     features: dict[str, Any] = {"image": package.features.Image(shape=data.shape)}
     for factor in data.space.items:
@@ -138,7 +138,7 @@ def _builder(package: Any, data: Dataset, table: np.ndarray, pictures: Iterator)
         features[f"value_{factor.name}"] = np.float32
 
     class Builder(package.core.GeneratorBasedBuilder):
-        """Pictures of a full factor grid, rendered by disentangle."""
+        """Images of a full factor grid, rendered by disentangle."""
 
         name = data.name
         VERSION = package.core.Version(VERSION)
@@ -154,10 +154,10 @@ def _builder(package: Any, data: Dataset, table: np.ndarray, pictures: Iterator)
 
         def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
             i = 0
-            for block in pictures:
+            for block in images:
                 factors = data.space.factors(np.arange(i, i + len(block)))
-                for picture, labels in zip(block, factors.tolist(), strict=True):
-                    example: dict[str, Any] = {"image": io.BytesIO(png(picture))}
+                for image, labels in zip(block, factors.tolist(), strict=True):
+                    example: dict[str, Any] = {"image": io.BytesIO(png(image))}
                     for column, name in enumerate(data.space.names):
                         example[f"label_{name}"] = labels[column]
                         example[f"value_{name}"] = table[i, column]
@@ -167,14 +167,14 @@ def _builder(package: Any, data: Dataset, table: np.ndarray, pictures: Iterator)
     return Builder
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture (H, W, 1) or (H, W, 3) uint8 as a PNG file.
+def png(image: np.ndarray) -> bytes:
+    """An image (H, W, 1) or (H, W, 3) uint8 as a PNG file.
 
     tfds would need TensorFlow to encode one, but takes a file as it is.
     """
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     lines = np.zeros((height, 1 + width * channels), np.uint8)  # 0: no line filter
-    lines[:, 1:] = picture.reshape(height, -1)
+    lines[:, 1:] = image.reshape(height, -1)
     colour = {1: 0, 3: 2}[channels]  # grey, RGB
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     chunks = (

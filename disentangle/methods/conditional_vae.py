@@ -50,7 +50,7 @@ class Conditional(NamedTuple):
     uniform: np.ndarray  # (C,) the mean of c: 1 / K for each value
     # posterior(params, images (B, H, W, C), c) -> mean (B, D), logvar (B, D)
     posterior: Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
-    # logits(params, z (B, D), c) -> (B, H, W, C); their sigmoid is the picture
+    # logits(params, z (B, D), c) -> (B, H, W, C); their sigmoid is the image
     logits: Callable[[Params, jax.Array, jax.Array], jax.Array]
 
 
@@ -105,9 +105,9 @@ def build(
 ) -> Method:
     """-E_q(z|x,c) log p(x|z, c) + beta KL(q(z|x, c) || N(0, I)), nats per image.
 
-    Codes and pictures are asked for without a c; c is then uniform over its values.
+    Codes and images are asked for without a c; c is then uniform over its values.
     For the codes this is exact: mean and log-variance are linear in c, so theirs is
-    the average over every c. The decoder is not linear, and a picture decoded with
+    the average over every c. The decoder is not linear, and an image decoded with
     the uniform c is a blend, no average: choose c with `conditional`.
     """
     vae = conditional(settings, space, shape)

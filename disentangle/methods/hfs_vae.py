@@ -3,7 +3,7 @@
 "Disentanglement of Correlated Factors via Hausdorff Factorized Support": latents may
 be correlated as the factors are, but every combination of the values they take must
 be taken somewhere. Defaults are those of the example in the authors' code, which is
-of Shapes3D: beta 0, gamma 300. Small pictures in one colour gain less from their
+of Shapes3D: beta 0, gamma 300. Small images in one colour gain less from their
 codes than the distance then costs, and all get nearly one code (it is said at the end
 of a run); the authors' grids for dSprites begin at gamma 0.1. There, after 2,500 steps
 of 32, gamma 300 had one latent in use (400 nats), gamma 1 all ten (103 nats).

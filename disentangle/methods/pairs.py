@@ -1,9 +1,9 @@
 """Images that go together: pairs that differ in few factors, groups that share some.
 
-A partner is picture arithmetic, `space.index` of the factors it should have, so
+A partner is image arithmetic, `space.index` of the factors it should have, so
 it is drawn inside the step and works for every space. It comes from the whole
 grid, also where the images drawn are a subset (`data.train_size`, test images):
-a subset seldom has the picture that differs in just one factor.
+a subset seldom has the image that differs in just one factor.
 """
 
 import jax

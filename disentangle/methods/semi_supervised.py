@@ -39,7 +39,7 @@ GAMMA_SUP = 64.0  # 1 in their code, which sums R_s over its batch of 64
 
 
 def labelled_images(split: Split, labels: int, label_seed: int) -> jax.Array:
-    """The pictures whose factors may be read, (n,) int32: the same at every step.
+    """The images whose factors may be read, (n,) int32: the same at every step.
 
     The first `labels` of a permutation of the split, so that larger budgets contain
     smaller ones; all of a split that has fewer. Test images bring labels of their own,

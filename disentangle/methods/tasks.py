@@ -61,7 +61,7 @@ def regression(space: FactorSpace, factor: str) -> Task:
 def circular(space: FactorSpace, factor: str) -> Task:
     """Squared distance to (cos m t, sin m t), divided by its variance.
 
-    m is the symmetry of the picture (`Factor.symmetry`): an angle that cannot
+    m is the symmetry of the image (`Factor.symmetry`): an angle that cannot
     be seen is not asked for. On dSprites m is 4, 2, 1 for square, ellipse and
     heart.
     """
@@ -97,7 +97,7 @@ def _circle(
     variance = _grid_variance(space, factor, target)
     if not variance > 1e-12:
         raise UserError(
-            f"task {factor!r}: by the symmetry of its pictures every value of the "
+            f"task {factor!r}: by the symmetry of its images every value of the "
             "factor is the same angle, so there is nothing to learn about it"
         )
 
@@ -160,6 +160,6 @@ def refuse_constant(space: FactorSpace, factors: Sequence[str], use: str) -> Non
             varying = [f.name for f in space.items if len(set(f.values)) > 1]
             raise UserError(
                 f"{use}: factor {factor!r} has one value, {values[0]:g}, in all "
-                f"pictures, so there is nothing to learn about it; these vary: "
+                f"images, so there is nothing to learn about it; these vary: "
                 f"{', '.join(varying) or 'none'}"
             )

@@ -298,7 +298,7 @@ def task_names(workdir: Path) -> list[str]:
 
 
 def model_name(workdir: Path) -> str:
-    """The method whose pictures panels.npz holds."""
+    """The method whose images panels.npz holds."""
     config = json_or_nothing(workdir / "config.json")
     method = config.get("unsupervised", config).get("method", {})
     return str(method.get("name", "model"))

@@ -79,12 +79,12 @@ def _draw_codes(axes: Any, plane: Plane, column: int) -> None:
 
 
 def _draw_grid(axes: Any, plane: Plane) -> None:
-    """Decoded pictures, each over the values of z1 and z2 it was decoded from."""
+    """Decoded images, each over the values of z1 and z2 it was decoded from."""
     x, y = plane["plane_x"], plane["plane_y"]
-    pictures = np.asarray(plane["plane_pictures"])[::-1]  # z2 grows upwards
+    images = np.asarray(plane["plane_pictures"])[::-1]  # z2 grows upwards
     step = np.array([x[1] - x[0], y[1] - y[0]]) / 2
     extent = (x[0] - step[0], x[-1] + step[0], y[0] - step[1], y[-1] + step[1])
-    axes.imshow(mosaic(pictures, gap=0), extent=extent, aspect="auto")
+    axes.imshow(mosaic(images, gap=0), extent=extent, aspect="auto")
     axes.set_xlabel("z1")
     axes.grid(False)
 
@@ -92,7 +92,7 @@ def _draw_grid(axes: Any, plane: Plane) -> None:
 def write_planes(
     planes: Mapping[str, Plane], path: Path, factor: str | None = None
 ) -> Path:
-    """Writes the planes' figure as a picture; returns its path."""
+    """Writes the planes' figure as an image; returns its path."""
     figure = plane_figure(planes, factor)
     with plotting():
         figure.savefig(path, dpi=144, facecolor="white")
@@ -110,10 +110,10 @@ def plane(workdir: Path) -> list[Block]:
     doubt = "" if told else ", though no more than of shuffled factors"
     caption = (
         f"Left: codes of images, coloured by the factor that they tell most of{doubt}. "
-        "Right: pictures decoded from the values on the axes. `python -m disentangle "
+        "Right: images decoded from the values on the axes. `python -m disentangle "
         "plane` draws several runs with two latents together."
     )
-    alt = "The codes of images in two dimensions, and pictures decoded on a grid."
+    alt = "The codes of images in two dimensions, and images decoded on a grid."
     return [Row([Drawing.of(figure, "plane", alt, caption)])]
 
 

@@ -1,4 +1,4 @@
-"""Figures of pictures: reconstructions and latent traversals."""
+"""Figures of images: reconstructions and latent traversals."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from disentangle.errors import UserError
 from disentangle.report.style import INK, new_figure, plotting
 
-TILE = 0.46  # inches a picture is wide
+TILE = 0.46  # inches an image is wide
 NARROW = 3.2  # inches: the least that a caption under a figure needs
-GAP = 2  # pixels between pictures
+GAP = 2  # pixels between images
 
 
 def reconstruction_figure(
@@ -25,7 +25,7 @@ def reconstruction_figure(
       reconstructions: (n, H, W, C) in [0, 1].
       columns: pairs in a row.
     """
-    images, reconstructions = _pictures(images), _pictures(reconstructions)
+    images, reconstructions = _as_images(images), _as_images(reconstructions)
     if images.shape != reconstructions.shape:
         raise UserError(
             f"images have shape {images.shape}, reconstructions {reconstructions.shape}"
@@ -34,8 +34,8 @@ def reconstruction_figure(
     blank = np.zeros((-n % columns, *images.shape[1:]), np.uint8)
     rows, names = [], []
     for start in range(0, n, columns):
-        for name, pictures in (("data", images), ("model", reconstructions)):
-            rows.append(np.concatenate([pictures, blank])[start : start + columns])
+        for name, drawn in (("data", images), ("model", reconstructions)):
+            rows.append(np.concatenate([drawn, blank])[start : start + columns])
             names.append(name)
     with plotting():
         tile = TILE * 8 / max(columns, 6)
@@ -68,17 +68,17 @@ def traversal_figure(
     Raises:
       UserError: shapes that do not belong together, pixels that are not finite.
     """
-    pictures = np.asarray(traversals)
-    if pictures.ndim != 5 or pictures.shape[1] != len(values):
+    images = np.asarray(traversals)
+    if images.ndim != 5 or images.shape[1] != len(values):
         raise UserError(
-            f"traversals must be (L, {len(values)}, H, W, C), got {pictures.shape}"
+            f"traversals must be (L, {len(values)}, H, W, C), got {images.shape}"
         )
-    latents = len(pictures)
+    latents = len(images)
     names = _names(captions, latents)
     weights = _weights(kl, latents)
     order = np.argsort(-weights, kind="stable")[:limit]
-    flat = _pictures(pictures.reshape(-1, *pictures.shape[2:]))
-    rows = flat.reshape(pictures.shape[:2] + flat.shape[1:])[order]
+    flat = _as_images(images.reshape(-1, *images.shape[2:]))
+    rows = flat.reshape(images.shape[:2] + flat.shape[1:])[order]
     settings = [f"{value:.1f}".replace("-", "−") for value in values]
     printed = [f"{weights[i]:.2f}" for i in order] if weights.any() else []
     names = [names[i] for i in order]
@@ -94,7 +94,7 @@ def _in_rows(
     settings: Sequence[str],
     printed: Sequence[str],
 ) -> Figure:
-    """Pictures (L, V, H, W, 4), names left, settings above, KL right."""
+    """Images (L, V, H, W, 4), names left, settings above, KL right."""
     figure = new_figure(len(rows) * TILE + 0.45, len(settings) * TILE + 2.1)
     axes = _show(figure, rows, names)
     axes.set_xticks(_centres(len(settings), rows.shape[3]), settings)
@@ -113,7 +113,7 @@ def _in_columns(
     settings: Sequence[str],
     printed: Sequence[str],
 ) -> Figure:
-    """Pictures (L, V, H, W, 4) a latent a column: names above, KL below."""
+    """Images (L, V, H, W, 4) a latent a column: names above, KL below."""
     upright = rows.swapaxes(0, 1)[::-1]  # the largest setting on top
     names = [
         " ".join(name.replace(" of its entropy", "").split("\n")) for name in names
@@ -159,22 +159,22 @@ def _weights(kl: Any, latents: int) -> np.ndarray:
     return weights
 
 
-def _pictures(images: Any) -> np.ndarray:
+def _as_images(images: Any) -> np.ndarray:
     """(n, H, W, 1 or 3) in [0, 1] -> (n, H, W, 4) uint8."""
     array = np.asarray(images, np.float32)
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or not array.size:
-        raise UserError(f"pictures must be (n, H, W, 1 or 3), got {array.shape}")
+        raise UserError(f"images must be (n, H, W, 1 or 3), got {array.shape}")
     if not np.isfinite(array).all():
-        raise UserError("a picture has pixels that are not finite")
+        raise UserError("an image has pixels that are not finite")
     pixels = np.rint(255 * array.clip(0, 1)).astype(np.uint8)
     colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3))
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)
 
 
-def mosaic(pictures: Any, gap: int = GAP) -> np.ndarray:
-    """(R, V, H, W, C) in [0, 1], C 1 or 3 -> one picture (.., .., 4) uint8."""
-    array = np.asarray(pictures)
-    flat = _pictures(array.reshape(-1, *array.shape[2:]))
+def mosaic(images: Any, gap: int = GAP) -> np.ndarray:
+    """(R, V, H, W, C) in [0, 1], C 1 or 3 -> one image (.., .., 4) uint8."""
+    array = np.asarray(images)
+    flat = _as_images(array.reshape(-1, *array.shape[2:]))
     return _grid(flat.reshape(*array.shape[:2], *flat.shape[1:]), gap)
 
 

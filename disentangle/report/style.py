@@ -123,7 +123,7 @@ def plotting() -> Iterator[None]:
         yield
 
 
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A figure that a notebook shows by itself, without pyplot."""
 
     def _repr_png_(self) -> bytes:
@@ -133,9 +133,9 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
-def new_figure(height: float, width: float = WIDTH) -> Picture:
+def new_figure(height: float, width: float = WIDTH) -> NotebookFigure:
     """An empty figure, sizes in inches. Call it inside `plotting()`."""
-    return Picture(figsize=(width, height))
+    return NotebookFigure(figsize=(width, height))
 
 
 def svg(figure: Figure, name: str, alt: str) -> str:

@@ -200,7 +200,7 @@ def finish(
     stages: Stages,
     progress: bool,
 ) -> None:
-    """Pictures, losses and scores, each unless it is done from the same."""
+    """Images, losses and scores, each unless it is done from the same."""
     write_scores = representations.write_scores
     work = {
         "panels": lambda: write_panels(serving.vae, data, folder / "panels.npz"),

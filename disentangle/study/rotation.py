@@ -115,7 +115,7 @@ class Trained(NamedTuple):
     """One trained VAE on N images: what its likelihood is made of."""
 
     run: Run
-    pictures: np.ndarray  # (n, H, W, C) in [0, 1], the first n of the N images
+    images: np.ndarray  # (n, H, W, C) in [0, 1], the first n of the N images
     means: np.ndarray  # (N, D)
     logvars: np.ndarray  # (N, D)
 
@@ -134,9 +134,9 @@ def trained(run: Run, data: Dataset, index: np.ndarray) -> Trained:
     means, logvars = posterior_table(run, data, index)
     assert logvars is not None
     some = jnp.asarray(index[:LIKELIHOOD_ROWS], jnp.int32)
-    pictures = np.asarray(data.images(some), np.float64) / data.max_value
+    images = np.asarray(data.images(some), np.float64) / data.max_value
     return Trained(
-        run, pictures, means[0].astype(np.float64), logvars[0].astype(np.float64)
+        run, images, means[0].astype(np.float64), logvars[0].astype(np.float64)
     )
 
 
@@ -157,9 +157,9 @@ def rotated_elbo(vae: Trained, matrix: np.ndarray, *, seed: int) -> Row:
     """
     noise = np.random.default_rng(seed).normal(size=vae.means.shape)
     moved = (vae.means + np.exp(vae.logvars / 2) * noise) @ matrix.T
-    pixels = vae.run.decode(moved[: len(vae.pictures)] @ matrix)[0]
+    pixels = vae.run.decode(moved[: len(vae.images)] @ matrix)[0]
     shown = np.clip(pixels.astype(np.float64), 1e-7, 1 - 1e-7)
-    entropy = vae.pictures * np.log(shown) + (1 - vae.pictures) * np.log1p(-shown)
+    entropy = vae.images * np.log(shown) + (1 - vae.images) * np.log1p(-shown)
     reconstruction = -float(entropy.sum((1, 2, 3)).mean())
     centres = vae.means @ matrix.T
     variances = np.exp(vae.logvars) @ np.square(matrix).T  # diagonal of A Sigma A^T

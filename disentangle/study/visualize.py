@@ -1,4 +1,4 @@
-"""Pictures a model is judged by: reconstructions, traversals, the latent plane."""
+"""Images a model is judged by: reconstructions, traversals, the latent plane."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,14 +24,14 @@ from disentangle.training.workdir import owned, settle_config
 
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
-POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, pictures a side
+POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, images a side
 NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
 
 
 class Survey(NamedTuple):
     """The codes of ROWS images, all members, and what the first one's carry."""
 
-    images: np.ndarray  # (N,) picture numbers
+    images: np.ndarray  # (N,) image numbers
     codes: np.ndarray  # (P, N, D)
     kl: np.ndarray | None  # (D,) nats, mean over images; the first member's
     share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
@@ -146,7 +146,7 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
     low, high = np.quantile(codes, (0.01, 0.99), axis=0)
     x, y = np.linspace(low, high, SIDE).T
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    pictures = run.decode(grid)[0].reshape(SIDE, SIDE, *run.spec.shape)
+    images = run.decode(grid)[0].reshape(SIDE, SIDE, *run.spec.shape)
     return {
         "plane_codes": codes[:POINTS],
         "plane_labels": data.space.factors(found.images[:POINTS]),
@@ -155,7 +155,7 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
         "plane_shuffled": found.shuffled,
         "plane_x": x,
         "plane_y": y,
-        "plane_pictures": pictures,
+        "plane_pictures": images,
     }
 
 
@@ -188,7 +188,7 @@ def active_latents(
     return is_active(variance, np.exp(logvars.astype(np.float64)).mean(axis=1))
 
 
-def refresh_pictures(source: Path, out: Path | None = None) -> Path:
+def refresh_images(source: Path, out: Path | None = None) -> Path:
     """Draws anew what the page of a run shows: panels.npz, plane.npz, units.json.
 
     A pipeline's folder is left as it is: it has drawn its own.

@@ -21,7 +21,7 @@ class DataSpec:
     Attributes:
       name: its name.
       space: its factors.
-      shape: (H, W, C) of a picture.
+      shape: (H, W, C) of an image.
       max_value: largest pixel value, in 1 .. 255.
       digest: hash of its content, `Dataset.digest`; "" where it is not known.
     """
@@ -87,7 +87,7 @@ def refuse_other_data(folder: Path, new: DataSpec) -> None:
     if not held.digest:
         warnings.warn(
             f"{folder / FILE} is of an older version and does not say what the "
-            "pictures were: they are taken to be these",
+            "images were: they are taken to be these",
             stacklevel=3,
         )
 
@@ -109,14 +109,14 @@ def differences(held: DataSpec, new: DataSpec) -> Iterator[str]:
     pairs = {
         "name": (held.name, new.name),
         "factors": (_factors(held.space), _factors(new.space)),
-        "picture shape": (held.shape, new.shape),
+        "image shape": (held.shape, new.shape),
         "largest pixel value": (held.max_value, new.max_value),
     }
     changed = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
     if not changed and held.space != new.space:
         changed = {"factors": ("others", "with other values, turns or symmetries")}
     if not changed and held.digest and new.digest and held.digest != new.digest:
-        changed = {"hash of the pictures": (held.digest[:8], new.digest[:8])}
+        changed = {"hash of the images": (held.digest[:8], new.digest[:8])}
     for what, (old, now) in changed.items():
         yield f"{what}: {old} -> {now}"
 

@@ -16,14 +16,14 @@ from disentangle.training.population import over_members
 
 BATCH = 250  # images encoded at a time
 DECODE_BATCH = 1000  # codes decoded at a time
-ROUNDING = 1e-5  # a float picture may leave [0, 1] by this much
+ROUNDING = 1e-5  # a float image may leave [0, 1] by this much
 
 
 def checked_images(images: Any, spec: DataSpec) -> Any:
     """`images` as a NumPy or JAX array that a run on `spec` can take; not copied.
 
     Raises:
-      UserError: not (B, H, W, C) of the run's pictures, masked, neither uint8 in
+      UserError: not (B, H, W, C) of the run's images, masked, neither uint8 in
         0..max_value nor float in [0, 1], or not finite.
     """
     images = array_of(images, "images")

@@ -18,12 +18,12 @@ def check_fit(experiment: Experiment, data: Dataset) -> Method:
     """The method of an experiment on a data set, after a look at both.
 
     Raises:
-      UserError: the pictures are not what the data set says; networks that do not
-        take or give pictures of its size; models or a batch beyond 64 GiB.
+      UserError: the images are not what the data set says; networks that do not
+        take or give images of its size; models or a batch beyond 64 GiB.
     """
     if not isinstance(data, Dataset):
         raise UserError(f"data is a {type(data).__name__}, not a data set from load")
-    check_pictures(data)
+    check_images(data)
     batch = experiment.config["batch_size"] * int(np.prod(data.shape)) * 4
     if batch > MEMORY:
         raise UserError(
@@ -42,15 +42,15 @@ def check_fit(experiment: Experiment, data: Dataset) -> Method:
     return method
 
 
-def check_pictures(data: Dataset) -> None:
-    """Draws a few pictures: UserError unless they are what the data set says."""
-    pictures = sample(data)
-    if pictures.dtype != np.uint8 or pictures.shape[1:] != data.shape:
+def check_images(data: Dataset) -> None:
+    """Draws a few images: UserError unless they are what the data set says."""
+    images = sample(data)
+    if images.dtype != np.uint8 or images.shape[1:] != data.shape:
         raise UserError(
-            f"data set {data.name!r} draws {pictures.dtype} pictures of "
-            f"{pictures.shape[1:]}, not uint8 of {data.shape}"
+            f"data set {data.name!r} draws {images.dtype} images of "
+            f"{images.shape[1:]}, not uint8 of {data.shape}"
         )
-    largest = int(pictures.max())
+    largest = int(images.max())
     if largest > data.max_value:
         raise UserError(
             f"data set {data.name!r} draws pixels of {largest}, above its "
@@ -59,11 +59,11 @@ def check_pictures(data: Dataset) -> None:
 
 
 def _built(experiment: Experiment, data: Dataset) -> tuple[Method, dict]:
-    """The method, and its parameters' shapes; UserError where pictures do not go."""
+    """The method, and its parameters' shapes; UserError where images do not go."""
     name, section = experiment.config["method"]["name"], experiment.config["method"]
     parts = [part for part in ("encoder", "decoder") if part in section]
     networks = " and ".join(f"{part} {section[part]!r}" for part in parts)
-    what = f"{networks or name} with pictures of {data.shape}"
+    what = f"{networks or name} with images of {data.shape}"
     image = jax.ShapeDtypeStruct((1, *data.shape), jnp.float32)
     try:
         method = experiment.recipe.build(experiment.settings, data.space, data.shape)

@@ -42,7 +42,7 @@ def read_disvae(path: Path) -> tuple[Experiment, Method, Params, DataSpec]:
         channels = encoder["Conv_0"]["kernel"].shape[2]
         if channels != 1:
             raise UserError(
-                f"it takes pictures of {channels} channels, those of dSprites have 1"
+                f"it takes images of {channels} channels, those of dSprites have 1"
             )
     config = default_config("dsprites", "vae").to_dict()
     latents = encoder["Dense_2"]["bias"].size // 2

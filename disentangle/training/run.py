@@ -117,7 +117,7 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.n
     """The checked experiment of a config, its method, training split and test index.
 
     Raises:
-      UserError: the config is wrong, or does not go with the data set, its pictures'
+      UserError: the config is wrong, or does not go with the data set, its images'
         size or the memory of a machine.
     """
     experiment = read_experiment(config)
@@ -282,7 +282,7 @@ def compare_data(run: Run, data: Any) -> None:
         raise UserError(f"data is a {type(data).__name__}, not a data set from load")
     if (data.shape, data.max_value) != (run.spec.shape, run.spec.max_value):
         raise UserError(
-            f"the run takes pictures of {run.spec.shape} with pixels "
+            f"the run takes images of {run.spec.shape} with pixels "
             f"0..{run.spec.max_value}, those of {data.name} are {data.shape} with "
             f"0..{data.max_value}"
         )

@@ -32,7 +32,7 @@ def shapes3d(cache_dir) -> data.Dataset:
 
 @pytest.fixture(scope="session")
 def reference():
-    """Opens a file of real pictures, or skips the test where there is none."""
+    """Opens a file of real images, or skips the test where there is none."""
 
     def load(name: str):
         if not (REFERENCE / name).exists():
@@ -59,7 +59,7 @@ def subspace(space: data.FactorSpace, sizes: tuple[int, ...]) -> data.FactorSpac
 
 @pytest.fixture(scope="session")
 def small_dsprites(dsprites) -> data.Dataset:
-    """96 pictures: 2 shapes, 2 scales, 3 orientations, 2x4 positions."""
+    """96 images: 2 shapes, 2 scales, 3 orientations, 2x4 positions."""
     space = subspace(dsprites.space, (2, 2, 3, 2, 4))
     index = dsprites.space.index(space.factors(np.arange(space.size)))
     return dsprites_module.dataset(np.asarray(dsprites.arrays)[index], space)
@@ -67,8 +67,8 @@ def small_dsprites(dsprites) -> data.Dataset:
 
 @pytest.fixture(scope="session")
 def small_shapes3d(shapes3d) -> data.Dataset:
-    """96 pictures: 2 hues each, 2 scales, 2 shapes, 3 orientations."""
+    """96 images: 2 hues each, 2 scales, 2 shapes, 3 orientations."""
     space = subspace(shapes3d.space, (2, 2, 2, 2, 2, 3))
     index = shapes3d.space.index(space.factors(np.arange(space.size)))
-    pictures = np.asarray(shapes3d.images(index))
-    return shapes3d_module.table(iter([(slice(None), pictures)]), space)
+    images = np.asarray(shapes3d.images(index))
+    return shapes3d_module.table(iter([(slice(None), images)]), space)

@@ -30,7 +30,7 @@ SPACE = FactorSpace(
 MANY = settings(max_examples=150)
 
 
-def pictures():
+def images():
     return np.random.default_rng(0).integers(0, 2, (12, 64, 64), np.uint8)
 
 
@@ -41,7 +41,7 @@ def classes():
 
 def npz(**changes) -> bytes:
     out = io.BytesIO()
-    fields = {"imgs": pictures(), "latents_classes": classes()} | changes
+    fields = {"imgs": images(), "latents_classes": classes()} | changes
     np.savez_compressed(out, **fields)
     return out.getvalue()
 
@@ -49,7 +49,7 @@ def npz(**changes) -> bytes:
 def hdf5() -> bytes:
     out = io.BytesIO()
     with h5py.File(out, "w") as file:
-        file.create_dataset("imgs", data=pictures(), chunks=(4, 16, 16), compression=1)
+        file.create_dataset("imgs", data=images(), chunks=(4, 16, 16), compression=1)
         file["latents/classes"] = classes()
     return out.getvalue()
 
@@ -220,11 +220,11 @@ def test_weights_of_another_network_are_named(tmp_path, change, message):
         load_run(tmp_path / "w.npz")
 
 
-def test_weights_for_colour_pictures_are_named(tmp_path):
+def test_weights_for_colour_images_are_named(tmp_path):
     three = np.full((32, 3, 4, 4), 0.01, np.float32)
     both = {"encoder.conv1.weight": three, "decoder.convT3.weight": three}
     both["decoder.convT3.bias"] = np.zeros(3, np.float32)
     assert from_disvae(weights() | both)[0]["Conv_0"]["kernel"].shape == (4, 4, 3, 32)
     (tmp_path / "w.npz").write_bytes(weights_file(**both))
-    with pytest.raises(UserError, match="takes pictures of 3 channels"):
+    with pytest.raises(UserError, match="takes images of 3 channels"):
         load_run(tmp_path / "w.npz")

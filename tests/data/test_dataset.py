@@ -18,9 +18,9 @@ def loaded(request) -> data.Dataset:
 def test_what_every_data_set_promises(loaded):
     assert loaded.space == data.DATASETS[loaded.name].space
     assert len(loaded) == loaded.space.size
-    pictures = loaded.images(np.arange(0, len(loaded), len(loaded) // 50))
-    assert pictures.shape[1:] == loaded.shape and pictures.dtype == jnp.uint8
-    assert int(pictures.max()) == loaded.max_value and int(pictures.min()) == 0
+    images = loaded.images(np.arange(0, len(loaded), len(loaded) // 50))
+    assert images.shape[1:] == loaded.shape and images.dtype == jnp.uint8
+    assert int(images.max()) == loaded.max_value and int(images.min()) == 0
 
 
 def test_as_jit_argument_it_compiles_once_and_is_no_constant(loaded):
@@ -41,7 +41,7 @@ def test_as_jit_argument_it_compiles_once_and_is_no_constant(loaded):
 
 
 def test_numpy_index_out_of_range_is_an_error(loaded):
-    with pytest.raises(UserError, match="picture index"):
+    with pytest.raises(UserError, match="image index"):
         loaded.images([0, len(loaded)])
     last = loaded.images(len(loaded) - 1)
     assert np.array_equal(loaded.images(jnp.array(len(loaded))), last)  # clipped

@@ -92,7 +92,7 @@ def full_disk_blocks(dataset: data.Dataset):
 
 @pytest.mark.parametrize("kind", ["npz", "hdf5"])
 def test_a_full_disk_leaves_nothing_behind(tmp_path, small_dsprites, monkeypatch, kind):
-    monkeypatch.setattr(export, "_pictures", full_disk_blocks)
+    monkeypatch.setattr(export, "_images", full_disk_blocks)
     with pytest.raises(UserError, match=r"cannot write .*No space left"):
         export.export(small_dsprites, tmp_path, kind)
     assert list(tmp_path.iterdir()) == []
@@ -103,7 +103,7 @@ def test_a_tfds_export_that_failed_can_be_repeated(
 ):
     pytest.importorskip("tensorflow_datasets")
     with monkeypatch.context() as full_disk:
-        full_disk.setattr(export, "_pictures", full_disk_blocks)
+        full_disk.setattr(export, "_images", full_disk_blocks)
         with pytest.raises(UserError, match=r"cannot write .*No space left"):
             export.export(small_dsprites, tmp_path, "tfds")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
@@ -140,8 +140,8 @@ def test_tfds_itself_reads_the_copy(prepared, small_dsprites):
     assert len(source) == 96
     for example in source:
         factors = [example[f"label_{name}"] for name in small_dsprites.space.names]
-        picture = small_dsprites.images(small_dsprites.space.index(factors))
-        assert np.array_equal(example["image"], picture)
+        image = small_dsprites.images(small_dsprites.space.index(factors))
+        assert np.array_equal(example["image"], image)
         assert example["value_shape"] == factors[0] + 1
 
 
@@ -163,12 +163,12 @@ def test_bad_tfds_copies_are_named(prepared, tmp_path, small_dsprites, monkeypat
 
 
 def test_png_is_read_by_pillow(small_dsprites, small_shapes3d):
-    image = pytest.importorskip("PIL.Image")
+    pillow = pytest.importorskip("PIL.Image")
     import io
 
     for small in (small_dsprites, small_shapes3d):
-        picture = np.asarray(small.images(17))
+        image = np.asarray(small.images(17))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            decoded = np.asarray(image.open(io.BytesIO(tfds_module.png(picture))))
-        assert np.array_equal(decoded.reshape(picture.shape), picture)
+            decoded = np.asarray(pillow.open(io.BytesIO(tfds_module.png(image))))
+        assert np.array_equal(decoded.reshape(image.shape), image)

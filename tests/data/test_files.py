@@ -19,7 +19,7 @@ HDF5 = dsprites.LAYOUT.names["hdf5"]
 
 
 @pytest.fixture(scope="module")
-def pictures(small_dsprites) -> np.ndarray:
+def images(small_dsprites) -> np.ndarray:
     return np.asarray(small_dsprites.images(np.arange(96)))[..., 0]
 
 
@@ -30,12 +30,12 @@ def classes(small_dsprites) -> np.ndarray:
 
 
 @pytest.fixture
-def write_npz(tmp_path, pictures, classes):
+def write_npz(tmp_path, images, classes):
     """Writes a dSprites archive as published, with some fields changed."""
 
     def write(name: str = NPZ, **changes):
         metadata = np.array({"title": "anything"}, dtype=object)
-        fields = {"imgs": pictures, "latents_classes": classes, "metadata": metadata}
+        fields = {"imgs": images, "latents_classes": classes, "metadata": metadata}
         np.savez_compressed(tmp_path / name, **{**fields, **changes})
         return tmp_path / name
 
@@ -80,17 +80,17 @@ def test_dsprites_npz_is_the_rendered_data_set(
 
 @pytest.mark.parametrize("rows", [96, 40, 7])
 def test_dsprites_hdf5_is_the_rendered_data_set(
-    tmp_path, small_dsprites, pictures, classes, monkeypatch, rows
+    tmp_path, small_dsprites, images, classes, monkeypatch, rows
 ):
     monkeypatch.setattr(files, "ROWS", rows)
     with h5py.File(tmp_path / HDF5, "w") as file:
-        file.create_dataset("imgs", data=pictures, chunks=(10, 16, 64))
+        file.create_dataset("imgs", data=images, chunks=(10, 16, 64))
         file["latents/classes"] = classes
     assert same(read_dsprites(tmp_path / HDF5, small_dsprites), small_dsprites)
 
 
 @pytest.mark.slow
-def test_shapes3d_file_is_a_table_of_the_same_pictures(write_shapes3d, small_shapes3d):
+def test_shapes3d_file_is_a_table_of_the_same_images(write_shapes3d, small_shapes3d):
     stream = files.read(write_shapes3d(), shapes3d.LAYOUT, small_shapes3d.space)
     assert same(shapes3d.table(stream, small_shapes3d.space), small_shapes3d)
 
@@ -122,8 +122,8 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-500])
 
 
-def damage_pictures(path):
-    """Flips bytes of the compressed pictures, which come first in the archive."""
+def damage_images(path):
+    """Flips bytes of the compressed images, which come first in the archive."""
     content = bytearray(path.read_bytes())
     content[300:310] = b"\xff" * 10
     path.write_bytes(content)
@@ -139,7 +139,7 @@ def damage_pictures(path):
         (gzipped, "a gzip archive"),
         (noise, "neither a NumPy archive"),
         (cut, "damaged or cut short"),
-        (damage_pictures, "damaged or cut short"),
+        (damage_images, "damaged or cut short"),
     ],
 )
 def test_a_file_that_is_no_data_set_is_named(write_npz, small_dsprites, spoil, message):
@@ -177,7 +177,7 @@ def test_the_other_data_set_is_named(write_npz, write_shapes3d, tmp_path):
 
 
 def test_load_insists_on_the_whole_set(write_npz, write_shapes3d):
-    with pytest.raises(UserError, match=r"labels 96 pictures; dSprites has 737,280"):
+    with pytest.raises(UserError, match=r"labels 96 images; dSprites has 737,280"):
         data.load("dsprites", path=write_npz())
     with pytest.raises(UserError, match=r"\(96, 64, 64, 3\), not uint8 \(480000, "):
         data.load("shapes3d", path=write_shapes3d())
@@ -186,15 +186,15 @@ def test_load_insists_on_the_whole_set(write_npz, write_shapes3d):
 def test_rows_in_another_order_are_refused(write_npz, small_dsprites, classes):
     swapped = classes.copy()
     swapped[[20, 21]] = swapped[[21, 20]]
-    with pytest.raises(UserError, match=r"not in row-major .* row 20 holds picture 21"):
+    with pytest.raises(UserError, match=r"not in row-major .* row 20 holds image 21"):
         read_dsprites(write_npz(latents_classes=swapped), small_dsprites)
 
 
-def test_wrong_fields_are_refused(write_npz, small_dsprites, pictures, classes):
+def test_wrong_fields_are_refused(write_npz, small_dsprites, images, classes):
     for change, message in [
-        ({"imgs": pictures.astype(np.float32)}, "imgs is float32"),
-        ({"imgs": pictures[:, :32]}, r"\(96, 32, 64\)"),
-        ({"imgs": pictures * np.uint8(255)}, "pixels are 0 or 1, but one is 255"),
+        ({"imgs": images.astype(np.float32)}, "imgs is float32"),
+        ({"imgs": images[:, :32]}, r"\(96, 32, 64\)"),
+        ({"imgs": images * np.uint8(255)}, "pixels are 0 or 1, but one is 255"),
         ({"latents_classes": classes + 1}, "colour"),
         ({"latents_classes": classes * 2}, "outside"),
         ({"latents_classes": classes[:, 1:]}, "classes are"),
@@ -233,7 +233,7 @@ def test_a_file_of_the_published_size_must_be_the_published_file(
 
 
 def test_the_whole_sets_are_recognised_by_their_content(dsprites, shapes3d):
-    """Right schema and order, wrong pictures: the public readers look at them too."""
+    """Right schema and order, wrong images: the public readers look at them too."""
     from disentangle.data import dsprites as module
 
     dark = ((slice(i, i + 8192), np.zeros((8192, 64, 64), np.uint8)) for i in (0, 8192))

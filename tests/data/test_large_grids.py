@@ -39,7 +39,7 @@ def test_a_grid_beyond_int32_is_numbered_in_int64():
     assert index.tolist() == by_hand
     assert by_hand[0] == 9_999_999_999 and by_hand[1] == 2**31 - 1
     assert np.array_equal(space.factors(np.asarray(by_hand)), digits)
-    with pytest.raises(UserError, match="picture index 10000000000 is outside"):
+    with pytest.raises(UserError, match="image index 10000000000 is outside"):
         space.factors([10**10])
 
 
@@ -56,9 +56,9 @@ def test_what_the_device_cannot_number_is_refused():
         lambda: dataset(space).images(np.array([0])),
         lambda: split_data(dataset(space), 10, 10),
     ):
-        with pytest.raises(UserError, match="10,000,000,000 pictures is too large"):
+        with pytest.raises(UserError, match="10,000,000,000 images is too large"):
             ask()
-    with pytest.raises(UserError, match=r"1\.000e\+20 pictures cannot be indexed"):
+    with pytest.raises(UserError, match=r"1\.000e\+20 images cannot be indexed"):
         grid(*[10] * 20).index([[0] * 20])
 
 

@@ -1,8 +1,8 @@
 """After a short training every method tells images apart, and a collapsed run says so.
 
-One protocol for all methods: the 96 toy pictures at every fourth pixel, each of which
+One protocol for all methods: the 96 toy images at every fourth pixel, each of which
 counts as the 16 it stands for (strengths are published for 64x64 pixels), dense
-networks, the method's own strengths, 600 steps of 32 pictures at a learning rate of
+networks, the method's own strengths, 600 steps of 32 images at a learning rate of
 1e-3, an own optimiser's or critic's too. A method that has one code for all images
 lowers its loss as well, so the loss is not asked here. Rows of NEEDS say what a method
 has otherwise, and why.
@@ -21,7 +21,7 @@ from disentangle.training.config import default_config
 from disentangle.training.run import fit
 
 FLOOR = 0.1  # of the largest standard deviation over images of a mean
-CODES = 24  # different codes of the 96 pictures
+CODES = 24  # different codes of the 96 images
 
 # Means over the pixels, whatever the size; their networks are normalised, as their
 # authors' are, and take 32x32 pixels or more. Dense ones leave Tripod one latent.
@@ -47,7 +47,7 @@ def every_pixel_counts_sixteen_times():
 
 
 def sparse(toy, every):
-    """The toy pictures at every second or fourth pixel: still 96 different ones."""
+    """The toy images at every second or fourth pixel: still 96 different ones."""
     pixels = toy.arrays[:, ::every, ::every]
     assert len(np.unique(np.asarray(pixels).reshape(len(toy), -1), axis=0)) == 96
     return dataclasses.replace(toy, arrays=pixels, shape=(*pixels.shape[1:3], 1))
@@ -128,7 +128,7 @@ def test_a_run_says_that_its_latents_carry_nothing_and_is_a_fact(toy, tmp_path, 
 
 
 @pytest.mark.slow
-def test_hfs_at_its_default_says_on_these_pictures_that_it_collapsed(toy, capsys):
+def test_hfs_at_its_default_says_on_these_images_that_it_collapsed(toy, capsys):
     data = sparse(toy, 4)
     run = fit(shortly("hfs_vae"), data, progress=False)
     assert "has collapsed: no latent tells images apart" in capsys.readouterr().err

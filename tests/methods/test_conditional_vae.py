@@ -42,7 +42,7 @@ def test_the_one_hot_condition(toy):
 
 @pytest.mark.slow
 def test_a_trained_decoder_moves_the_bar_where_the_condition_says(toy):
-    """Planted truth: x is given, so the picture with another c has another x.
+    """Planted truth: x is given, so the image with another c has another x.
 
     A large beta: what c gives for nothing is then not worth paying for in z.
     """

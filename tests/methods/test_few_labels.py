@@ -23,7 +23,7 @@ def built(toy, name="s2_beta_vae", **fields):
 
 
 def seen(toy, subset, labels, seed, steps=40):
-    """The labelled pictures of some steps of 16 images."""
+    """The labelled images of some steps of 16 images."""
     collate = jax.jit(beside_labels(alone, labels, seed))
     found = []
     for step in range(steps):
@@ -32,22 +32,22 @@ def seen(toy, subset, labels, seed, steps=40):
         index = draw(split, drawn, 16)
         batch = collate(split, index, other)
         np.testing.assert_array_equal(batch["factors"], toy.space.factors(index))
-        picture = np.asarray(toy.space.index(batch["labelled/factors"]))
+        index = np.asarray(toy.space.index(batch["labelled/factors"]))
         np.testing.assert_array_equal(
-            batch["labelled/images"], np.float32(toy.images(picture))
+            batch["labelled/images"], np.float32(toy.images(index))
         )
-        assert len(picture) == 16
-        found.append(picture)
+        assert len(index) == 16
+        found.append(index)
     return np.concatenate(found)
 
 
 def test_the_labelled_images_are_fixed_and_as_many_as_asked_for(toy):
-    pictures = np.bincount(seen(toy, None, labels=10, seed=3), minlength=96)
-    assert (pictures > 0).sum() == 10
+    counts = np.bincount(seen(toy, None, labels=10, seed=3), minlength=96)
+    assert (counts > 0).sum() == 10
     expected = 40 * 16 / 10
-    assert (abs(pictures[pictures > 0] - expected) < 5 * np.sqrt(expected)).all()
+    assert (abs(counts[counts > 0] - expected) < 5 * np.sqrt(expected)).all()
     again = seen(toy, None, labels=10, seed=3, steps=20)
-    assert set(again) == set(np.flatnonzero(pictures))
+    assert set(again) == set(np.flatnonzero(counts))
     assert set(seen(toy, None, labels=10, seed=4)) != set(again)
     assert set(again) < set(seen(toy, None, labels=20, seed=3))
 

@@ -56,7 +56,7 @@ def test_a_random_number_of_factors(toy, changed, share_of_one):
     close(k[1:4], [N * share_of_one, N * rest, N * rest])
 
 
-def test_partners_come_from_the_whole_grid_and_pictures_are_their_factors(toy):
+def test_partners_come_from_the_whole_grid_and_images_are_their_factors(toy):
     subset = jnp.asarray([5, 17, 80], jnp.int32)
     collate = pairs(toy.space, 1, distinct=True)
     (_, second), batch = drawn(toy, collate, subset, rows=300)

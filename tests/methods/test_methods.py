@@ -158,7 +158,7 @@ def test_a_method_that_has_one_code_is_not_awake():
 
 @pytest.mark.parametrize("name", ["qlae", "tripod"])
 def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, name):
-    """Of 96 pictures; with the networks of Locatello et al. 2019 it is a few codes."""
+    """Of 96 images; with the networks of Locatello et al. 2019 it is a few codes."""
     experiment = read_experiment(default_config("toy", name).to_dict())
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = jax.jit(lambda key: base.init(method, key=key))(jax.random.key(0))

@@ -48,7 +48,7 @@ def test_the_best_constant_scores_one(data, written):
 
 
 def test_symmetric_orientations_have_one_target():
-    """A square at 0 and at 90 degrees (9.75 steps) is one picture; 39 is 0."""
+    """A square at 0 and at 90 degrees (9.75 steps) is one image; 39 is 0."""
     space = DATASETS["dsprites"].space
     (task,) = parse(space, ("orientation",))
     for shape in range(3):
@@ -60,7 +60,7 @@ def test_symmetric_orientations_have_one_target():
 
 
 def test_raw_orientation_cannot_see_symmetry():
-    """Half a turn apart the ellipse is one picture but two raw targets."""
+    """Half a turn apart the ellipse is one image but two raw targets."""
     space = DATASETS["dsprites"].space
     raw, aware = parse(space, ("orientation:raw_circular", "orientation"))
     prediction = jnp.asarray([[1.0, 0.0]], jnp.float32)

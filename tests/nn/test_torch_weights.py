@@ -65,8 +65,8 @@ def test_losses_equal_the_peers_log(name):
     """The log holds both terms in nats an image, first 1000 images in index order."""
     weights = weights_of(name)
     logged = json.loads(str(weights["__meta__"]))["test_first_batch_losses"]
-    pictures = np.unpackbits(block(0, 0, 0).reshape(-1, 512), axis=1)[:1000]
-    images = pictures.reshape(-1, 64, 64, 1).astype(np.float32)
+    images = np.unpackbits(block(0, 0, 0).reshape(-1, 512), axis=1)[:1000]
+    images = images.reshape(-1, 64, 64, 1).astype(np.float32)
     params = from_disvae(weights)
     codes = jax.jit(encoder("burgess", (64, 64, 1), 20).apply)(params[0], images)
     mean, log_variance = np.float64(codes[:, :10]), np.float64(codes[:, 10:])

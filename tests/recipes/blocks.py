@@ -19,7 +19,7 @@ SPACE = FactorSpace(
 
 
 def draw(pixels: jax.Array, index: jax.Array) -> jax.Array:
-    """Pictures (..., 64, 64, 1) uint8 in {0, 1} from the pixel numbers (64,)."""
+    """Images (..., 64, 64, 1) uint8 in {0, 1} from the pixel numbers (64,)."""
 
     def one(index: jax.Array) -> jax.Array:
         size, x, y = SPACE.factors(index)

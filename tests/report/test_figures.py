@@ -297,8 +297,8 @@ def test_a_notebook_shows_a_figure_without_pyplot():
     from PIL import Image
 
     figure = importance_figure(np.eye(2), ["f", "g"], ["z1", "z2"])
-    picture = Image.open(io.BytesIO(figure._repr_png_()))
-    assert picture.size[0] > 100 and len(picture.getcolors(1 << 16)) > 2
+    image = Image.open(io.BytesIO(figure._repr_png_()))
+    assert image.size[0] > 100 and len(image.getcolors(1 << 16)) > 2
 
 
 @pytest.mark.parametrize(

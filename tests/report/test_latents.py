@@ -9,7 +9,7 @@ from disentangle.report.matrices import FADED
 
 
 def plane(**changes):
-    """Three codes; pictures 0.0 .. 0.3 on a 2 x 2 grid, [y, x]."""
+    """Three codes; images 0.0 .. 0.3 on a 2 x 2 grid, [y, x]."""
     shades = np.array([[0.0, 0.1], [0.2, 0.3]])
     arrays = {
         "plane_codes": np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]),

@@ -1,4 +1,4 @@
-"""The main job on toy pictures: its files agree, and it goes on after a stop."""
+"""The main job on toy images: its files agree, and it goes on after a stop."""
 
 import dataclasses
 import json

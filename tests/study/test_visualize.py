@@ -14,7 +14,7 @@ from disentangle.study.visualize import (
     active_units,
     carried,
     page_folder,
-    refresh_pictures,
+    refresh_images,
     survey,
     write_panels,
 )
@@ -122,7 +122,7 @@ def test_results_of_weights_need_a_folder_and_those_of_a_run_do_not(run, tmp_pat
     with pytest.raises(UserError, match=r"--out=FOLDER is missing: peer\.npz is weig"):
         page_folder(run, Path("peer.npz"), None)
     with pytest.raises(UserError, match="keeps its own page"):
-        refresh_pictures(tmp_path, tmp_path / "other")
+        refresh_images(tmp_path, tmp_path / "other")
     out = page_folder(run, Path("peer.npz"), tmp_path / "out")
     config = json.loads((out / "config.json").read_text())
     assert (
@@ -147,8 +147,8 @@ def test_a_peers_weights_get_a_page_and_scores(name, tmp_path, capsys):
         assert f'<section id="{section}">' in page
     arrays = read(out / "panels.npz")
     off = np.mean((arrays["images"] - arrays["reconstructions"]) ** 2)
-    assert off < 0.02  # the peer was trained on the real pictures; these are rendered
-    # That project's own log of its last epoch, on the real pictures.
+    assert off < 0.02  # the peer was trained on the real images; these are rendered
+    # That project's own log of its last epoch, on the real images.
     total, used = {"VAE": (25.40, 10), "betaH": (15.35, None), "betaB": (25.0, 4)}[name]
     assert arrays["kl"].sum() == pytest.approx(total, rel=0.05)
     assert used in (None, (arrays["kl"] > 0.1).sum())

@@ -13,7 +13,7 @@ from disentangle.training.run import fit
 
 
 def dataset() -> Dataset:
-    """48 noise pictures; the same in every process."""
+    """48 noise images; the same in every process."""
     pixels = np.random.default_rng(0).integers(0, 2, (48, 16, 16, 1), np.uint8)
     space = FactorSpace((Factor("n", 48, "ordinal", tuple(map(float, range(48)))),))
     return Dataset(jnp.asarray(pixels), "noise", space, (16, 16, 1), 1, draw_rows)

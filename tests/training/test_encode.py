@@ -25,7 +25,7 @@ def run(toy, tmp_path_factory):
 
 
 def grey(toy):
-    """The same pictures in 0..255."""
+    """The same images in 0..255."""
     return dataclasses.replace(toy, arrays=toy.arrays * jnp.uint8(255), max_value=255)
 
 
@@ -46,7 +46,7 @@ def test_images_of_any_host_and_type_give_the_same_codes(run, toy):
 
 
 def odd(images):
-    """(images, what is said) of what is no picture of the run."""
+    """(images, what is said) of what is no image of the run."""
     float_ = images.astype(np.float32)
     holes = float_.copy()
     holes[0, 0, 0, 0] = np.nan
@@ -66,14 +66,14 @@ def odd(images):
         (images[..., 0], "have shape"),
         (images[:, :32], "have shape"),
         ([images[0], images[0, :3]], "are no array"),
-        ("picture", "have shape|objects"),
+        ("image", "have shape|objects"),
         (None, "of objects"),
     ]
 
 
 @pytest.mark.parametrize("which", range(15))
 @pytest.mark.parametrize("call", ["encode", "posterior"])
-def test_what_is_no_picture_of_the_run_is_one_sentence(run, toy, which, call):
+def test_what_is_no_image_of_the_run_is_one_sentence(run, toy, which, call):
     images, message = odd(np.asarray(toy.images(np.arange(4))))[which]
     asked = {"encode": run.encode, "posterior": run.posterior}[call]
     with pytest.raises(UserError, match=message):
@@ -246,7 +246,7 @@ def test_a_data_set_whose_fields_do_not_go_together_is_named(toy, change, messag
         dataclasses.replace(toy, **change)
 
 
-def test_pictures_drawn_out_of_range_are_refused_before_training(toy):
+def test_images_drawn_out_of_range_are_refused_before_training(toy):
     def bright(table, index):
         return draw_rows(table, index) * jnp.uint8(7)
 
@@ -255,7 +255,7 @@ def test_pictures_drawn_out_of_range_are_refused_before_training(toy):
 
 
 def with_constant() -> Dataset:
-    """24 noise pictures whose middle factor has one value."""
+    """24 noise images whose middle factor has one value."""
     values = lambda n: tuple(map(float, range(n)))
     space = FactorSpace(
         (

@@ -67,7 +67,7 @@ def others(toy):
     return {
         "factors: shape .2, categorical.*-> a .12": {"space": plain_space(12, 8)},
         "name: toy -> other": {"name": "other"},
-        "hash of the pictures": {"arrays": jax.numpy.asarray(images)},
+        "hash of the images": {"arrays": jax.numpy.asarray(images)},
         "largest pixel value: 1 -> 2": {"max_value": 2},
         "factors: others -> with other values": {"space": FactorSpace(items)},
     }
@@ -95,7 +95,7 @@ def test_an_older_workdir_without_a_hash_is_taken_with_a_warning(workdir, toy):
     digest = held.pop("digest")
     (workdir / "data.json").write_text(json.dumps(held))
     assert load_run(workdir).step == 4
-    with pytest.warns(UserWarning, match="does not say what the pictures were"):
+    with pytest.warns(UserWarning, match="does not say what the images were"):
         train(workdir, toy)
     assert read_spec(workdir / "data.json").digest == digest == toy.digest
     train(workdir, toy)  # and says it once

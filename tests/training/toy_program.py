@@ -1,4 +1,4 @@
-"""The command line on 96 small pictures and dense networks, in a process of its own.
+"""The command line on 96 small images and dense networks, in a process of its own.
 
     python tests/training/toy_program.py train --config=... --workdir=...
 

@@ -10,10 +10,10 @@ Scan-line form, all in integers of 1/256 px. Edge (ax, ay) -> (bx, by) crosses r
   x = ax + (Y_j - ay) (bx - ax) / (by - ay),
 
 and toggles every pixel from column ceil((x - 128) / 256) on. A row of 64 pixels is one
-64-bit word, a toggle is a word of trailing ones, and the picture's row is the exclusive
+64-bit word, a toggle is a word of trailing ones, and the image's row is the exclusive
 or of its toggles: pixels are never touched one by one, and the result is bit-packed.
 
-float64 is needed: float32 vertices change about 60 of the 737,280 pictures.
+float64 is needed: float32 vertices change about 60 of the 737,280 images.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Shapes3D drawn again, as maps to be coloured (Burgess and Kim 2018).
 
-A picture is 192x192 samples of sky, floor, walls and object, reduced by a Lanczos
+An image is 192x192 samples of sky, floor, walls and object, reduced by a Lanczos
 filter. Every sample belongs to one of the four, and the hue of a thing only sets the
 level of each channel to one of 0, .2, .4, .6, .8, 1. So, for each of the 480 geometries
 (scale, shape, orientation), 19 reduced maps suffice:
@@ -14,7 +14,7 @@ and channel c of any colouring is a sum of four of them,
   clip(round(sky_c/256 map[0] + map[1 + floor_c] + map[7 + wall_c]
              + map[13 + object_c])),
 
-which is composed where the picture is needed (`disentangle.data.shapes3d.compose`).
+which is composed where the image is needed (`disentangle.data.shapes3d.compose`).
 Maps are whole multiples of 1/64 grey level, four times finer than float16 near white.
 """
 
@@ -71,7 +71,7 @@ def geometry(solid: meshes.Mesh, outline: np.ndarray, room: scene.Room) -> np.nd
 
 
 def _quantise(value: np.ndarray) -> np.ndarray:
-    """[0, 1] -> whole grey levels, as the 192x192 picture was stored."""
+    """[0, 1] -> whole grey levels, as the 192x192 image was stored."""
     return np.rint(255 * np.clip(value, 0, 1))
 
 

@@ -1,8 +1,8 @@
 """The room of Shapes3D: camera, light, texture and what each pixel sees.
 
-World: z up, floor z = 0, |x|, |y| <= 3.5, walls up to z = 2, open sky above. Pictures
+World: z up, floor z = 0, |x|, |y| <= 3.5, walls up to z = 2, open sky above. Images
 are point-sampled at 192x192 and reduced afterwards. All constants were measured from
-published pictures.
+published images.
 """
 
 from collections.abc import Callable

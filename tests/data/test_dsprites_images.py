@@ -1,4 +1,4 @@
-"""dSprites: every pixel of the set, and of every known published picture."""
+"""dSprites: every pixel of the set, and of every known published image."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ def packed(dsprites) -> np.ndarray:
     return np.asarray(dsprites.arrays)
 
 
-def test_sha256_of_all_pictures(packed):
+def test_sha256_of_all_images(packed):
     assert packed.shape == (737_280, 512) and packed.dtype == np.uint8
     assert hashlib.sha256(packed.data).hexdigest() == (
         "3a228f4037ef3d42a42588e0e01f1078aa2df13cfa17584e88c95ed9fb5672da"
@@ -29,14 +29,14 @@ def test_a_block_is_drawn_as_it_is_in_the_set(packed):
     )
 
 
-def test_lit_pixels_and_different_pictures(packed):
+def test_lit_pixels_and_different_images(packed):
     lit = sum(int(np.bitwise_count(part).sum()) for part in np.split(packed, 8))
     assert lit == 128_328_864  # the published statistics: 128,328,862
     words = packed.view(np.uint64)
     assert len({hash(row.tobytes()) for row in words}) == 715_706
 
 
-def test_every_real_picture_is_reproduced(dsprites, reference):
+def test_every_real_image_is_reproduced(dsprites, reference):
     real = reference("dsprites_real.npz")
     index = dsprites.space.index(real["latents_classes"][:, 1:])
     drawn = np.asarray(dsprites.images(index))
@@ -44,18 +44,18 @@ def test_every_real_picture_is_reproduced(dsprites, reference):
     assert np.array_equal(drawn[..., 0], real["images"])
 
 
-def test_first_and_last_orientation_are_one_picture(packed):
+def test_first_and_last_orientation_are_one_image(packed):
     by_orientation = packed.reshape(18, 40, 1024, 512)
     assert np.array_equal(by_orientation[:, 0], by_orientation[:, 39])
     assert not np.array_equal(by_orientation[:, 0], by_orientation[:, 38])
 
 
 @pytest.mark.parametrize("shape", [0, 1, 2])
-def test_pictures_agree_with_the_symmetry(dsprites, shape):
-    """The pictures nearest to orientation 0 are those of the nearest reduced angle."""
+def test_images_agree_with_the_symmetry(dsprites, shape):
+    """The images nearest to orientation 0 are those of the nearest reduced angle."""
     factors = np.array([[shape, 5, k, 16, 16] for k in range(40)])
-    pictures = np.asarray(dsprites.images(dsprites.space.index(factors)))
-    differing = (pictures != pictures[0]).sum((1, 2, 3))
+    images = np.asarray(dsprites.images(dsprites.space.index(factors)))
+    differing = (images != images[0]).sum((1, 2, 3))
     angle = dsprites.space.angle("orientation", factors)
     distance = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
     # 4 * 10 = 39 + 1 steps; 2 * 20 = 39 + 1; 1.
@@ -66,8 +66,8 @@ def test_pictures_agree_with_the_symmetry(dsprites, shape):
 
 def test_positions_move_right_and_down(dsprites):
     corners = [[0, 0, 0, 0, 0], [0, 0, 0, 31, 0], [0, 0, 0, 0, 31]]
-    pictures = np.asarray(dsprites.images(dsprites.space.index(corners)))[..., 0]
-    centres = [np.argwhere(p).mean(0) + 0.5 for p in pictures]  # row, column
+    images = np.asarray(dsprites.images(dsprites.space.index(corners)))[..., 0]
+    centres = [np.argwhere(p).mean(0) + 0.5 for p in images]  # row, column
     assert centres[0] == pytest.approx([16, 16], abs=0.6)
     assert centres[1] == pytest.approx([16, 48], abs=0.6)
     assert centres[2] == pytest.approx([48, 16], abs=0.6)

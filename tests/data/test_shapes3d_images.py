@@ -1,4 +1,4 @@
-"""Shapes3D: fidelity to real pictures, and facts anybody can count."""
+"""Shapes3D: fidelity to real images, and facts anybody can count."""
 
 import colorsys
 
@@ -12,7 +12,7 @@ from disentangle.data.rendered import shapes3d_mesh as meshes
 from disentangle.data.rendered import shapes3d_scene as scene
 
 
-def test_psnr_against_real_pictures(shapes3d, reference):
+def test_psnr_against_real_images(shapes3d, reference):
     real = reference("shapes3d_real.npz")
     drawn = np.asarray(shapes3d.images(shapes3d.space.index(real["factors"])))
     assert drawn.shape == (102, 64, 64, 3) and drawn.dtype == np.uint8
@@ -29,9 +29,9 @@ def test_mean_colour_and_spread(shapes3d):
     index = np.arange(0, len(shapes3d), 59)  # every geometry, many colourings
     sums, squares = np.zeros(3), np.zeros(3)
     for part in np.array_split(index, 4):
-        pictures = np.asarray(shapes3d.images(part)) / np.float32(255)
-        sums += pictures.mean((1, 2)).sum(0)
-        squares += pictures.std((1, 2)).sum(0)
+        images = np.asarray(shapes3d.images(part)) / np.float32(255)
+        sums += images.mean((1, 2)).sum(0)
+        squares += images.std((1, 2)).sum(0)
     # Published: mean (.502585, .578760, .603450), mean of std (.294, .344, .366).
     assert sums / len(index) == pytest.approx([0.5026, 0.5788, 0.6035], abs=3e-3)
     assert squares / len(index) == pytest.approx([0.2941, 0.3444, 0.3662], abs=3e-3)
@@ -40,8 +40,8 @@ def test_mean_colour_and_spread(shapes3d):
 def test_sky_is_constant_and_hues_colour_only_their_thing(shapes3d):
     space = shapes3d.space
     base = np.array([2, 4, 6, 7, 0, 7])
-    pictures = [base, base, base, base]
-    factors = np.array(pictures)
+    images = [base, base, base, base]
+    factors = np.array(images)
     factors[1, 0], factors[2, 1], factors[3, 2] = 7, 8, 9
     plain, floor, wall, thing = np.asarray(
         shapes3d.images(space.index(factors))
