@@ -3,7 +3,7 @@
 # ruff: noqa: F401 (they are here to be had from here)
 
 from disentangle.affinity import Affinity, Grouping, group_tasks
-from disentangle.data import load
+from disentangle.data import from_arrays, from_folder, load
 from disentangle.errors import UserError
 from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity

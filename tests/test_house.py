@@ -60,6 +60,7 @@ HOMES = {
     "jinja2": ("report",),
     "pandas": ("study", "report"),
     "h5py": ("data",),
+    "PIL": ("data",),
     "tqdm": ("progress",),
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),

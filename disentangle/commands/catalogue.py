@@ -192,6 +192,8 @@ def _settings(values: Mapping[str, float]) -> str:
 
 
 def _sizes(recipe: Any) -> str:
+    if recipe.space is None:
+        return recipe.about
     pairs = zip(recipe.space.names, recipe.space.sizes, strict=True)
     factors = ", ".join(f"{name} {size}" for name, size in pairs)
     return f"{recipe.space.size:,} images: {factors}"

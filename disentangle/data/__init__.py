@@ -1,11 +1,12 @@
-"""Data sets of full factor grids: `load` one, then `data.images(index)`."""
+"""Data sets: `load` one or bring your own, then `data.images(index)`."""
 
 import os
 from typing import Any
 
 from disentangle import errors
-from disentangle.data import dsprites, shapes3d
+from disentangle.data import celeba, dsprites, mnist, own, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.own import from_arrays, from_folder
 from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 from disentangle.files import place
@@ -17,14 +18,20 @@ __all__ = [
     "FactorSpace",
     "Symmetry",
     "as_dataset",
+    "from_arrays",
+    "from_folder",
     "load",
 ]
 
 DATASETS: dict[str, Recipe] = {
     "dsprites": dsprites.RECIPE,
     "shapes3d": shapes3d.RECIPE,
+    "mnist": mnist.MNIST,
+    "fashion_mnist": mnist.FASHION,
+    "celeba": celeba.RECIPE,
+    "own": own.RECIPE,
 }
-SOURCES = ("rendered", "file", "tfds")
+SOURCES = ("rendered", "file", "tfds", "stream")
 
 
 @float32()
@@ -39,10 +46,11 @@ def load(
 
     Args:
       name: a key of `DATASETS`.
-      path: the published file; with source="tfds", the folder of TensorFlow Datasets
-        (its `data_dir`).
-      source: "rendered" (no download), "file" (needs `path`) or "tfds" (a prepared
-        copy); None means "file" if there is a path and "rendered" otherwise.
+      path: the published file or folder; of "own" one's own, see `data/own.py`; with
+        source="tfds", the folder of TensorFlow Datasets (its `data_dir`).
+      source: "rendered" (no download), "file" (needs `path`), "stream" (as "file",
+        but images are read when a step needs them) or "tfds" (a prepared copy); None
+        means "file" if there is a path or nothing is drawn, and "rendered" otherwise.
       cache_dir: where the rendered tables are kept; None for $DISENTANGLE_CACHE or,
         without it, ~/.cache/disentangle.
 
@@ -53,21 +61,26 @@ def load(
         raise errors.unknown("data set", name, DATASETS)
     where = None if _is_not_given(path) else place(path, "data path")
     folder = None if _is_not_given(cache_dir) else place(cache_dir, "cache_dir")
+    recipe = DATASETS[name]
     if _is_not_given(source):
-        source = "file" if where else "rendered"
+        source = "file" if where or recipe.render is None else "rendered"
     if not isinstance(source, str) or source not in SOURCES:
         raise errors.unknown("source", source, SOURCES)
-    recipe = DATASETS[name]
-    if source == "rendered":
+    if source == "rendered" and recipe.render:
         if where:
             raise errors.UserError(f"source 'rendered' reads no path: {where}.")
         return recipe.render(folder)
     if source == "tfds" and recipe.read_tfds:
         return recipe.read_tfds(where)
+    from_path = {"file": recipe.read, "stream": recipe.stream}.get(source)
     if source == "file" and where is None:
-        raise errors.UserError("source 'file' needs path=, the published file.")
-    if source == "file" and where and recipe.read:
-        return recipe.read(where)
+        raise errors.UserError(
+            f"source 'file' needs path=, the published file or one's own ({name})."
+        )
+    if from_path and where is None:
+        raise errors.UserError(f"source {source!r} needs path=.")
+    if from_path and where:
+        return from_path(where)
     raise errors.UserError(f"data set {name!r} has no source {source!r}.")
 
 

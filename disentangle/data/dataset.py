@@ -1,8 +1,8 @@
-"""A data set: a factor space and a pure function that draws its images."""
+"""A data set: images, their labels, and a pure function that draws the images."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data import identity
+from disentangle.data.labels import Table
 from disentangle.data.space import FactorSpace, refuse_beyond_device
+from disentangle.data.stream import Streamed, aligned
 from disentangle.errors import UserError
+
+__all__ = ["Dataset", "Recipe", "aligned", "check", "draw_bits", "draw_rows"]
 
 if TYPE_CHECKING:
     from disentangle.data.files import Layout
@@ -20,12 +24,15 @@ if TYPE_CHECKING:
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["arrays"],
-    meta_fields=["name", "space", "shape", "max_value", "draw"],
+    data_fields=["arrays", "labels", "others"],
+    meta_fields=["name", "space", "shape", "max_value", "draw", "path"],
 )
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Images of a full factor grid; `images(index)` is the only way in.
+    """Images with their labels; `images(index)` and `factors(index)` are the ways in.
+
+    The labels are a full factor grid, where index and factors follow from each other
+    (`space.is_grid`), or a table with a row per image, in which some may be missing.
 
     A pytree: pass it as an ARGUMENT into jitted functions, so that its tables stay
     arguments and are not baked into the program as constants.
@@ -33,11 +40,15 @@ class Dataset:
     Attributes:
       arrays: pytree of arrays that `draw` reads (a table, or maps to compose).
       name: name in `disentangle.data.DATASETS`.
-      space: the factors; image i has factors `space.factors(i)`.
+      space: the factors, and whether the images are their full grid.
       shape: (H, W, C) of one image.
       max_value: largest pixel value, 1 for dSprites and 255 for Shapes3D.
       draw: (arrays, (...,) int32 in range) -> (..., H, W, C) uint8, pure; a
-        module-level function, so that equal data sets share one compiled program.
+        module-level function, so that equal data sets share one compiled program; or
+        a `Streamed`, which reads the images on the host.
+      labels: the table of labels; None for a grid, and for images without labels.
+      others: further data sets by name, for methods that see several.
+      path: where one's own data was read from, absolute; "" from nowhere.
 
     Raises:
       UserError: fields of another type or out of range; for a table of images (draw
@@ -51,6 +62,9 @@ class Dataset:
     shape: tuple[int, int, int]
     max_value: int
     draw: Callable[[Any, jax.Array], jax.Array]
+    labels: Table | None = None
+    others: dict[str, "Dataset"] = field(default_factory=dict)
+    path: str = ""
 
     def __post_init__(self) -> None:
         check(self)
@@ -78,6 +92,52 @@ class Dataset:
         index = jnp.asarray(self.space.checked(index))
         return self.draw(self.arrays, jnp.clip(index, 0, self.space.size - 1))
 
+    def factors(self, index: Any) -> Any:
+        """(...,) int image index -> (..., F) int32 factor values, 0 where missing.
+
+        An array comes back as the library's own that went in (lists as NumPy's).
+        """
+        if self.space.is_grid:
+            return self.space.factors(index)
+        rows = self._rows(index)
+        return rows.clip(0)
+
+    def known(self, index: Any) -> Any:
+        """(...,) int image index -> (..., F) bool, which labels there are.
+
+        None where none is missing: on a grid, in a complete table, without factors.
+        """
+        if self.labels is None or self.labels.complete:
+            return None
+        return self._rows(index) >= 0
+
+    def _rows(self, index: Any) -> Any:
+        """Rows of the table of labels, -1 where one is missing."""
+        index = self.space.checked(index)
+        if self.labels is None:
+            library = jnp if isinstance(index, jax.Array) else np
+            return library.zeros((*index.shape, 0), np.int32)
+        if isinstance(index, jax.Array):
+            return jnp.asarray(self.labels.rows).at[index].get(mode="clip")
+        return np.asarray(self.labels.rows)[index]
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether images are read on the host when a step needs them."""
+        return isinstance(self.draw, Streamed)
+
+    def beside(self, **others: Any) -> "Dataset":
+        """This data set with others beside it, by the names that a method gives them.
+
+        A method that sees several collates its batches from all of them; everything
+        else sees this one alone.
+        """
+        for name, other in others.items():
+            if not isinstance(other, Dataset):
+                kind = type(other).__name__
+                raise UserError(f"{name} is a {kind}, not a data set from load")
+        return replace(self, others=self.others | others)
+
 
 def check(data: Dataset) -> None:
     """Raises UserError where the fields of a data set do not go together.
@@ -104,6 +164,7 @@ def check(data: Dataset) -> None:
         raise UserError(f"space={data.space!r} must be a FactorSpace")
     if not callable(data.draw):
         raise UserError(f"draw={data.draw!r} must be a function")
+    _check_labels(data)
     table = data.arrays
     if data.draw is not draw_rows or isinstance(table, jax.core.Tracer):
         return
@@ -121,25 +182,48 @@ def check(data: Dataset) -> None:
         )
 
 
+def _check_labels(data: Dataset) -> None:
+    """Raises UserError where labels and images are not of the same number."""
+    if (data.labels is None) != (data.space.is_grid or not data.space.items):
+        raise UserError(
+            f"{data.name}: a table of labels belongs to a space with `rows` and "
+            "factors, and to no other"
+        )
+    rows = None if data.labels is None else data.labels.rows
+    wanted = (data.space.size, len(data.space.items))
+    if isinstance(rows, np.ndarray | jax.Array) and rows.shape != wanted:
+        raise UserError(
+            f"{data.name} has labels of {rows.shape}, but images and factors ask for "
+            f"{wanted}"
+        )
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to get one data set; the record `disentangle.data.DATASETS` holds.
 
-    All three give the same `Dataset`. None where there is no such way.
+    All ways give the same `Dataset`. None where there is no such way.
 
     Attributes:
-      space: its factors, known without loading anything.
+      space: its factors, where they are known without loading anything; else None.
       render: cache folder (None: the default one) -> Dataset, drawn here.
       read: path of a published file -> Dataset.
       read_tfds: folder of TensorFlow Datasets (None: its default) -> Dataset.
       layout: how its published files are laid out, for export.
+      stream: path of a file or folder -> Dataset whose images stay there.
+      network: the encoder and decoder that stand in for "locatello" by default, for
+        images of any size; "" changes nothing.
+      about: where there is no `space`, what it is and where it is read from.
     """
 
-    space: FactorSpace
-    render: Callable[[Path | None], Dataset]
+    space: FactorSpace | None = None
+    render: Callable[[Path | None], Dataset] | None = None
     read: Callable[[Path], Dataset] | None = None
     read_tfds: Callable[[Path | None], Dataset] | None = None
     layout: "Layout | None" = None
+    stream: Callable[[Path], Dataset] | None = None
+    network: str = ""
+    about: str = ""
 
 
 @jax.jit
@@ -158,15 +242,3 @@ def draw_bits(packed: jax.Array, index: jax.Array) -> jax.Array:
 def draw_rows(table: jax.Array, index: jax.Array) -> jax.Array:
     """Rows of an image table (N, H, W, C) uint8 -> (..., H, W, C) uint8."""
     return table.at[index].get(mode="clip")
-
-
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An uninitialised NumPy array that JAX can take on the CPU without a copy.
-
-    JAX aliases host memory only where it starts on a multiple of 64 bytes, which
-    `np.empty` does not promise; for a table of 5.9 GB the second copy matters.
-    """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    buffer = np.empty(size + 64, np.uint8)
-    start = -buffer.ctypes.data % 64
-    return buffer[start : start + size].view(dtype).reshape(shape)

@@ -27,6 +27,10 @@ def digest(data: "Dataset") -> str:
         rows = _rows(leaf)
         found.update(f"{rows.dtype} {np.shape(leaf)};".encode())
         found.update(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+    if data.labels is not None:
+        found.update(np.ascontiguousarray(data.labels.rows).data)
+    if data.is_streamed:
+        found.update(data.draw.reader.identity.encode())  # type: ignore[attr-defined]
     found.update(np.ascontiguousarray(sample(data)).data)
     return found.hexdigest()
 

@@ -21,16 +21,18 @@ PERMUTED = 2**24  # images of a grid that is permuted as a whole
 
 
 # What a method sees, by name: "images" (B, H, W, C) float32 in [0, 1], "factors"
-# (B, F) int32, and what a `Collate` adds. The fields of further images are called
-# after what they are, as "labelled/images": see `named` and `part`.
+# (B, F) int32, where labels are missing "known" (B, F) bool (a missing one is 0 in
+# "factors"), and what a `Collate` adds. The fields of further images are called after
+# what they are, as "labelled/images": see `named` and `part`.
 Batch = dict[str, jax.Array]
 
 
 class Split(NamedTuple):
-    """The images a sampler may draw; `subset=None` is the whole grid."""
+    """The images a sampler may draw; `subset=None` is all of them."""
 
     data: Dataset
     subset: jax.Array | None = None  # (n,) int32
+    labelled: jax.Array | None = None  # (m,) int32: those with a label; None: all
 
     @property
     def size(self) -> int:
@@ -51,8 +53,9 @@ def scaled(images: jax.Array, max_value: int) -> jax.Array:
 def take(data: Dataset, index: jax.Array) -> Batch:
     """The batch of the images `index` (B,)."""
     images = scaled(data.images(index), data.max_value)
-    factors = data.space.factors(index).astype(jnp.int32)
-    return {"images": images, "factors": factors}
+    batch = {"images": images, "factors": data.factors(index).astype(jnp.int32)}
+    known = data.known(index)
+    return batch if known is None else batch | {"known": known}
 
 
 def named(name: str, batch: Batch) -> Batch:
@@ -88,6 +91,19 @@ def with_second(split: Split, index: jax.Array, key: jax.Array) -> Batch:
     return take(split.data, jnp.concatenate([index, second.astype(index.dtype)]))
 
 
+def with_others(split: Split, index: jax.Array, key: jax.Array) -> Batch:
+    """The images drawn, and as many of each data set beside them (`Dataset.others`).
+
+    Those of the data set "target" are the fields "target/images", "target/factors".
+    """
+    batch = take(split.data, index)
+    for number, (name, other) in enumerate(sorted(split.data.others.items())):
+        own = jax.random.fold_in(key, number)
+        rows = draw(Split(other), own, index.shape[0])
+        batch |= named(name, take(other, rows))
+    return batch
+
+
 def halves(batch: Batch) -> tuple[Batch, Batch]:
     """(the first B rows, the other B rows) of a batch of 2 B rows.
 
@@ -102,12 +118,13 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
 def split_data(
     data: Dataset, train_size: int | None, test_size: int, *, seed: int = 0
 ) -> tuple[Split, np.ndarray]:
-    """A training split and test indices, disjoint when the split is a subset.
+    """A training split and test indices, disjoint but for a whole grid.
 
     Args:
       data: the data set.
-      train_size: labelled images to train on; None trains on the whole grid
-        (the endless stream), from which the test images are then a sample.
+      train_size: images to train on; None trains on the whole grid (the endless
+        stream), from which the test images are then a sample, and on all images of a
+        table that are not test images.
       test_size: number of test images.
       seed: chooses the split; the same seed gives nested training subsets
         (the first n of one permutation, see `shuffled`), so label budgets are
@@ -132,10 +149,17 @@ def split_data(
         )
     refuse_beyond_device(data.space)
     test_index = np.sort(shuffled(total, total - test_size, total, seed=seed))
-    if train_size is None:
+    if train_size is None and data.space.is_grid:
         return Split(data), test_index
-    order = shuffled(total, 0, train_size, seed=seed)
-    return Split(data, jnp.asarray(order, jnp.int32)), test_index
+    rest = total - test_size
+    if not (train_size or rest):
+        raise UserError(f"all {total} images of {data.name} are test images")
+    order = shuffled(total, 0, train_size or rest, seed=seed)
+    known = data.known(order)
+    labelled = None if known is None else order[known.any(axis=1)]
+    if labelled is not None:
+        labelled = jnp.asarray(labelled, jnp.int32)
+    return Split(data, jnp.asarray(order, jnp.int32), labelled), test_index
 
 
 def shuffled(total: int, start: int, stop: int, *, seed: int) -> np.ndarray:

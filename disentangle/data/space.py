@@ -15,90 +15,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle import errors
+from disentangle.data.factor import Factor, Symmetry
+
+__all__ = ["COUNTED", "Factor", "FactorSpace", "Symmetry", "refuse_beyond_device"]
 
 COUNTED = np.iinfo(np.int32).max  # images that int32 can number
-KINDS = ("categorical", "ordinal", "circular")
-
-
-@dataclass(frozen=True)
-class Symmetry:
-    """The image repeats `orders[v]` times a turn when factor `by` has value v.
-
-    Attributes:
-      by: name of the factor that decides, e.g. "shape".
-      orders: one positive integer for each value of that factor; 4 for a square, 2
-        for an ellipse, 1 for a shape without rotational symmetry.
-    """
-
-    by: str
-    orders: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One ground-truth factor of variation.
-
-    Attributes:
-      name: its name, as in TensorFlow Datasets.
-      size: K, the number of values; a value is an index in [0, K).
-      kind: "categorical" (no order), "ordinal" (a line) or "circular" (a circle).
-      values: (K,) the physical value of each index, as published; categorical
-        factors have 0..K-1.
-      steps_per_turn: circular only, the number of index steps in a full turn. It may
-        be less than K: dSprites' orientations 0 and 39 are one turn apart.
-      symmetry: circular only, the rotational symmetry of what is turned.
-      tolerance: index distance up to which two values count as equal.
-    """
-
-    name: str
-    size: int
-    kind: str
-    values: tuple[float, ...]
-    steps_per_turn: int | None = None
-    symmetry: Symmetry | None = None
-    tolerance: int = 0
-
-    def __post_init__(self) -> None:
-        numbers = {"size": self.size, "tolerance": self.tolerance}
-        if self.steps_per_turn is not None:
-            numbers["steps_per_turn"] = self.steps_per_turn
-        for what, number in numbers.items():
-            least = 0 if what == "tolerance" else 1
-            if type(number) is not int or number < least:
-                raise errors.UserError(
-                    f"factor {self.name!r} has {what} {number!r}; it must be a whole "
-                    f"number, at least {least}."
-                )
-        if self.kind not in KINDS:
-            raise errors.unknown("factor kind", self.kind, KINDS)
-        if len(self.values) != self.size:
-            raise errors.UserError(
-                f"factor {self.name!r} has size {self.size} but "
-                f"{len(self.values)} values."
-            )
-        if (self.kind == "circular") != (self.steps_per_turn is not None):
-            raise errors.UserError(
-                f"factor {self.name!r} is {self.kind}: steps_per_turn belongs to "
-                "circular factors, and to all of them."
-            )
-        if self.symmetry is not None and self.kind != "circular":
-            raise errors.UserError(
-                f"factor {self.name!r} is {self.kind}: only a circular factor can "
-                "have a symmetry."
-            )
 
 
 @dataclass(frozen=True)
 class FactorSpace:
-    """The full grid of some factors, in row-major order (last factor fastest).
+    """The factors of some images: a full grid, or the columns of a table.
+
+    The grid has every combination of values once, in row-major order (last factor
+    fastest), so that index and factors follow from each other by arithmetic. Of a
+    table this says what the columns mean; the labels are with the images
+    (`Dataset.factors`).
 
     Attributes:
-      items: the F factors, slowest first.
+      items: the F factors, slowest first; a table may have none.
+      rows: of a table, its number of images; None for a full grid.
     """
 
     items: tuple[Factor, ...]
+    rows: int | None = None
 
     def __post_init__(self) -> None:
+        if self.rows is not None and self.rows < 1:
+            raise errors.UserError(f"a table of {self.rows} images has none.")
         if len(set(self.names)) != len(self.names):
             raise errors.UserError(f"factor names repeat: {', '.join(self.names)}.")
         for factor in self.items:
@@ -127,8 +70,32 @@ class FactorSpace:
 
     @property
     def size(self) -> int:
-        """Number of images in the grid."""
-        return math.prod(self.sizes)
+        """Number of images."""
+        return math.prod(self.sizes) if self.rows is None else self.rows
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether every combination of factor values is there, in row-major order."""
+        return self.rows is None
+
+    def require_grid(self, who: str) -> None:
+        """Raises UserError, on behalf of `who`, where this is no full grid."""
+        if not self.is_grid:
+            raise errors.UserError(
+                f"{who} needs a full grid: every combination of factor values as one "
+                f"image, in row-major order; these are {self.size:,} images with "
+                f"{self._columns()}."
+            )
+
+    def require_labels(self, who: str) -> None:
+        """Raises UserError, on behalf of `who`, where there is no factor at all."""
+        if not self.items:
+            raise errors.UserError(
+                f"{who} needs labels, but these {self.size:,} images have none."
+            )
+
+    def _columns(self) -> str:
+        return f"labels of {', '.join(self.names)}" if self.items else "no labels"
 
     def __getitem__(self, name: str) -> Factor:
         return self.items[self.position(name)]
@@ -147,7 +114,15 @@ class FactorSpace:
         a grid that its integers cannot count; otherwise JAX arrays are not checked,
         as their values may not be known yet.
         """
+        self.require_grid("the index of an image with given factors")
         kind = self._index_dtype(factors)
+        factors = self._checked_factors(factors)
+        strides = np.asarray(self.strides, kind)
+        columns = [factors[..., i].astype(kind) for i in range(len(self.items))]
+        return sum(c * stride for c, stride in zip(columns, strides, strict=True))
+
+    def _checked_factors(self, factors: Any) -> Any:
+        """(..., F) int32 values in range."""
         factors = _integers(factors, "factors", np.dtype(np.int32))
         if factors.ndim == 0 or factors.shape[-1] != len(self.items):
             raise errors.UserError(
@@ -156,15 +131,14 @@ class FactorSpace:
             )
         for column, factor in enumerate(self.items):
             _check_range(factors[..., column], factor.size, f"factor {factor.name!r}")
-        strides = np.asarray(self.strides, kind)
-        columns = [factors[..., i].astype(kind) for i in range(len(self.items))]
-        return sum(c * stride for c, stride in zip(columns, strides, strict=True))
+        return factors
 
     def factors(self, index: Any) -> Any:
         """(...,) int image index -> (..., F) int32 factor values.
 
         Concrete NumPy input (or lists) out of range raises UserError.
         """
+        self.require_grid("the arithmetic from index to factors")
         index = self.checked(index)
         kind = index.dtype.type
         columns = [
@@ -199,7 +173,7 @@ class FactorSpace:
     def values(self, factors: Any) -> np.ndarray:
         """(..., F) int factor values -> (..., F) float64 physical values (NumPy)."""
         factors = np.asarray(factors)
-        self.index(factors)  # checks shape and range
+        self._checked_factors(factors)
         columns = [
             np.array(factor.values)[factors[..., column]]
             for column, factor in enumerate(self.items)

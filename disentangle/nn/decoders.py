@@ -9,6 +9,7 @@ from flax import linen
 from disentangle.errors import UserError, unknown
 from disentangle.nn import hsu as nn_hsu
 from disentangle.nn import normalised as nn_normalised
+from disentangle.nn import padded as nn_padded
 from disentangle.nn.layers import ConvTranspose, Dense
 from disentangle.nn.net import Net, from_module, halved
 
@@ -102,12 +103,18 @@ def normalised(shape: tuple[int, int, int], latents: int) -> Net:
     return from_module(nn_normalised.Decoder(shape), (latents,), smooth=True)
 
 
+def padded(shape: tuple[int, int, int], latents: int) -> Net:
+    """Locatello's for images of any size, its margin cut off: nn/padded.py."""
+    return nn_padded.decoder(locatello)(shape, latents)
+
+
 DECODERS = {
     "locatello": locatello,
     "burgess": burgess,
     "chen": chen,
     "hsu": hsu,
     "normalised": normalised,
+    "padded": padded,
 }
 
 
@@ -116,7 +123,8 @@ def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:
 
     Args:
       name: a key of DECODERS.
-      shape: (H, W, C) of one image; H and W multiples of 16 but for "chen".
+      shape: (H, W, C) of one image; H and W multiples of 16 but for "padded" and
+        "chen".
       latents: number of latent dimensions D.
 
     Returns:

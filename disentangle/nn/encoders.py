@@ -6,6 +6,7 @@ from flax import linen
 from disentangle.errors import UserError, unknown
 from disentangle.nn import hsu as nn_hsu
 from disentangle.nn import normalised as nn_normalised
+from disentangle.nn import padded as nn_padded
 from disentangle.nn.layers import Conv, Dense
 from disentangle.nn.net import Net, from_module, halved
 
@@ -80,6 +81,11 @@ def normalised(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return from_module(nn_normalised.Encoder(outputs), shape)
 
 
+def padded(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """Locatello's for images of any size, with a margin of zeros: nn/padded.py."""
+    return nn_padded.encoder(locatello)(shape, outputs)
+
+
 ENCODERS = {
     "locatello": locatello,
     "burgess": burgess,
@@ -87,6 +93,7 @@ ENCODERS = {
     "chen": chen,
     "hsu": hsu,
     "normalised": normalised,
+    "padded": padded,
 }
 
 
@@ -95,7 +102,8 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
 
     Args:
       name: a key of ENCODERS.
-      shape: (H, W, C) of one image; H and W multiples of 16 but for "chen".
+      shape: (H, W, C) of one image; H and W multiples of 16 but for "padded" and
+        "chen".
       outputs: width of the output; for a Gaussian posterior over D latents 2 D,
         means first, then log-variances. None: the last hidden features, whose number
         `net.output_width` tells.

@@ -43,8 +43,8 @@ def halved(who: str, shape: tuple[int, int, int], least: int = 16) -> None:
     if channels < 1 or any(n < least or n % 16 for n in (height, width)):
         raise UserError(
             f"{who} takes images whose height and width are multiples of 16, at least "
-            f"{least}, not {height}x{width}x{channels}: pad or resize them, or take "
-            "the network 'chen', which takes any size"
+            f"{least}, not {height}x{width}x{channels}: take the network "
+            "'padded', or 'chen', which take any size"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from disentangle.data import DATASETS
+from disentangle.data.dsprites import SPACE
 from disentangle.errors import UserError
 from disentangle.files import read_arrays, reading
 from disentangle.methods.base import Method, Params
@@ -49,7 +49,7 @@ def read_disvae(path: Path) -> tuple[Experiment, Method, Params, DataSpec]:
     config["method"] |= {"encoder": "burgess", "decoder": "burgess"}
     config["method"]["latents"] = latents
     experiment = read_experiment(config)
-    spec = DataSpec("dsprites", DATASETS["dsprites"].space, (64, 64, 1), max_value=1)
+    spec = DataSpec("dsprites", SPACE, (64, 64, 1), max_value=1)
     method = experiment.recipe.build(experiment.settings, spec.space, spec.shape)
     params = {"encoder": encoder, "decoder": decoder}
     params = jax.tree.map(lambda x: jnp.asarray(x)[None], params)
