@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from disentangle.nn.net import Net
+from disentangle.nn.net import Net, Params
 
 Shape = tuple[int, int, int]
 
@@ -27,7 +27,7 @@ def encoder(inner: Callable[[Shape, int | None], Net]) -> Callable[..., Net]:
     def build(shape: Shape, outputs: int | None) -> Net:
         net, margins = inner(enlarged(shape), outputs), _margins(shape)
 
-        def apply(params, x: jax.Array) -> jax.Array:
+        def apply(params: Params, x: jax.Array) -> jax.Array:
             return net.apply(params, jnp.pad(x, ((0, 0), *margins, (0, 0))))
 
         return Net(net.init, apply)
@@ -42,7 +42,7 @@ def decoder(inner: Callable[[Shape, int], Net]) -> Callable[..., Net]:
         net, ((top, _), (left, _)) = inner(enlarged(shape), latents), _margins(shape)
         height, width, _ = shape
 
-        def apply(params, z: jax.Array) -> jax.Array:
+        def apply(params: Params, z: jax.Array) -> jax.Array:
             x = net.apply(params, z)
             return x[:, top : top + height, left : left + width]
 
