@@ -1,7 +1,7 @@
 """A data set: images, their labels, and a pure function that draws the images."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ class Dataset:
         """Whether images are read on the host when a step needs them."""
         return isinstance(self.draw, Streamed)
 
-    def beside(self, **others: Any) -> "Dataset":
+    def with_others(self, others: Mapping[str, Any]) -> "Dataset":
         """This data set with others beside it, by the names that a method gives them.
 
         A method that sees several collates its batches from all of them; everything
@@ -136,7 +136,7 @@ class Dataset:
             if not isinstance(other, Dataset):
                 kind = type(other).__name__
                 raise UserError(f"{name} is a {kind}, not a data set from load")
-        return replace(self, others=self.others | others)
+        return replace(self, others=self.others | dict(others))
 
 
 def check(data: Dataset) -> None:
