@@ -7,7 +7,11 @@ from disentangle.affinity.probe import Probe, gram
 
 
 def estimate(probe: Probe) -> jax.Array:
-    """Z[i, j] = g_i . g_j / (|g_i| |g_j|), of the shared gradients.
+    r"""Z[i, j] = g_i . g_j / (|g_i| |g_j|), of the shared gradients.
+
+    $$
+    Z_{ij} = \frac{g_i \cdot g_j}{|g_i| \, |g_j|}, \qquad g_i = \nabla_{\theta_s} L_i
+    $$
 
     Args:
       probe: losses and gradients at one point.

@@ -11,7 +11,11 @@ from disentangle.affinity.probe import Probe, gram
 
 
 def estimate(probe: Probe) -> jax.Array:
-    """Z[i, j] = eta g_i . g_j / L_j, the lookahead to first order in eta.
+    r"""Z[i, j] = eta g_i . g_j / L_j, the lookahead to first order in eta.
+
+    $$
+    Z_{ij} = \eta \, \frac{g_i \cdot g_j}{L_j}, \qquad g_i = \nabla_{\theta_s} L_i
+    $$
 
     Args:
       probe: losses and gradients at one point.

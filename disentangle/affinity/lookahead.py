@@ -10,7 +10,12 @@ from disentangle.affinity.probe import Probe
 
 
 def estimate(probe: Probe) -> jax.Array:
-    """Z[i, j] = 1 - L_j(theta_{s|i}, theta_j) / L_j(theta_s, theta_j).
+    r"""Z[i, j] = 1 - L_j(theta_{s|i}, theta_j) / L_j(theta_s, theta_j).
+
+    $$
+    Z_{ij} = 1 - \frac{L_j(\theta_{s|i}, \theta_j)}{L_j(\theta_s, \theta_j)}, \qquad
+    \theta_{s|i} = \theta_s - \eta \nabla_{\theta_s} L_i
+    $$
 
     theta_{s|i} = theta_s - eta grad_{theta_s} L_i. Same batch, heads frozen, only the
     shared parameters move. The authors' released code also divides by eta and (for one

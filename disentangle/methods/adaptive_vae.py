@@ -1,4 +1,14 @@
-"""Ada-GVAE and Ada-ML-VAE: pairs that share unknown factors (Locatello et al. 2020).
+r"""Ada-GVAE and Ada-ML-VAE: pairs that share unknown factors (Locatello et al. 2020).
+
+$$
+\mathcal{L} = \frac{1}{2} \sum_{j=1,2} \Big[-\mathbb{E}_{\tilde q(z|x_j)} \log p(x_j|z)
++ \beta \, \mathrm{KL}(\tilde q(z|x_j) \,\|\, \mathcal{N}(0, I))\Big]
+$$
+
+$$
+\delta_d = \mathrm{KL}(q(z_d|x_1) \,\|\, q(z_d|x_2)), \qquad
+d \text{ is shared where } \delta_d < \tfrac{1}{2} (\max_d \delta_d + \min_d \delta_d)
+$$
 
 "Weakly-supervised disentanglement without compromises", section 4. Of a pair of
 images that differ in few factors, the latents whose posteriors lie close together

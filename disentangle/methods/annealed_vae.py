@@ -1,4 +1,11 @@
-"""AnnealedVAE: the KL held at a capacity that grows (Burgess et al. 2018, Eq. 8)."""
+r"""AnnealedVAE: the KL held at a capacity that grows (Burgess et al. 2018, Eq. 8).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ \gamma \left| \sum_d \mathrm{KL}(q(z_d|x) \,\|\, \mathcal{N}(0, 1)) - C(t) \right|,
+\qquad C(t) = c_{\max} \min(1, t / t_{\mathrm{threshold}})
+$$
+"""
 
 from typing import Any, NamedTuple
 

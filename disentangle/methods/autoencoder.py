@@ -1,4 +1,9 @@
-"""Autoencoder: the deterministic bottleneck (Hinton & Salakhutdinov 2006)."""
+r"""Autoencoder: the deterministic bottleneck (Hinton & Salakhutdinov 2006).
+
+$$
+\mathcal{L} = -\log p(x \mid g(f(x)))
+$$
+"""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,11 @@
-"""beta-TCVAE: the KL taken apart, its total correlation weighted (Chen et al. 2018)."""
+r"""beta-TCVAE: the KL taken apart, its total correlation weighted (Chen et al. 2018).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z) + I(z; n)
++ \beta \, \mathrm{KL}\Big(q(z) \,\|\, \prod_d q(z_d)\Big)
++ \sum_d \mathrm{KL}(q(z_d) \,\|\, \mathcal{N}(0, 1))
+$$
+"""
 
 from dataclasses import dataclass
 from functools import partial

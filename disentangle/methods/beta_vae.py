@@ -1,4 +1,10 @@
-"""beta-VAE: the ELBO with its KL weighted (Higgins et al. 2017, Eq. 4)."""
+r"""beta-VAE: the ELBO with its KL weighted (Higgins et al. 2017, Eq. 4).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ \beta \sum_d \mathrm{KL}(q(z_d|x) \,\|\, \mathcal{N}(0, 1))
+$$
+"""
 
 from typing import Any, NamedTuple
 

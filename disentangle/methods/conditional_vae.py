@@ -1,4 +1,9 @@
-"""CVAE: encoder and decoder are told some factors (Sohn et al. 2015).
+r"""CVAE: encoder and decoder are told some factors (Sohn et al. 2015).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x,c)} \log p(x|z, c)
++ \beta \sum_d \mathrm{KL}(q(z_d|x, c) \,\|\, \mathcal{N}(0, 1))
+$$
 
 q(z|x, c) and p(x|z, c), c the one-hot values of the factors in `condition`. What c
 says need not be coded again, so z learns the rest. c joins the encoder's last

@@ -1,4 +1,15 @@
-"""DIP-VAE-I and -II: the covariance of q(z) drawn to I (Kumar et al. 2018)."""
+r"""DIP-VAE-I and -II: the covariance of q(z) drawn to I (Kumar et al. 2018).
+
+$$
+\mathcal{L} = -\mathrm{ELBO} + \lambda_{od} \sum_{i \neq j} C_{ij}^2
++ \lambda_d \sum_i (C_{ii} - 1)^2
+$$
+
+$$
+C^{\mathrm{I}} = \mathrm{Cov}_{p(x)}[\mu(x)], \qquad
+C^{\mathrm{II}} = \mathbb{E}_{p(x)}[\Sigma(x)] + \mathrm{Cov}_{p(x)}[\mu(x)]
+$$
+"""
 
 from collections.abc import Callable
 from functools import partial

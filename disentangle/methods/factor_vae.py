@@ -1,4 +1,10 @@
-"""FactorVAE: the VAE with the total correlation of its codes penalised.
+r"""FactorVAE: the VAE with the total correlation of its codes penalised.
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ \sum_d \mathrm{KL}(q(z_d|x) \,\|\, \mathcal{N}(0, 1))
++ \gamma \, \mathbb{E}_{q(z)} \log \frac{D(z)}{1 - D(z)}
+$$
 
 Kim & Mnih 2018, Eq. 2 and Alg. 2. Two players: the VAE, and a discriminator that
 estimates the total correlation (methods/density_ratio.py).

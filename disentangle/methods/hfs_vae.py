@@ -1,4 +1,10 @@
-"""HFS: the support of q(z) drawn to a product of intervals (Roth et al. 2023).
+r"""HFS: the support of q(z) drawn to a product of intervals (Roth et al. 2023).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ \beta \sum_d \mathrm{KL}(q(z_d|x) \,\|\, \mathcal{N}(0, 1))
++ \gamma \sum_{a < b} d_H(Z_a \times Z_b, Z_{ab})^2
+$$
 
 "Disentanglement of Correlated Factors via Hausdorff Factorized Support": latents may
 be correlated as the factors are, but every combination of the values they take must

@@ -1,4 +1,11 @@
-"""InfoVAE: the KL exchanged for a divergence of q(z), here MMD (Zhao et al. 2019)."""
+r"""InfoVAE: the KL exchanged for a divergence of q(z), here MMD (Zhao et al. 2019).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ (1 - \alpha) \, \mathrm{KL}(q(z|x) \,\|\, p(z))
++ (\alpha + \lambda - 1) \, \mathrm{MMD}^2(q(z), p(z))
+$$
+"""
 
 import math
 from collections.abc import Callable

@@ -1,10 +1,13 @@
-"""JointVAE: Gaussian and categorical latents side by side (Dupont 2018).
+r"""JointVAE: Gaussian and categorical latents side by side (Dupont 2018).
 
-L = -E log p(x|z,c)
-    + gamma |KL(q(z|x) || p(z)) - C_z| + gamma |KL(q(c|x) || p(c)) - C_c|  (Eq. 7),
+$$
+\mathcal{L} = -\mathbb{E} \log p(x|z, c)
++ \gamma \, |\mathrm{KL}(q(z|x) \,\|\, p(z)) - C_z|
++ \gamma \, |\mathrm{KL}(q(c|x) \,\|\, p(c)) - C_c|
+$$
 
-z Gaussian, c one-hot by a relaxed sample (Gumbel-softmax; Maddison et al.
-2017, Jang et al. 2017), p(c) uniform; both capacities C grow linearly from 0.
+This is Eq. 7, z Gaussian, c one-hot by a relaxed sample (Gumbel-softmax; Maddison et
+al. 2017, Jang et al. 2017), p(c) uniform; both capacities C grow linearly from 0.
 
 Defaults are those of the author's dSprites model (`trained_models/dsprites` of his
 repository): 6 Gaussians, one categorical of 3, gamma 150, C_z to 40 and C_c to 1.1

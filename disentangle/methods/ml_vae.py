@@ -1,4 +1,10 @@
-"""ML-VAE and GVAE: groups of images that share their content.
+r"""ML-VAE and GVAE: groups of images that share their content.
+
+$$
+\mathcal{L} = \frac{1}{n} \Big[ \sum_{i=1}^n \Big( -\mathbb{E} \log p(x_i|c, s_i)
++ \beta \, \mathrm{KL}(q(s_i|x_i) \,\|\, p(s)) \Big)
++ \beta \, \mathrm{KL}(q(c|x_1, \dots, x_n) \,\|\, p(c)) \Big]
+$$
 
 "Multi-level variational autoencoder" (Bouchacourt et al. 2018) and "Group-based
 learning of disentangled representations" (Hosoya 2019). The images of a group

@@ -1,12 +1,15 @@
-"""QLAE: an autoencoder whose latents take few, learned values (Hsu et al. 2023).
+r"""QLAE: an autoencoder whose latents take few, learned values (Hsu et al. 2023).
 
 Each of D latents has its own codebook of V scalars; a code is the nearest of them,
 and the decoder's gradient goes straight through to the encoder. With the mean over
 the pixels that the paper takes, and P of them,
 
-    L / P = BCE(x, g(q)) + lambda_q |sg(z) - q|^2 + lambda_c |z - sg(q)|^2,
+$$
+\mathcal{L} / P = \mathrm{BCE}(x, g(q)) + \lambda_q |\mathrm{sg}(z) - q|^2
++ \lambda_c |z - \mathrm{sg}(q)|^2, \qquad q = \mathrm{nearest}(z),
+$$
 
-q = nearest(z), sg the stopped gradient, squares a mean over the D latents.
+sg the stopped gradient, squares a mean over the D latents.
 
 Defaults are those of the authors' Shapes3D runs (`configs` of their repository):
 V = 10 values from linspace(-1/2, 1/2), D twice the number of factors, both lambdas

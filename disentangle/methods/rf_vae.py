@@ -1,4 +1,9 @@
-"""RF-VAE: the Relevance-Factor VAE (Kim, Wang, Sahu & Pavlovic 2019).
+r"""RF-VAE: the Relevance-Factor VAE (Kim, Wang, Sahu & Pavlovic 2019).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z) + \sum_d \lambda(r_d) \, \mathrm{KL}_d
++ \gamma \, \mathrm{TC}(r z) + \eta_S \sum_d r_d + \eta_H \sum_d H(r_d)
+$$
 
 Learns, with the codes, which latents are relevant: r_d = sigmoid(a_d), a_d moved by
 the VAE player and its optimiser as in the authors' code, which also gives the start

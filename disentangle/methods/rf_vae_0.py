@@ -1,4 +1,10 @@
-"""RF-VAE-0: which latents are relevant is given (Kim, Wang, Sahu & Pavlovic 2019).
+r"""RF-VAE-0: which latents are relevant is given (Kim, Wang, Sahu & Pavlovic 2019).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z) + \sum_d \lambda(r_d) \, \mathrm{KL}_d
++ \gamma \, \mathrm{TC}(r z), \qquad
+\lambda(r) = \lambda_{\max} - (\lambda_{\max} - \lambda_{\min}) r
+$$
 
 The Relevance-Factor VAE wants independence of the latents that carry the factors
 of the data, and of these only: a relevant latent, r_d = 1, pays little for its KL and

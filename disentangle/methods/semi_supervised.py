@@ -1,8 +1,10 @@
-"""S2-: an unsupervised method that also sees a few labels (Locatello et al. 2020).
+r"""S2-: an unsupervised method that also sees a few labels (Locatello et al. 2020).
 
 "Disentangling factors of variation using few labels" (ICLR 2020), section 4:
 
-loss = loss of the unsupervised method + gamma_sup R_s,
+$$
+\mathcal{L} = \mathcal{L}_{\mathrm{unsupervised}} + \gamma_{\mathrm{sup}} R_s(\mu(x), y)
+$$
 
 R_s the distance of the posterior means of labelled images from their labels
 (label_losses.py). It is composed of whole methods: `with_labels` takes the recipe of

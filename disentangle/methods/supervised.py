@@ -1,4 +1,9 @@
-"""Supervised multi-task encoder with one subspace per attribute.
+r"""Supervised multi-task encoder with one subspace per attribute.
+
+$$
+\mathcal{L} = \sum_t w_t \mathcal{L}_t, \qquad
+r_a = W_{2,a} \, \mathrm{relu}(W_{1,a} h(x) + b_{1,a}) + b_{2,a}
+$$
 
 The stage-1 architecture of ADDE (Hou et al. 2021): a shared encoder h(x), a
 head per attribute `r_a = W2_a relu(W1_a h + b1_a) + b2_a` and a linear

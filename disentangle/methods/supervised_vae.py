@@ -1,4 +1,9 @@
-"""The supervised baseline of the few-label study: R_s alone trains the encoder.
+r"""The supervised baseline of the few-label study: R_s alone trains the encoder.
+
+$$
+\mathcal{L}_{\mathrm{encoder}} = \gamma_{\mathrm{sup}} R_s(\mu(x), y), \qquad
+\mathcal{L}_{\mathrm{decoder}} = -\mathbb{E}_{q(z|x)} \log p(x|z)
+$$
 
 Locatello et al. 2020, "Disentangling factors of variation using few labels",
 compare with it; the decoder learns beside, to look at the codes.

@@ -1,8 +1,10 @@
-"""Tripod: quantised, independent, non-interfering latents (Hsu et al. 2024).
+r"""Tripod: quantised, independent, non-interfering latents (Hsu et al. 2024).
 
 With the mean over the pixels that the paper takes, and P of them,
 
-    L / P = BCE(x, g(q)) + lambda_m I(q) + lambda_h NHP(g, q),
+$$
+\mathcal{L} / P = \mathrm{BCE}(x, g(q)) + \lambda_m I(q) + \lambda_h \mathrm{NHP}(g, q),
+$$
 
 q = tanh(f(x)) rounded to V levels, the gradient straight through (FSQ, Mentzer et al.
 2024); I the multi-information of the latents by kernel density estimates over the

@@ -1,4 +1,10 @@
-"""VAE: the evidence lower bound (Kingma & Welling 2014, Eq. 3)."""
+r"""VAE: the evidence lower bound (Kingma & Welling 2014, Eq. 3).
+
+$$
+\mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
++ \sum_d \mathrm{KL}(q(z_d|x) \,\|\, \mathcal{N}(0, 1))
+$$
+"""
 
 from typing import Any, NamedTuple
 

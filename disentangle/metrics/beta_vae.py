@@ -16,7 +16,12 @@ BATCH, POINTS, JUDGED = 64, 10_000, 5_000
 
 
 def beta_vae(table: Representation, settings: Settings) -> Result:
-    """How well a linear classifier tells from two rows which factor they share.
+    r"""How well a linear classifier tells from two rows which factor they share.
+
+    $$
+    \mathrm{acc}\Big(k \;\Big|\; \frac{1}{64} \sum_{n=1}^{64} |z_n - z'_n|\Big), \qquad
+    z_n, z'_n \text{ share factor } k
+    $$
 
     A point: a factor k, uniform; 64 pairs of rows that share their value of k; the
     feature of code d is the mean over pairs of |z_d - z'_d|, the label is k. A

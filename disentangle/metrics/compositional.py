@@ -31,7 +31,12 @@ class Accuracy(NamedTuple):
 def compositional(
     table: Representation, settings: Settings, *, trees: int = 10
 ) -> Result:
-    """Test accuracy on combinations of two factors' values that training left out.
+    r"""Test accuracy on combinations of two factors' values that training left out.
+
+    $$
+    \frac{1}{F} \sum_j \frac{1}{F - 1} \sum_{k \neq j} \mathrm{acc}\big(y_j \mid z; \,
+    (y_j, y_k) \text{ never seen together}\big)
+    $$
 
     For each factor j and each partner k, the combinations of the first half of j's
     values and the first half of k's are left out: every value of both stays in the

@@ -22,7 +22,13 @@ from disentangle.metrics.trees import BACKENDS, Fit
 
 
 def dci(table: Representation, settings: Settings) -> Result:
-    """Fits a classifier per factor and scores its importances.
+    r"""Fits a classifier per factor and scores its importances.
+
+    $$
+    D = \sum_i \rho_i \Big(1 - H_F\big(\tfrac{R_{i\cdot}}{\sum_j R_{ij}}\big)\Big),
+    \quad \rho_i = \frac{\sum_j R_{ij}}{\sum_{ij} R_{ij}}, \quad
+    C = \frac{1}{F} \sum_j \Big(1 - H_D\big(\tfrac{R_{\cdot j}}{\sum_i R_{ij}}\big)\Big)
+    $$
 
     Protocol "paper" is `dci_forest`, and `dci_lasso` beside it with `lasso_` before
     its names: Eastwood & Williams 2018 report both. The rest is of "locatello".

@@ -26,13 +26,16 @@ def dci_es(
     trees: int = 100,
     max_features: str | float | None = "sqrt",
 ) -> Result:
-    """How much capacity a probe needs to read the factors, and D, C, I with it.
+    r"""How much capacity a probe needs to read the factors, and D, C, I with it.
 
     Probes of growing capacity k, here random forests of growing depth, read a factor
     j from the codes; l_j(k) is the test error of the best one up to k. With the area
     A_j under l_j(k) - min l_j, by the trapezoid rule,
 
-        E_j = 1 - 2 A_j / ((k_max - k_min) b_j),    E = mean_j E_j,    S = F / D
+    $$
+    E_j = 1 - \frac{2 A_j}{(k_{\max} - k_{\min}) \, b_j}, \qquad
+    E = \mathrm{mean}_j E_j, \qquad S = \frac{F}{D}
+    $$
 
     where b_j = 1 - 1 / K_j is the error of guessing among K_j values (Eastwood et al.
     2023, Sec. 4). E_j = 1: the weakest probe is as good as any. E_j = 0: the loss

@@ -50,7 +50,13 @@ class Regression(NamedTuple):
 def dci_lasso(
     table: Representation, settings: Settings, *, alpha: float = 0.02
 ) -> Result:
-    """DCI with R_ij = |coefficient| of the lasso of factor j on the codes.
+    r"""DCI with R_ij = |coefficient| of the lasso of factor j on the codes.
+
+    $$
+    D = \sum_i \rho_i \Big(1 - H_F\big(\tfrac{R_{i\cdot}}{\sum_j R_{ij}}\big)\Big),
+    \quad \rho_i = \frac{\sum_j R_{ij}}{\sum_{ij} R_{ij}}, \quad
+    C = \frac{1}{F} \sum_j \Big(1 - H_D\big(\tfrac{R_{\cdot j}}{\sum_i R_{ij}}\big)\Big)
+    $$
 
     Args:
       table: training rows to fit, test rows for the error.
@@ -98,7 +104,13 @@ def dci_forest(
     trees: int = 10,
     depths: tuple[int, ...] = DEPTHS,
 ) -> Result:
-    """DCI with R_ij the importance (variance decrease) of code i in a forest for j.
+    r"""DCI with R_ij the importance (variance decrease) of code i in a forest for j.
+
+    $$
+    D = \sum_i \rho_i \Big(1 - H_F\big(\tfrac{R_{i\cdot}}{\sum_j R_{ij}}\big)\Big),
+    \quad \rho_i = \frac{\sum_j R_{ij}}{\sum_{ij} R_{ij}}, \quad
+    C = \frac{1}{F} \sum_j \Big(1 - H_D\big(\tfrac{R_{\cdot j}}{\sum_i R_{ij}}\big)\Big)
+    $$
 
     Each factor's forest has the depth among `depths` with the least error on the last
     ninth of the training rows after fitting the others, and is then fitted to all of

@@ -9,7 +9,13 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 
 
 def dcimig(table: Representation, settings: Settings) -> Result:
-    """DCIMIG = sum_j S_j / sum_j H_j over the factors j.
+    r"""DCIMIG = sum_j S_j / sum_j H_j over the factors j.
+
+    $$
+    \mathrm{DCIMIG} = \frac{\sum_j S_j}{\sum_j H_j}, \qquad
+    S_j = \max_{i : j(i) = j} (I_{(1)i} - I_{(2)i}),
+    \qquad j(i) = \mathrm{argmax}_j I_{ij}
+    $$
 
     Each code i votes for its best factor j(i) with the gap R_i = I(1)i - I(2)i of its
     information about the best and the second best factor; S_j is the largest gap of

@@ -16,7 +16,12 @@ PREDICTORS = ("logistic", "trees")
 def downstream(
     table: Representation, settings: Settings, *, sizes: tuple[int, ...] = SIZES
 ) -> Result:
-    """Test accuracy of predicting each factor from the code, from few labels.
+    r"""Test accuracy of predicting each factor from the code, from few labels.
+
+    $$
+    \mathrm{acc}_n = \frac{1}{F} \sum_j \mathrm{acc}(y_j \mid z; n \text{ labels}),
+    \qquad \mathrm{efficiency}_n = \mathrm{acc}_n / \mathrm{acc}_{10000}
+    $$
 
     Two predictors: "trees", the boosted trees of DCI (`settings.backend`), and
     "logistic", a linear classifier whose penalty is chosen among 10 by 5-fold

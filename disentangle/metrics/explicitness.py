@@ -10,7 +10,12 @@ from disentangle.metrics.refusals import few_rows, refusals
 
 
 def explicitness(table: Representation, settings: Settings) -> Result:
-    """How well linear classifiers on the whole code rank the values of a factor.
+    r"""How well linear classifiers on the whole code rank the values of a factor.
+
+    $$
+    \frac{1}{F} \sum_j \frac{1}{K_j} \sum_k
+    \mathrm{AUC}\big(p(y_j = k \mid z), \, [y_j = k]\big)
+    $$
 
     One logistic regression a factor, on codes standardised by the training rows'
     mean and standard deviation; the area under the ROC curve of each value against

@@ -34,7 +34,14 @@ CONSTANTS = {
 
 
 def factor_vae(table: Representation, settings: Settings) -> Result:
-    """How well the stillest code names the factor that was held.
+    r"""How well the stillest code names the factor that was held.
+
+    $$
+    \frac{1}{V} \sum_{v=1}^V [k_v = c(d_v)], \qquad
+    d_v = \mathrm{argmin}_d
+    \frac{\mathrm{Var}_{\text{batch}}(z_d)}{\mathrm{Var}_{\text{all}}(z_d)},
+    \qquad c(d) = \text{the factor of most of } d\text{'s votes}
+    $$
 
     A vote: a factor k, uniform; its value, that of a random row; `batch` rows of
     that value. It names the code d with the least v_d / g_d: v_d its variance in the

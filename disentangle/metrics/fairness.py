@@ -11,7 +11,13 @@ SHUFFLES = 20
 
 
 def fairness(table: Representation, settings: Settings) -> Result:
-    """unfairness(i, j) = mean_s TV(p(y^_i), p(y^_i | s_j = s)): lower is fairer.
+    r"""unfairness(i, j) = mean_s TV(p(y^_i), p(y^_i | s_j = s)): lower is fairer.
+
+    $$
+    \mathrm{unfairness}(i, j) = \sum_s p(s_j = s) \,
+    \mathrm{TV}\big(p(\hat y_i), \, p(\hat y_i \mid s_j = s)\big), \qquad
+    \mathrm{TV}(p, q) = \tfrac{1}{2} \sum_k |p_k - q_k|
+    $$
 
     y^_i is the prediction of the target factor i from all codes, by the boosted trees
     of DCI (`settings.backend`), fitted to the training rows without looking at any

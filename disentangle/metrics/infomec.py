@@ -13,13 +13,17 @@ from disentangle.metrics.refusals import few_rows, refusals
 def infomec(
     table: Representation, settings: Settings, *, neighbors: int = 10, levels: int = 64
 ) -> Result:
-    """InfoM, InfoE and InfoC of Hsu et al. 2023 (QLAE), App. D, with two prunings.
+    r"""InfoM, InfoE and InfoC of Hsu et al. 2023 (QLAE), App. D, with two prunings.
 
     N_ij = I(z_i; s_j) / H(s_j) of code i and factor j; M factors, D active codes:
 
-        InfoM = (mean_i max_j N_ij / sum_j N_ij - 1/M) / (1 - 1/M)   over active i
-        InfoC = (mean_j max_i N_ij / sum_i N_ij - 1/D) / (1 - 1/D)   over active i
-        InfoE = mean_j (CE0 - CE_j) / CE0
+    $$
+    \mathrm{InfoM} = \frac{\mathrm{mean}_i \frac{\max_j N_{ij}}{\sum_j N_{ij}}
+    - \frac{1}{M}}{1 - \frac{1}{M}}, \quad
+    \mathrm{InfoC} = \frac{\mathrm{mean}_j \frac{\max_i N_{ij}}{\sum_i N_{ij}}
+    - \frac{1}{D}}{1 - \frac{1}{D}}, \quad
+    \mathrm{InfoE} = \mathrm{mean}_j \frac{CE_0 - CE_j}{CE_0}
+    $$
 
     A code is discrete if it has at most `levels` values, and four rows or more to
     each, or is a categorical latent's most probable value; the authors say so by hand

@@ -9,13 +9,21 @@ QUANTILE = {"locatello": 0.99, "paper": 1.0}
 
 
 def irs(table: Representation, settings: Settings) -> Result:
-    """How little a code moves while the factor that it holds is held.
+    r"""How little a code moves while the factor that it holds is held.
 
     With E_d|g the mean of code d over the rows where factor i has the value g,
 
-      dev_di = mean_g quantile_n |z_nd - E_d|g|,   n over these rows,
-      IRS_di = 1 - dev_di / max_n |z_nd - E_d|,
-      IRS = sum_d max_n |z_nd - E_d| max_i IRS_di / sum_d max_n |z_nd - E_d|.
+    $$
+    \mathrm{dev}_{di} = \mathrm{mean}_g \, \mathrm{quantile}_n |z_{nd} - E_{d|g}|,
+    \qquad \mathrm{IRS}_{di} = 1 - \frac{\mathrm{dev}_{di}}{\max_n |z_{nd} - E_d|}
+    $$
+
+    $$
+    \mathrm{IRS} = \frac{\sum_d \max_n |z_{nd} - E_d| \, \max_i \mathrm{IRS}_{di}}
+    {\sum_d \max_n |z_{nd} - E_d|}
+    $$
+
+    n over the rows with the value g.
 
     "locatello": the 0.99 quantile, and factor values cut into `settings.bins`
     equal-width bins like codes: factors with more values than bins are coarser, and

@@ -10,7 +10,13 @@ from disentangle.metrics.quantised import BINS, CERTAIN, Quantised, quantised
 
 
 def jemmig(table: Representation, settings: Settings) -> Result:
-    """JEMMIG_j = H(z_a, y_j) - I(z_a; y_j) + I(z_b; y_j), a and b j's two best codes.
+    r"""JEMMIG_j = H(z_a, y_j) - I(z_a; y_j) + I(z_b; y_j), a and b j's two best codes.
+
+    $$
+    \mathrm{JEMMIG}_j = H(z_a, y_j) - I(z_a; y_j) + I(z_b; y_j), \qquad
+    \text{score} = \frac{1}{F} \sum_j
+    \left(1 - \frac{\mathrm{JEMMIG}_j}{H_j + \log B}\right)
+    $$
 
     H(z_a, y_j) - I = H(z_a | y_j) + H(y_j | z_a) also counts what the best code
     holds besides the factor, which MIG does not see (Do & Tran 2020, Sec. 4). In

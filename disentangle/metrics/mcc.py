@@ -7,7 +7,12 @@ from disentangle.metrics.discretize import dense_labels
 
 
 def mcc(table: Representation, settings: Settings) -> Result:
-    """MCC = mean_j |corr(z_a(j), y_j)| under the best assignment a of codes to factors.
+    r"""Mean |correlation| of factors and codes, under the best assignment of codes.
+
+    $$
+    \mathrm{MCC} = \max_a \frac{1}{F} \sum_j |\mathrm{corr}(z_{a(j)}, y_j)|,
+    \qquad a \text{ one-to-one}
+    $$
 
     Each factor is given one code and no code is given twice, so that the sum of
     absolute correlations is the largest (Hyvarinen & Morioka 2016, Sec. 6). Pearson's

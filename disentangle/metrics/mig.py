@@ -12,7 +12,11 @@ from disentangle.metrics.shuffled import shuffled_floor
 
 
 def mig(table: Representation, settings: Settings, *, samples: int = 10_000) -> Result:
-    """MIG = mean_j (I(1)j - I(2)j) / H_j over the factors j.
+    r"""MIG = mean_j (I(1)j - I(2)j) / H_j over the factors j.
+
+    $$
+    \mathrm{MIG} = \frac{1}{F} \sum_j \frac{I_{(1)j} - I_{(2)j}}{H_j}
+    $$
 
     I_ij is the mutual information of code i and factor j; I(1)j and I(2)j are the two
     largest of column j, H_j is the factor's entropy. In nats, from the training rows.

@@ -15,7 +15,12 @@ def mig_sup(
     active_variance: float = 0.01,
     samples: int = 10_000,
 ) -> Result:
-    """MIG-sup = mean_i (I~(1)i - I~(2)i) over the active codes i.
+    r"""MIG-sup = mean_i (I~(1)i - I~(2)i) over the active codes i.
+
+    $$
+    \text{MIG-sup} = \frac{1}{|A|} \sum_{i \in A} (\tilde I_{(1)i} - \tilde I_{(2)i}),
+    \qquad \tilde I_{ij} = I_{ij} / H_j
+    $$
 
     I~_ij = I_ij / H_j is the information of code i and factor j over the factor's
     entropy; I~(1)i and I~(2)i are the two largest of row i (Li et al. 2020, Sec. 5).

@@ -11,7 +11,13 @@ ROUNDING = 1e-12
 
 
 def modularity(table: Representation, settings: Settings) -> Result:
-    """The mean over codes i of 1 - sum_{j != j*} I_ij^2 / (I_ij*^2 (F - 1)).
+    r"""The mean over codes i of 1 - sum_{j != j*} I_ij^2 / (I_ij*^2 (F - 1)).
+
+    $$
+    \frac{1}{D} \sum_i \left(1 - \frac{\sum_{j \neq j^*} I_{ij}^2}
+    {I_{ij^*}^2 (F - 1)}\right),
+    \qquad j^* = \mathrm{argmax}_j I_{ij}
+    $$
 
     I_ij is the mutual information of code i, cut into `settings.bins` equal-width
     bins, and factor j, over the training rows; j* is the factor of which code i

@@ -15,11 +15,17 @@ def r2(
     penalty: float = 1.0,
     landmarks: int = 500,
 ) -> Result:
-    """R^2_j = 1 - sum (y_j - f_j(z))^2 / sum (y_j - mean y_j)^2 over the test rows.
+    r"""R^2_j = 1 - sum (y_j - f_j(z))^2 / sum (y_j - mean y_j)^2 over the test rows.
+
+    $$
+    R^2_j = 1 - \frac{\sum_n (y_{nj} - f_j(z_n))^2}{\sum_n (y_{nj} - \bar y_j)^2}
+    $$
 
     "linear": f is least squares on all codes. "kernel": f is kernel ridge regression,
 
-        f(z) = sum_m w_m k(z, z_m),   k(z, z') = exp(-|z - z'|^2 / D),
+    $$
+    f(z) = \sum_m w_m k(z, z_m), \qquad k(z, z') = \exp(-|z - z'|^2 / D),
+    $$
 
     with the penalty `penalty` and, beyond `landmarks` training rows, the Nystrom
     approximation on so many of them (Williams & Seeger 2001). Codes and factors are

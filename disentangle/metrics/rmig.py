@@ -10,14 +10,20 @@ from disentangle.metrics.quantised import BINS, CERTAIN, quantised
 
 
 def rmig(table: Representation, settings: Settings) -> Result:
-    """RMIG_j = (I(z_a; y_j) - I(z_b; y_j)) / H(y_j), a and b factor j's two best codes.
+    r"""The gap between a factor's two best codes, over its entropy; codes are noisy.
 
-    As MIG, but I is that of Q(z_i, y_j) = E_x Q(z_i | x) Q(y_j | x), with the codes'
-    posteriors in 100 bins over [-4, 4] (`quantised`), so that a code whose means vary
-    by less than its noise says nothing, and factors need not determine the image (Do &
-    Tran 2020, Sec. 4). Their code divides by H(y_j), the factor's entropy, too. Codes
-    beyond [-4, 4] are in the outer bins: the scale of codes matters, for a unit prior
-    it is right. A categorical latent is one code, its values are its bins.
+    $$
+    \mathrm{RMIG} = \frac{1}{F} \sum_j \frac{I(z_a; y_j) - I(z_b; y_j)}{H(y_j)}, \qquad
+    Q(z_i, y_j) = \mathbb{E}_x \, Q(z_i | x) \, Q(y_j | x)
+    $$
+
+    As MIG, z_a and z_b the two codes that tell most of factor j, but I is that of
+    Q(z_i, y_j), with the codes' posteriors in 100 bins over [-4, 4] (`quantised`), so
+    that a code whose means vary by less than its noise says nothing, and factors need
+    not determine the image (Do & Tran 2020, Sec. 4). Their code divides by H(y_j), the
+    factor's entropy, too. Codes beyond [-4, 4] are in the outer bins: the scale of
+    codes matters, for a unit prior it is right. A categorical latent is one code, its
+    values are its bins.
 
     Args:
       table: at least two codes; without `logvars` codes are taken as certain, and

@@ -15,7 +15,11 @@ C = 0.01
 def sap(
     table: Representation, settings: Settings, *, continuous_factors: bool = False
 ) -> Result:
-    """SAP = mean_j (S(1)j - S(2)j) over the factors j.
+    r"""SAP = mean_j (S(1)j - S(2)j) over the factors j.
+
+    $$
+    \mathrm{SAP} = \frac{1}{F} \sum_j (S_{(1)j} - S_{(2)j})
+    $$
 
     S_ij says how well code i alone predicts factor j; S(1)j and S(2)j are the two
     largest of column j. A categorical latent is one code, the number of its most

@@ -14,15 +14,21 @@ HIDDEN, LEARNING_RATE, EPOCHS = 256, 1e-2, 15
 
 
 def snc_nk(table: Representation, settings: Settings) -> Result:
-    """SNC_j: how well one code alone names factor j; NK_j: what is lost without it.
+    r"""SNC_j: how well one code alone names factor j; NK_j: what is lost without it.
+
+    $$
+    \mathrm{SNC}_j = \mathrm{acc}\big(y_j \mid z_{a(j)}\big), \qquad
+    \mathrm{NK}_j = \mathrm{acc}\big(y_j \mid z\big)
+    - \mathrm{acc}\big(y_j \mid z_{-a(j)}\big)
+    $$
 
     Each factor j gets a code a(j) of its own, by the assignment with the largest sum
     of mutual informations I(b_i; y_j), b_i being code i in K_j bins of equally many
     rows, K_j the number of j's values.
 
-      SNC_j = test accuracy of naming y_j by the bin of code a(j), bins and values
-              matched one to one so that the training accuracy is largest,
-      NK_j  = test accuracy of an MLP from all codes - that of one without code a(j).
+    SNC_j is the test accuracy of naming y_j by the bin of code a(j), bins and values
+    matched one to one so that the training accuracy is largest; NK_j is the test
+    accuracy of an MLP from all codes, less that of one without code a(j).
 
     SNC asks that a code show its factor plainly: no two bins stand for one value. NK
     asks that no other code hold the factor too. The definitions are those of the

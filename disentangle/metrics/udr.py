@@ -21,7 +21,7 @@ def udr(
     threshold: float = 0.01,
     points: int = 1000,
 ) -> PopulationResult:
-    """UDR_j = median over the peers i of model j of how alike the codes of i and j are.
+    r"""How alike the codes of a model and of its peers are: the median over the peers.
 
     Peers are the other models of the same hyperparameters, trained with other seeds
     (Duan et al. 2020, Sec. 4, step 2); models of other hyperparameters count only in
@@ -30,8 +30,11 @@ def udr(
     Disentangled models are alike up to order and sign, entangled ones each in their
     own way. With R_ab the strength of code a of model i and code b of model j,
 
-        UDR_ij = 1/2 (mean_b max_a R_ab^2 / sum_a R_ab
-                      + mean_a max_b R_ab^2 / sum_b R_ab)
+    $$
+    \mathrm{UDR}_{ij} = \frac{1}{2} \left(
+    \mathrm{mean}_b \frac{\max_a R_{ab}^2}{\sum_a R_{ab}}
+    + \mathrm{mean}_a \frac{\max_b R_{ab}^2}{\sum_b R_{ab}}\right)
+    $$
 
     over informative codes only, those whose KL to the prior is above `threshold`
     (Duan et al. 2020, Eq. 3). A zero row or column counts 0, and so does a pair of

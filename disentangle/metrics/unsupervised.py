@@ -8,18 +8,20 @@ from disentangle.metrics.refusals import refusals
 
 
 def unsupervised(table: Representation, settings: Settings) -> Result:
-    """Dependence among the codes; no factor is looked at. Lower is more independent.
+    r"""Dependence among the codes; no factor is looked at. Lower is more independent.
 
-    With S the covariance of the training codes and V its diagonal part,
+    $$
+    \mathrm{TC} = \frac{1}{2} \Big(\sum_d \log S_{dd} - \log \det S\Big), \qquad
+    W = 2 \, \mathrm{tr} \, S - 2 \, \mathrm{tr} \, (V S)^{1/2}
+    $$
 
-      gaussian_total_correlation     KL(N(0, S) || N(0, V))
-                                     = (sum_d log S_dd - log det S) / 2, in nats,
-      wasserstein_correlation        W_2^2(N(0, S), N(0, V))
-                                     = 2 tr S - 2 tr (V S)^(1/2),
-      wasserstein_correlation_norm   the same over tr S,
-      mutual_information             the mean over pairs of different codes of their
-                                     mutual information, in nats, each cut into
-                                     `settings.bins` equal-width bins.
+    With S the covariance of the training codes and V its diagonal part:
+
+    - `gaussian_total_correlation`: KL(N(0, S) || N(0, V)) = TC, in nats;
+    - `wasserstein_correlation`: W_2^2(N(0, S), N(0, V)) = W;
+    - `wasserstein_correlation_norm`: W / tr S;
+    - `mutual_information`: the mean over pairs of different codes of their mutual
+      information, in nats, each cut into `settings.bins` equal-width bins.
 
     A constant code is independent of the others: it adds nothing to the first two,
     whose formulas would divide 0 by 0. A categorical latent is one code, the number

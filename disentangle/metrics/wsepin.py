@@ -15,14 +15,21 @@ BLOCK = 2**20
 def wsepin(
     table: Representation, settings: Settings, *, samples: int = 1_000
 ) -> Result:
-    """WSEPIN = sum_i rho_i I(x; z_i | z_-i),  rho_i = I(x; z_i) / sum_i I(x; z_i).
+    r"""WSEPIN = sum_i rho_i I(x; z_i | z_-i),  rho_i = I(x; z_i) / sum_i I(x; z_i).
+
+    $$
+    \mathrm{WSEPIN} = \sum_i \rho_i \, I(x; z_i | z_{-i}), \qquad
+    \rho_i = \frac{I(x; z_i)}{\sum_k I(x; z_k)}
+    $$
 
     SEPIN_i = I(x; z) - I(x; z_-i) = I(x; z_i | z_-i) is what code i tells of the image
     that the other codes do not: no more than I(x; z_i), and less where codes share
     what they know (Do & Tran 2020, Sec. 4.2; no factor is looked at). With
     q(z) = 1/N sum_n q(z | x_n) over the training rows, each
 
-        I(x; z_S) = E_x E_q(z|x) [log q(z_S | x) - log q(z_S)] >= 0
+    $$
+    I(x; z_S) = \mathbb{E}_x \mathbb{E}_{q(z|x)} [\log q(z_S | x) - \log q(z_S)] \geq 0
+    $$
 
     of a set S of codes is the mean over one draw from the posterior of each of
     `samples` rows, all sets from the same draws. Draws are in logarithms throughout

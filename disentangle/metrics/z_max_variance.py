@@ -12,7 +12,13 @@ ENOUGH = 10
 
 
 def z_max_variance(table: Representation, settings: Settings) -> Result:
-    """How well the liveliest code names the one factor that was free.
+    r"""How well the liveliest code names the one factor that was free.
+
+    $$
+    \frac{1}{V} \sum_{v=1}^V [k_v = c(d_v)], \qquad
+    d_v = \mathrm{argmax}_d
+    \frac{\mathrm{Var}_{k_v \text{ free}}(z_d)}{\mathrm{Var}_{\text{all}}(z_d)}
+    $$
 
     A vote: a factor k; the other factors drawn and held; an image of every value of k
     (of 100 values where there are more). It names the code d with the largest
