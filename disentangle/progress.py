@@ -63,7 +63,7 @@ class Progress:
             dynamic_ncols=True,
             disable=not shown or self._lines,
         )
-        self._closed = threading.Event()
+        self._closed, self._lock = threading.Event(), threading.Lock()
         if shown:
             beat = contextvars.copy_context().run
             threading.Thread(target=beat, args=(self._beat,), daemon=True).start()
@@ -74,9 +74,14 @@ class Progress:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
 
-    def advance(self, units: int = 1) -> None:
-        """Counts units as done."""
-        self.to(self.done + units)
+    def advance(self, units: int = 1, *, before: bool = False) -> None:
+        """Counts units as done, from any thread; `before`: not in the time measured."""
+        with self._lock:
+            if before:
+                self._from += units
+                if not self._bar.disable:
+                    self._bar.initial += units
+            self.to(self.done + units)
 
     def to(
         self, done: int, total: int | None = None, *, what: str | None = None

@@ -17,7 +17,7 @@ from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
 from disentangle.methods.base import Recipe, check_number, in_steps
 from disentangle.training import optimizers, ranges
-from disentangle.training.members import members
+from disentangle.training.members import Member, members
 from disentangle.training.ranges import LARGEST, number, short, whole_number
 from disentangle.training.state import Optimizer, TrainHyperparameters
 
@@ -32,10 +32,19 @@ class Experiment:
     recipe: Recipe
     settings: Any
     optimizer: Optimizer
-    members: tuple[str, ...]  # "beta=4,seed=1", ... unique
-    swept: tuple[dict[str, Any], ...]  # per member, what it differs in
+    population: tuple[Member, ...]
     hyperparameters: TrainHyperparameters  # leaves (P, ...) float32
     seeds: np.ndarray  # (P,) uint32
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the members."""
+        return tuple(member.name for member in self.population)
+
+    @property
+    def swept(self) -> tuple[dict[str, Any], ...]:
+        """What each member differs in, its seed too."""
+        return tuple(one.swept | {"seed": one.seed} for one in self.population)
 
 
 def method_defaults(name: str) -> dict[str, Any]:
@@ -138,11 +147,11 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
     if not rates:
         raise UserError("optimizer.learning_rate is an empty list")
     sweeps["learning_rate"] = [float(r) for r in rates]
-    laid = members(sweeps, config["seed"], config["seeds"])
+    population = members(sweeps, config["seed"], config["seeds"])
 
     def stack(name: str) -> Any:
         steps = config["steps"]
-        values = [in_steps(recipe, name, row[name], steps) for row in laid.rows]
+        values = [in_steps(recipe, name, one.values[name], steps) for one in population]
         return np.asarray(values, np.float32)
 
     hyper = recipe.hyperparameters(
@@ -153,10 +162,9 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
         recipe=recipe,
         settings=settings,
         optimizer=optimizers.build(config["optimizer"]),
-        members=laid.names,
-        swept=laid.swept,
+        population=population,
         hyperparameters=TrainHyperparameters(hyper, stack("learning_rate")),
-        seeds=laid.seeds,
+        seeds=np.asarray([one.seed for one in population], np.uint32),
     )
 
 

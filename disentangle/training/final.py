@@ -16,19 +16,13 @@ import jax.numpy as jnp
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
+from disentangle.training.batches import part
 from disentangle.training.loop import batched, compile_functions, start
 from disentangle.training.run import Run, prepare
-from disentangle.training.writers import finite_rows
+from disentangle.training.writers import Final, finite_rows
 
+AT_ONCE = 64  # members evaluated together
 Rows = dict[str, dict[str, Any]]  # member -> name -> a number, a list of them, or None
-
-
-@dataclasses.dataclass(frozen=True)
-class Final:
-    """What final.json holds."""
-
-    step: int
-    rows: Rows
 
 
 def read_final(workdir: Path) -> Final | None:
@@ -59,21 +53,25 @@ def final_rows(run: Run, data: Dataset) -> Rows:
         return held.rows
     rows = evaluated(run, data)
     if run.workdir is not None:
-        write_json(run.workdir / "final.json", {"step": run.step, "rows": rows})
+        ids = {member.name: member.id for member in run.population}
+        table = dataclasses.asdict(Final(run.step, rows, ids))
+        write_json(run.workdir / "final.json", table)
     return rows
 
 
 def evaluated(run: Run, data: Dataset) -> Rows:
     """The same from the parameters: one pass over the test images."""
     experiment, method, split, test_index = prepare(run.config, data)
-    state = start(method, experiment)
-    steps = jnp.full_like(state.step, run.step)
-    state = state._replace(params=run.params, step=steps)
-    evaluate = compile_functions(experiment, method, split, ()).evaluate
-    logs = jax.device_get(evaluate(state, split, batched(test_index)))
-    return finite_rows(
-        {
-            member: {name: values[i] for name, values in logs.items()}
-            for i, member in enumerate(run.members)
-        }
-    )
+    found = {}
+    for first in range(0, len(run.members), AT_ONCE):
+        rows = range(len(run.members))[first : first + AT_ONCE]
+        own = part(experiment, rows)
+        params = jax.tree.map(lambda x, rows=rows: x[jnp.asarray(rows)], run.params)
+        state = start(method, own)
+        steps = jnp.full_like(state.step, run.step)
+        state = state._replace(params=params, step=steps)
+        evaluate = compile_functions(own, method, split, ()).evaluate
+        logs = jax.device_get(evaluate(state, split, batched(test_index)))
+        for i, row in enumerate(rows):
+            found[run.members[row]] = {name: value[i] for name, value in logs.items()}
+    return finite_rows(found)

@@ -144,6 +144,8 @@ def run_loop(
     observers: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
     open_writers: Callable[[int], Sequence[Writer]] = lambda step: (),
+    open_bar: "Callable[[int], Bar]",
+    signals: stopping.Deferred | None = None,
     progress: bool = True,
 ) -> Progress:
     """Trains all members to `steps`, from the newest checkpoint if there is one.
@@ -151,22 +153,24 @@ def run_loop(
     Order at every due step: observers see the state before the step; then the
     steps; then log, evaluation and checkpoint, so that a checkpoint never
     holds less than what was logged. Ctrl-C and the signals of a cluster end it
-    between two chunks, with a checkpoint of that step.
+    between two chunks, with a checkpoint of that step; with `signals`, their first
+    number does, and the caller raises.
     """
     compiled = compile_functions(experiment, method, split, observers)
     with waiting("prepare the networks", shown=progress):
-        now, step = first_progress(experiment, method, split, observers), 0
-        restored = checkpoints.restore(now, mend=True) if checkpoints else None
-    if restored:
-        step, now = restored
+        first = lambda: first_progress(experiment, method, split, observers)
+        restored = None
+        if checkpoints:
+            restored = checkpoints.restore(jax.eval_shape(first), mend=True)
+        step, now = restored or (0, first())
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
     periods += [observer.every for observer in observers]
     alive, stopped = np.asarray(now.state.alive), False
-    bar = Bar(config["steps"], step, progress, len(experiment.members))
-    with stopping.deferred() as signals, contextlib.ExitStack() as closing:
-        closing.callback(bar.close)
+    bar = open_bar(step)
+    with contextlib.ExitStack() as closing:
+        signals = signals or closing.enter_context(stopping.deferred())
         for writer in writers:
             closing.callback(writer.close)
         while step < config["steps"] and alive.any() and not stopped:
@@ -288,11 +292,15 @@ def write_rows(
 
 
 class Bar:
-    """The progress bar, and chunks short enough for it to move."""
+    """The progress bar of a run, and chunks short enough for it to move.
 
-    def __init__(self, steps: int, step: int, shown: bool, members: int):
-        what = "train" if members == 1 else f"train {members} models"
-        self._bar = Shown(what, total=steps, done=step, unit="step", shown=shown)
+    Args:
+      shown: the bar, which batches of members share; its owner closes it.
+      weight: units of the bar that a step of these members is.
+    """
+
+    def __init__(self, shown: Shown, weight: int = 1):
+        self._bar, self._weight = shown, weight
         self._rate = 8.0  # steps a chunk, adapted to CHUNK_SECONDS
         self._last = time.monotonic()
 
@@ -306,14 +314,10 @@ class Bar:
         measured = n * CHUNK_SECONDS / max(now - self._last, 1e-6)
         self._rate = min(max(measured, 1.0), 2 * self._rate + 1)
         self._last = now
-        self._bar.advance(n)
+        self._bar.advance(n * self._weight)
 
     def note(self, values: Mapping[str, np.ndarray]) -> None:
         """Shows the losses behind the bar, the mean over the members."""
         self._bar.note(
             {k: float(v.mean()) for k, v in values.items() if "loss" in k and v.size}
         )
-
-    def close(self) -> None:
-        """Takes the bar off the screen."""
-        self._bar.close()

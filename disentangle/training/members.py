@@ -1,8 +1,11 @@
-"""The models of a run: values of a sweep times seeds, each with a name of its own."""
+"""The models of a run: values of a sweep times seeds, each an object with an id."""
 
+import dataclasses
+import hashlib
 import itertools
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,19 +13,34 @@ from disentangle.errors import UserError
 from disentangle.training.ranges import MEMBERS, short
 
 DIGITS = range(6, 18)  # significant digits of a name: as few as tell the values apart
+ID_DIGITS = 16
 
 
-class Members(NamedTuple):
-    """P models, the seed fastest."""
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One model of a population.
 
-    names: tuple[str, ...]  # "beta=4,seed=1", ... unique
-    swept: tuple[dict[str, Any], ...]  # what each differs in
-    rows: list[dict[str, Any]]  # every swept field of each
-    seeds: np.ndarray  # (P,) uint32
+    Attributes:
+      id: 16 hexadecimal digits of a hash of `values`, as float32, and `seed`: the same
+        for the same model in any run, different for different ones.
+      swept: field -> value, of the fields in which the models of its run differ.
+      seed: its seed.
+      name: such as "beta=4,seed=1", unique in its run. For people: it changes with
+        what the run sweeps, and nothing is read from it.
+      values: field -> value, of every field that can be swept, as the config has it.
+    """
+
+    id: str
+    swept: dict[str, Any] = dataclasses.field(hash=False)
+    seed: int
+    name: str
+    values: dict[str, Any] = dataclasses.field(hash=False, repr=False)
 
 
-def members(sweeps: Mapping[str, Sequence[Any]], seed: int, seeds: int) -> Members:
-    """The product of the sweeps, times the seeds from `seed` on.
+def members(
+    sweeps: Mapping[str, Sequence[Any]], seed: int, seeds: int
+) -> tuple[Member, ...]:
+    """The product of the sweeps, times the seeds from `seed` on, the seed fastest.
 
     Args:
       sweeps: field -> its values; more than one are a sweep.
@@ -43,24 +61,29 @@ def members(sweeps: Mapping[str, Sequence[Any]], seed: int, seeds: int) -> Membe
         refuse_twice(name, values)
     differing = [name for name in sweeps if len(sweeps[name]) > 1]
     written = {name: dict(_written(sweeps[name])) for name in differing}
-    rows, swept, names = [], [], []
+    found = []
     for values in itertools.product(*sweeps.values()):
         row = dict(zip(sweeps, values, strict=True))
-        chosen = {name: row[name] for name in differing}
+        swept = {name: row[name] for name in differing}
         parts = [f"{name}={written[name][_key(row[name])]}" for name in differing]
         for own in range(seed, seed + seeds):
-            rows.append(row)
-            swept.append(chosen | {"seed": own})
-            names.append(",".join([*parts, f"seed={own}"]))
-    drawn = np.asarray([row["seed"] for row in swept], np.uint32)
-    return Members(tuple(names), tuple(swept), rows, drawn)
+            name = ",".join([*parts, f"seed={own}"])
+            found.append(Member(identity(row, own), swept, own, name, row))
+    return tuple(found)
+
+
+def identity(values: Mapping[str, Any], seed: int) -> str:
+    """The id of a model: equal numbers as float32 give equal ids."""
+    exact = {name: _float32(value) for name, value in values.items()}
+    text = json.dumps([exact, int(seed)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
 def refuse_twice(name: str, values: Sequence[Any]) -> None:
     """Raises UserError where two values of a sweep train the same model."""
     seen: dict[Any, Any] = {}
     for value in values:
-        key = tuple(np.atleast_1d(np.asarray(value, np.float32)).tolist())
+        key = tuple(_float32(value))
         if key in seen:
             same = "" if seen[key] == value else ", equal as float32"
             raise UserError(
@@ -68,6 +91,12 @@ def refuse_twice(name: str, values: Sequence[Any]) -> None:
                 "each model once, more of one with seeds"
             )
         seen[key] = value
+
+
+def _float32(value: Any) -> list[float]:
+    """The numbers of a value as they are trained with; -0 is 0."""
+    numbers = np.atleast_1d(np.asarray(value, np.float32)) + np.float32(0)
+    return numbers.tolist()
 
 
 def _written(values: Sequence[Any]) -> list[tuple[Any, str]]:

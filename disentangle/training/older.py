@@ -1,13 +1,15 @@
-"""What a training run's workdir allows: more steps, other intervals, older configs."""
+"""What a training run's workdir allows: more steps, more models, older configs."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.training.config import default_config, plain, read_experiment
-from disentangle.training.workdir import Policy, filled, free, only_more
+from disentangle.training.roster import lost
+from disentangle.training.workdir import Policy, Rule, filled, free, only_more
 
 
 def completed(held: Any) -> dict[str, Any]:
@@ -47,11 +49,13 @@ def _lacks(held: dict[str, Any], reference: dict[str, Any], prefix: str = "") ->
 def policy(config: dict[str, Any]) -> Policy:
     """What may change in a workdir that is to hold this (checked) config.
 
-    More steps and other intervals go on with the same bits as a run that had them
-    from the start. Steps may not change where a schedule is a share of them.
+    More steps, more models (seeds, values of a sweep) and other intervals go on with
+    the same bits as a run that had them from the start. Steps may not change where a
+    schedule is a share of them; a model that is there may not be left out.
     """
+    wanted = read_experiment(config)
 
-    def steps(old: Any, new: Any) -> str:
+    def steps(old: Any, new: Any, held: Mapping[str, Any]) -> str:
         before, after = (
             read_experiment(config | {"steps": n}).hyperparameters.method
             for n in (old, new)
@@ -59,21 +63,27 @@ def policy(config: dict[str, Any]) -> Policy:
         for name, one, other in zip(after._fields, before, after, strict=True):
             if not np.array_equal(one, other):
                 return f"method.{name} is a share of them, give it in steps"
-        return only_more(old, new)
+        return only_more(old, new, held)
 
-    def seeds(old: Any, new: Any) -> str:
-        if new < old:
-            return "it cannot shrink"
+    def models(old: Any, new: Any, held: Mapping[str, Any]) -> str:
+        del old, new
+        missing = lost(read_experiment(held).population, wanted.population)
+        if not missing:
+            return ""
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return (
-            "train the further ones in another workdir, with seed="
-            f"{config['seed'] + old} and seeds={new - old}"
+            f"the model {missing[0]}{more} would be left out; models can only be added"
         )
 
-    rules = {"steps": steps, "seeds": seeds}
+    rules: dict[str, Rule] = dict.fromkeys(("seed", "seeds"), models)
+    for name in wanted.population[0].values:
+        section = "optimizer" if name == "learning_rate" else "method"
+        rules[f"{section}.{name}"] = models
     rules |= dict.fromkeys(("log_every", "eval_every", "checkpoint_every"), free)
     return Policy(
         completed,
-        rules,
-        "more steps and other log_every, eval_every and checkpoint_every are possible, "
+        rules | {"steps": steps},
+        "what is trained stays as it is, so more steps, more models (seeds, values of "
+        "a sweep) and other log_every, eval_every and checkpoint_every are possible; "
         "for the rest give another workdir",
     )

@@ -19,18 +19,29 @@ class LogAccumulator(NamedTuple):
     steps: jax.Array  # () float32
 
 
-def over_members(function: Callable) -> Callable:
+def over_members(function: Callable, at_once: int | None = None) -> Callable:
     """`function` of one member, for a leading axis P of its arguments.
 
-    On a CPU the members run one after the other: as a batch their matrix
-    products turn into batched ones, which XLA is slow at there. Accelerators
-    get `vmap`; that choice is by reasoning, no accelerator was measured.
+    On a CPU the members run one after the other: as a batch their matrix products
+    turn into batched ones, which XLA is slow at there. Accelerators get `vmap`; that
+    choice is by reasoning, no accelerator was measured. The form is chosen where the
+    program is lowered, so that one exported for another platform has that one's.
+
+    Args:
+      function: of one member.
+      at_once: members that `vmap` takes together; None is all of them.
     """
 
+    def one_by_one(*members: Any) -> Any:
+        return jax.lax.map(lambda member: function(*member), members)
+
+    def together(*members: Any) -> Any:
+        if at_once is None:
+            return jax.vmap(function)(*members)
+        return jax.lax.map(lambda one: function(*one), members, batch_size=at_once)
+
     def mapped(*members: Any) -> Any:
-        if jax.default_backend() == "cpu":
-            return jax.lax.map(lambda member: function(*member), members)
-        return jax.vmap(function)(*members)
+        return jax.lax.platform_dependent(*members, cpu=one_by_one, default=together)
 
     return mapped
 

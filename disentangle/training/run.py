@@ -1,6 +1,5 @@
 """A trained population and how to get one: train, go on, load."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,28 +15,22 @@ from disentangle.errors import UserError, unknown
 from disentangle.files import place, read_json
 from disentangle.methods.base import Method, init
 from disentangle.training import older
-from disentangle.training.checkpoint import Checkpoints
+from disentangle.training.batches import Job, train_batches
 from disentangle.training.config import (
     Experiment,
     default_config,
     method_defaults,
     read_experiment,
 )
-from disentangle.training.data_spec import (
-    FILE,
-    DataSpec,
-    data_spec,
-    differences,
-    keep_spec,
-    read_spec,
-    refuse_other_data,
-)
+from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.fits import check_fit
-from disentangle.training.import_weights import read_disvae
-from disentangle.training.loop import Observer, run_loop, start
-from disentangle.training.state import TrainState
+from disentangle.training.load import as_run, compare_data, load_run, run_of
+from disentangle.training.loop import Observer
+from disentangle.training.roster import Roster, in_batches, keep_roster, read_roster
+from disentangle.training.run_logs import SharedWriters
 from disentangle.training.trained import Run
-from disentangle.training.workdir import owned, settle_config
+from disentangle.training.width import members_at_once
+from disentangle.training.workdir import owned, refuse_difference, settle_config
 from disentangle.training.writers import (
     FinalWriter,
     JsonlWriter,
@@ -63,6 +56,7 @@ def train(
     train_size: int | None = None,
     workdir: str | Path | None = None,
     progress: bool = True,
+    at_once: int | None = None,
     **fields: Any,
 ) -> Run:
     """Trains a method, or a whole sweep of it in one program.
@@ -77,8 +71,10 @@ def train(
       optimizer: "adam" or "sgd".
       train_size: train on this many images of the grid; None on all of it.
       workdir: where checkpoints and logs go; the same call on the same workdir
-        goes on where it stopped, and with more `steps` beyond. None keeps nothing.
+        goes on where it stopped, with more `steps` beyond, and with more seeds or
+        values of a sweep the new models are trained beside. None keeps nothing.
       progress: show the bar.
+      at_once: models trained together, see `fit`.
       **fields: fields of the method, checked by name; a list in a swept field
         is a sweep: `beta=[1., 4., 16.], seeds=3` trains nine models.
 
@@ -100,7 +96,7 @@ def train(
     if learning_rate is not None:
         config["optimizer"]["learning_rate"] = learning_rate
     config |= {"steps": steps, "seed": seed, "seeds": seeds, "batch_size": batch_size}
-    return fit(config, data, workdir=workdir, progress=progress)
+    return fit(config, data, workdir=workdir, progress=progress, at_once=at_once)
 
 
 def _refuse_swapped(method: Any, data: Any) -> None:
@@ -158,156 +154,86 @@ def fit(
     observers: Callable[[Method], Sequence[Observer]] = lambda method: (),
     progress: bool = True,
     tensorboard: bool = False,
+    at_once: int | None = None,
 ) -> Run:
     """Trains what a config says; with a workdir, from where it stopped.
 
-    A workdir takes more steps and other intervals than before; a finished one with the
-    same config is returned as it is. Nothing is written there before config and data
-    are checked.
+    A workdir takes more steps, more models (seeds, values of a sweep) and other
+    intervals than before: models that are trained keep their bits. A finished one with
+    the same config is returned as it is. Nothing is written there before config and
+    data are checked.
+
+    The models are dealt out over the devices of the machine, each of which trains
+    batches of them; a batch has its own checkpoints.
 
     Args:
       config: see `default_config`.
       data: the data set, already loaded.
-      workdir: folder for config.json, metrics.jsonl, final.json, checkpoints/.
+      workdir: folder for config.json, members.json, metrics.jsonl, final.json,
+        checkpoints/.
       observers: built from the method; see `Observer`.
       progress: show the bar.
       tensorboard: also write TensorBoard summaries (needs the extra).
+      at_once: models in a batch; None is as many as memory and speed allow. Batches
+        that a workdir has stay as they are.
 
     Raises:
       UserError: wrong config, or a workdir that is a file, in use, another run's, or
         of a run on other data.
     """
-    experiment, method, split, test_index = prepare(config, data)
+    job = Job(*prepare(config, data))
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
-    watching = observers(method)
-    spec = data_spec(data)
+    job = job._replace(observers=observers(job.method))
+    experiment, method, spec = job.experiment, job.method, data_spec(data)
+    chosen = lambda count: members_at_once(job, count, at_once)
     if workdir is None:
-        final = run_loop(
-            experiment, method, split, test_index, observers=watching, progress=progress
-        )
-        return _run(experiment, method, final.state, final.observed, spec, None)
+        members = experiment.population
+        roster = in_batches(members, chosen(len(members)))
+        final = train_batches(job, roster, progress=progress)
+        return run_of(experiment, method, final.state, final.observed, spec, None)
     with owned(place(workdir, "workdir")) as folder:
         refuse_other_data(folder, spec)
-        settle_config(folder, experiment.config, older.policy(experiment.config))
+        roster = settle(folder, experiment, chosen)
         keep_spec(folder, spec)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-
-        def open_writers(step: int) -> list[Writer]:
-            writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", step)]
-            writers.append(FinalWriter(folder / "final.json"))
-            if tensorboard:
-                writers.append(TensorBoardWriter(folder / "tensorboard"))
-            return writers
-
-        final = run_loop(
-            experiment,
-            method,
-            split,
-            test_index,
-            observers=watching,
-            checkpoints=Checkpoints(folder / "checkpoints"),
-            open_writers=open_writers,
+        final = train_batches(
+            job,
+            roster,
+            workdir=folder,
+            writers=writers_of(folder, experiment, tensorboard),
             progress=progress,
         )
-    return _run(experiment, method, final.state, final.observed, spec, folder)
+    return run_of(experiment, method, final.state, final.observed, spec, folder)
 
 
-@float32()
-def load_run(path: str | Path) -> Run:
-    """The newest checkpoint of a workdir, without its data set.
-
-    A path ending in .npz is read as a peer's weights (training/import_weights.py); its
-    `step` is then 0, as the file does not say.
+def settle(
+    folder: Path, experiment: Experiment, at_once: Callable[[int], int]
+) -> Roster:
+    """The config and the members of a workdir, new or as they may change.
 
     Raises:
-      UserError: if the path is no run, or holds no checkpoint.
+      UserError: as `settle_config`, and nothing is changed.
     """
-    folder = place(path, "path of a run")
-    if folder.suffix == ".npz" and not folder.is_dir():
-        experiment, method, params, spec = read_disvae(folder)
-        alive = np.ones(1, bool)
-        return Run(
-            experiment.config,
-            experiment.members,
-            experiment.swept,
-            method,
-            params,
-            alive,
-            step=0,
-            spec=spec,
-            observed={},
-        )
-    if not folder.is_dir():
-        raise UserError(f"no run at {folder}: it is not a folder")
-    _refuse_a_job(folder)
-    spec = read_spec(folder / FILE)
-    try:
-        experiment = read_experiment(older.completed(read_json(folder / "config.json")))
-        method = experiment.recipe.build(experiment.settings, spec.space, spec.shape)
-        like = jax.eval_shape(lambda: {"state": start(method, experiment)})
-    except UserError as error:
-        raise UserError(f"{folder} holds no run that can be read: {error}") from None
-    restored = Checkpoints(folder / "checkpoints").restore(like, mend=False)
-    if restored is None:
-        raise UserError(f"{folder} has no checkpoint yet")
-    return _run(experiment, method, restored[1]["state"], {}, spec, folder)
+    policy, path = older.policy(experiment.config), folder / "config.json"
+    held = None
+    if path.exists():
+        refuse_difference(folder, experiment.config, policy)
+        before = read_experiment(policy.completed(read_json(path)))
+        held = read_roster(folder, before.population)
+    roster = keep_roster(folder, held, experiment.population, at_once)
+    settle_config(folder, experiment.config, policy)
+    return roster
 
 
-def _refuse_a_job(folder: Path) -> None:
-    """The folder of a job is no run, but holds some."""
-    inner = [*folder.glob("*/checkpoints"), *folder.glob("runs/*/checkpoints")]
-    if inner and not (folder / "checkpoints").exists():
-        names = ", ".join(sorted(f"{path.parent}" for path in inner))
-        raise UserError(
-            f"{folder} is the folder of a job, not of one run: take one of {names}"
-        )
-
-
-def as_run(run: Any) -> Run:
-    """A Run, or the one in the workdir that is named; UserError on anything else."""
-    if isinstance(run, str | Path):
-        return load_run(run)
-    if not isinstance(run, Run):
-        raise UserError(
-            f"run is a {type(run).__name__}, not a Run from train, or its workdir"
-        )
-    return run
-
-
-def compare_data(run: Run, data: Any) -> None:
-    """Warns where a run was trained on other data; UserError where it cannot see it."""
-    if not isinstance(data, Dataset):
-        raise UserError(f"data is a {type(data).__name__}, not a data set from load")
-    if (data.shape, data.max_value) != (run.spec.shape, run.spec.max_value):
-        raise UserError(
-            f"the run takes images of {run.spec.shape} with pixels "
-            f"0..{run.spec.max_value}, those of {data.name} are {data.shape} with "
-            f"0..{data.max_value}"
-        )
-    changes = "; ".join(differences(run.spec, data_spec(data)))
-    if changes:
-        warnings.warn(f"the run was trained on other data ({changes})", stacklevel=3)
-
-
-def _run(
-    experiment: Experiment,
-    method: Method,
-    state: TrainState,
-    observed: dict[str, Any],
-    spec: DataSpec,
-    workdir: Path | None,
-) -> Run:
-    return Run(
-        config=experiment.config,
-        members=experiment.members,
-        swept=experiment.swept,
-        method=method,
-        params=state.params,
-        alive=np.asarray(state.alive),
-        step=int(np.max(np.asarray(state.step))),
-        spec=spec,
-        observed=observed,
-        workdir=workdir,
-    )
+def writers_of(
+    folder: Path, experiment: Experiment, tensorboard: bool
+) -> SharedWriters:
+    """The logs of a workdir."""
+    ids = {member.name: member.id for member in experiment.population}
+    writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", ids=ids)]
+    writers.append(FinalWriter(folder / "final.json", ids))
+    if tensorboard:
+        writers.append(TensorBoardWriter(folder / "tensorboard"))
+    return SharedWriters(writers)

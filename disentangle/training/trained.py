@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from disentangle.data.precision import float32
-from disentangle.errors import UserError, shown
+from disentangle.errors import UserError, shown, unknown
 from disentangle.methods.base import Method, Params
 from disentangle.training import encode
 from disentangle.training.data_spec import DataSpec
+from disentangle.training.members import Member
 
 SHOWN = 3  # members that repr names
 
@@ -22,8 +23,7 @@ class Run:
 
     Attributes:
       config: the config, plain data.
-      members: (P,) names such as "beta=4,seed=0".
-      swept: (P,) what each member differs in, as values.
+      population: (P,) the models: id, name, seed, and the numbers of each.
       method: the pure functions.
       params: the pytree, a leading axis P on every leaf.
       alive: (P,) bool, False for a member that diverged.
@@ -34,8 +34,7 @@ class Run:
     """
 
     config: dict[str, Any]
-    members: tuple[str, ...]
-    swept: tuple[dict[str, Any], ...]
+    population: tuple[Member, ...]
     method: Method
     params: Params
     alive: np.ndarray
@@ -43,6 +42,16 @@ class Run:
     spec: DataSpec
     observed: dict[str, Any]
     workdir: Path | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """(P,) names such as "beta=4,seed=0", for people."""
+        return tuple(member.name for member in self.population)
+
+    @property
+    def swept(self) -> tuple[dict[str, Any], ...]:
+        """(P,) what each member differs in, as values, its seed too."""
+        return tuple(one.swept | {"seed": one.seed} for one in self.population)
 
     def __repr__(self) -> str:
         """Method, members, living, step and workdir in at most 300 characters."""
@@ -102,19 +111,41 @@ class Run:
         checked = encode.checked_codes(codes, members, latents)
         return encode.decoded(self.method.decode, self.params, checked, members)
 
-    def member(self, index: int) -> Params:
+    def member(self, which: int | str | Member) -> Params:
         """The parameters of one model, without the axis P.
 
         Args:
-          index: 0 .. P - 1, in the order of `members`; below 0 from the end.
+          which: a Member, or its id, its name, or its place, 0 .. P - 1 in the order
+            of `members` (below 0 from the end).
 
         Raises:
           UserError: there is no such model.
         """
-        count = len(self.members)
-        if not isinstance(index, int | np.integer) or not -count <= index < count:
-            raise UserError(f"no model {shown(index)}: there are 0 to {count - 1}")
+        index = self.index(which)
         return jax.tree.map(lambda x: x[index], self.params)
+
+    def index(self, which: int | str | Member) -> int:
+        """The place of one model, 0 .. P - 1; arguments and errors as in `member`."""
+        count = len(self.population)
+        if isinstance(which, bool) or not isinstance(which, int | np.integer):
+            return self._named(which)
+        if not -count <= which < count:
+            raise UserError(f"no model {shown(which)}: there are 0 to {count - 1}")
+        return int(which) % count
+
+    def _named(self, which: Any) -> int:
+        """The place of a Member, an id or a name."""
+        wanted = which.id if isinstance(which, Member) else which
+        for i, member in enumerate(self.population):
+            if isinstance(wanted, str) and wanted in (member.id, member.name):
+                return i
+        name = which.name if isinstance(which, Member) else which
+        if isinstance(name, str):
+            raise unknown("model", name, self.members)
+        raise UserError(
+            f"no model {shown(name)}: it is named by its place (0 to "
+            f"{len(self.population) - 1}), its id or its name"
+        )
 
     def _batched(self, function: Any, images: Any) -> Any:
         return encode.batched(function, self.params, images, self.spec.max_value)

@@ -62,34 +62,44 @@ def refuse_other(workdir: Path) -> None:
         raise UserError(f"workdir {workdir} cannot be used: {error.strerror}") from None
 
 
+Rule = Callable[[Any, Any, Mapping[str, Any]], str]
+
+
 class Policy(NamedTuple):
     """What the workdir of a kind of job allows.
 
     Attributes:
       completed: the config.json of an older version -> with the fields it lacks, at
         their defaults; raises UserError on what is no config of the job.
-      may_change: field ("a.b", also of a section) -> `rule(old, new)`, why it may not
-        change so, or "" where it may. A field without a rule may not.
+      may_change: field ("a.b", also of a section) -> `rule(old, new, held)`, why it
+        may not change so, or "" where it may; `held` is the whole config that is
+        there. A field without a rule may not.
       advice: what to do instead, ending the sentence that refuses.
     """
 
     completed: Callable[[Any], dict[str, Any]] = lambda held: held
-    may_change: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType({})
+    may_change: Mapping[str, Rule] = MappingProxyType({})
     advice: str = "give another workdir"
 
 
 FIXED = Policy()  # one config for life
 
 
-def free(old: Any, new: Any) -> str:
+def free(old: Any, new: Any, held: Mapping[str, Any]) -> str:
     """The rule of a field that may change in any way."""
-    del old, new
+    del old, new, held
     return ""
 
 
-def only_more(old: Any, new: Any) -> str:
+def only_more(old: Any, new: Any, held: Mapping[str, Any]) -> str:
     """The rule of a number that may only grow."""
+    del held
     return "" if new >= old else "it can only grow"
+
+
+def _fixed(old: Any, new: Any, held: Mapping[str, Any]) -> str:
+    del old, new, held
+    return "it may not change"
 
 
 def check_workdir(
@@ -113,8 +123,8 @@ def refuse_difference(
         raise UserError(f"{path} cannot be gone on with: {error}") from None
     lines = []
     for field, old, new in difference(held, config):
-        rule = policy.may_change.get(field, lambda old, new: "it may not change")
-        reason = "it is new" if MISSING in (old, new) else rule(old, new)
+        rule = policy.may_change.get(field, _fixed)
+        reason = "it is new" if MISSING in (old, new) else rule(old, new, held)
         if reason:
             known = field in policy.may_change
             lines.append(f"{field}: {old!r} -> {new!r}" + f", {reason}" * known)

@@ -1,12 +1,14 @@
 """Where a run's numbers go: metrics.jsonl always, TensorBoard on request."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +17,17 @@ from disentangle.errors import UserError
 from disentangle.files import read_bytes, read_json, read_lines, write_json, write_text
 
 SUM = ".sum.json"
+NEVER = 2**53  # a step that no run comes to
 Values = Mapping[str, Any]  # name -> number or short vector
+
+
+@dataclasses.dataclass(frozen=True)
+class Final:
+    """What final.json holds."""
+
+    step: int
+    rows: dict[str, dict[str, Any]]  # member -> name -> a number, a list, or None
+    ids: dict[str, str] = dataclasses.field(default_factory=dict)  # member -> id
 
 
 class Writer(Protocol):
@@ -23,6 +35,9 @@ class Writer(Protocol):
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
         """Writes one value a name for every member."""
+
+    def rewind(self, step: int, members: Collection[str]) -> None:
+        """Forgets what these members wrote after a step: it comes again."""
 
     def flush(self) -> None:
         """Makes what was written durable."""
@@ -48,19 +63,46 @@ class Vouched:
 
 
 class JsonlWriter:
-    """One JSON object a line: step, split, member, and the values (NaN: null).
+    """One JSON object a line: step, split, member, its id, and the values (NaN: null).
 
     Beside it, metrics.sum.json says what was written up to the last `flush`.
+
+    Args:
+      path: of metrics.jsonl.
+      resume_step: lines after it are dropped, as they come again; so are damaged ones.
+      ids: name -> id of the members, in the order of their lines.
     """
 
-    def __init__(self, path: Path, resume_step: int):
-        """Drops damaged lines, and those after `resume_step`, which come again."""
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        resume_step: int = NEVER,
+        ids: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self._path, self._ids = path, ids
         rows = _rows(path)
-        kept = b"".join(line for line, row in rows if row["step"] <= resume_step)
-        self._vouched = Vouched().more(kept)
-        self.flush()  # first: what is kept is in the old file too
-        write_text(path, kept.decode())  # a kill or a full disk here loses no line
+        self._replace([line for line, row in rows if row["step"] <= resume_step])
+
+    def rewind(self, step: int, members: Collection[str]) -> None:
+        """Drops the lines of these members after a step."""
+        rows = _rows(self._path)
+        again = lambda row: row["member"] in members and row["step"] > step
+        kept = [line for line, row in rows if not again(row)]
+        if len(kept) < len(rows):
+            self._replace(kept)
+
+    def _replace(self, lines: Sequence[bytes]) -> None:
+        """Makes the file these lines; a kill or a full disk here loses none."""
+        data = b"".join(lines)
+        self._vouched = Vouched().more(data)
+        before = self._path.read_bytes() if self._path.exists() else b""
+        if before.startswith(data):
+            self.flush()  # first: what is kept is in the old file too
+            write_text(self._path, data.decode())
+            return
+        self._path.with_suffix(SUM).unlink(missing_ok=True)
+        write_text(self._path, data.decode())
+        self.flush()
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
         """Appends a line a member.
@@ -71,6 +113,8 @@ class JsonlWriter:
         lines = []
         for member, values in rows.items():
             row = {"step": step, "split": split, "member": member}
+            if member in self._ids:
+                row["id"] = self._ids[member]
             row |= {name: _finite(value) for name, value in values.items()}
             lines.append(json.dumps(row) + "\n")
         data = "".join(lines).encode()
@@ -88,29 +132,65 @@ class JsonlWriter:
         write_json(self._path.with_suffix(SUM), table)
 
     def close(self) -> None:
-        """Does nothing: every line is in the file."""
+        """Puts the lines in the order of a run that trains all members together."""
+        place = {name: i for i, name in enumerate(self._ids)}
+        rows = _rows(self._path)
+        order = sorted(
+            rows,
+            key=lambda pair: (
+                pair[1]["step"],
+                pair[1]["split"] != "train",
+                place.get(pair[1]["member"], len(place)),
+            ),
+        )
+        if place and order != rows:
+            self._replace([line for line, _ in order])
 
 
 class FinalWriter:
     """final.json: `step`, and `rows`, member -> its values on the test images there.
 
     The results of a run, apart from its log: written whole with every checkpoint, so
-    that at the end of a run it holds the values of the last step.
+    that at the end of a run it holds the values of the last step. Of members in
+    batches, those of the furthest step are there.
+
+    Args:
+      path: of final.json; what it holds is kept for the members that do not come again.
+      ids: name -> id of the members, in the order of their rows.
     """
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._held: dict[str, Any] | None = None
+    def __init__(self, path: Path, ids: Mapping[str, str] = MappingProxyType({})):
+        self._path, self._ids, self._is_new = path, ids, False
+        self._rows: dict[str, tuple[int, dict[str, Any]]] = {}
+        with contextlib.suppress(UserError):  # damaged: it is written anew
+            held = read_json(path, Final) if path.exists() else Final(0, {})
+            known = {n: row for n, row in held.rows.items() if n in ids}
+            self._rows = {name: (held.step, row) for name, row in known.items()}
+
+    def rewind(self, step: int, members: Collection[str]) -> None:
+        """Forgets rows of these members after a step."""
+        for name in members:
+            if name in self._rows and self._rows[name][0] > step:
+                del self._rows[name]
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
         """Holds the newest rows of the test images."""
         if split == "test":
-            self._held = {"step": step, "rows": finite_rows(rows)}
+            self._is_new = True
+            for name, values in finite_rows(rows).items():
+                self._rows[name] = step, values
 
     def flush(self) -> None:
-        """Writes what is held."""
-        if self._held is not None:
-            write_json(self._path, self._held)
+        """Writes what is held, if any of it is new."""
+        if self._is_new:
+            step = max(at for at, _ in self._rows.values())
+            known = [name for name in self._ids if name in self._rows]
+            names = [*known, *(name for name in self._rows if name not in self._ids)]
+            there = [name for name in names if self._rows[name][0] == step]
+            rows = {name: self._rows[name][1] for name in there}
+            ids = {name: self._ids[name] for name in there if name in self._ids}
+            write_json(self._path, dataclasses.asdict(Final(step, rows, ids)))
+            self._is_new = False
 
     def close(self) -> None:
         """Writes what is held."""
@@ -150,6 +230,9 @@ class TensorBoardWriter:
         summary = tensorboard_library()
         self._make = lambda member: summary.Writer(str(folder / member))
         self._writers: dict[str, Any] = {}
+
+    def rewind(self, step: int, members: Collection[str]) -> None:
+        """Does nothing: TensorBoard shows the values that were written last."""
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
         """Writes the scalars (vectors stay in metrics.jsonl)."""
