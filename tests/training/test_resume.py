@@ -154,7 +154,9 @@ def test_a_second_process_on_one_workdir_refuses(tmp_path):
 
 def test_another_config_on_a_workdir_is_refused_with_the_difference(unbroken):
     other = SHORT | {"steps": 11, "seed": 1}
-    with pytest.raises(UserError, match=r"seed: 0 -> 1; steps: 12 -> 11, it can only"):
+    with pytest.raises(
+        UserError, match=r"seed: 0 -> 1, the.*; steps: 12 -> 11, it can"
+    ):
         fit(other, dataset(), workdir=unbroken, progress=False)
 
 

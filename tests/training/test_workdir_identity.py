@@ -116,8 +116,8 @@ def test_more_steps_go_on_with_the_bits_of_a_run_that_had_them_at_once(
     ("change", "message"),
     [
         ({"steps": 3}, r"steps: 4 -> 3, it can only grow"),
-        ({"seeds": 3}, r"seeds: 1 -> 3, train the further .* seed=1 and seeds=2"),
-        ({"seed": 2}, r"seed: 0 -> 2\).*give another workdir"),
+        ({"seed": 2}, r"seed: 0 -> 2, the model seed=0 would be .*another workdir"),
+        ({"seed": 1, "seeds": 2}, r"seed: 0 -> 1, the model seed=0 .* only be added"),
         ({"batch_size": 4, "log_every": 2}, r"\(batch_size: 8 -> 4\)"),
     ],
 )
