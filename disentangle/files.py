@@ -69,7 +69,7 @@ def place(path: Any, what: str = "path") -> Path:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file beside `path` that replaces it when the block ends well.
+    """A file beside `path` that replaces it when the `with` body ends well.
 
     On any error it is removed, and `path` is what it was before. Every process and
     thread has a file of its own: of two that write `path`, the last one stands. What
@@ -182,7 +182,7 @@ def reading(
     """One sentence, "`path` `what`: ...", for whatever a damaged file causes.
 
     Args:
-      path: the file that is read in the block.
+      path: the file that is read in the body.
       what: what cannot be done with it.
       name: what the file is called in the sentence, where that is not its path.
     """

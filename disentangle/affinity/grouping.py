@@ -268,9 +268,9 @@ def _solve(
     values = scores.values(Penalty())
     best = partition.levels(values, budget, _ticker(values, scores.n, budget, progress))
     top = partition.optimum(values, best, budget)
-    blocks = partition.trace(values, best, budget, slack=0.0)
-    rows = [scores.best_row(block.served, block.cost, Penalty()) for block in blocks]
-    scales = [scores.scale(row, b.served) for row, b in zip(rows, blocks, strict=True)]
+    sets = partition.trace(values, best, budget, slack=0.0)
+    rows = [scores.best_row(one.served, one.cost, Penalty()) for one in sets]
+    scales = [scores.scale(row, b.served) for row, b in zip(rows, sets, strict=True)]
     tie = max(TIE * max(scales), 5e-324) if max(scales) else 0.0
     second = runner_up(scores, values, best, budget, rows, enough=top - tie)
     if second >= top - tie:
@@ -288,8 +288,8 @@ def _tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:
     penalty = Penalty(group=tie * (scores.n**2 + 1), member=tie)
     values = scores.values(penalty)
     best = partition.levels(values, budget)
-    blocks = partition.trace(values, best, budget, slack=tie / 2)
-    return [scores.best_row(block.served, block.cost, penalty) for block in blocks]
+    sets = partition.trace(values, best, budget, slack=tie / 2)
+    return [scores.best_row(one.served, one.cost, penalty) for one in sets]
 
 
 def _ticker(

@@ -94,8 +94,8 @@ class PairScores:
         if len(members) == 1:
             scores[members] = self.alone[members]
         else:
-            block = self.matrix[np.ix_(members, members)]
-            sums = np.array([math.fsum(column) for column in block.T])
+            among = self.matrix[np.ix_(members, members)]
+            sums = np.array([math.fsum(column) for column in among.T])
             scores[members] = sums / (len(members) - 1)
         return scores
 

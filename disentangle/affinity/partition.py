@@ -33,7 +33,7 @@ LOW_TASKS = 8
 MAX_LEVELS = 2000
 
 
-class Block(NamedTuple):
+class ServedSet(NamedTuple):
     """A served set (a mask) and the cost in units of the group that serves it."""
 
     served: int
@@ -79,7 +79,7 @@ def work(n: int, costs: tuple[int, ...], budget: int) -> int:
 def levels(values: Values, budget: int, tick: Tick = lambda done: None) -> Levels:
     """Tables best_u of the tasks 1, ..., n-1 for every budget that can be left.
 
-    Task 0 needs no table: `split` puts it into the first block.
+    Task 0 needs no table: `first_set` puts it into the first set.
 
     Args:
       values: V_c, each (2^n,), -inf where no group can serve exactly that set, the
@@ -169,10 +169,12 @@ def _with_highest(mask: int) -> Iterator[int]:
         sub = (sub - 1) & rest
 
 
-def split(values: Values, best: Levels, mask: int, budget: int, slack: float) -> Block:
-    """The first block of a best partition of `mask`: the one with its lowest task.
+def first_set(
+    values: Values, best: Levels, mask: int, budget: int, slack: float
+) -> ServedSet:
+    """The first served set of a best partition of `mask`: the one with its lowest task.
 
-    Among blocks within `slack` of the best it takes the first in lexicographic order
+    Among sets within `slack` of the best it takes the first in lexicographic order
     of the sorted task numbers, then the cheapest.
     """
     low = mask & -mask
@@ -182,7 +184,7 @@ def split(values: Values, best: Levels, mask: int, budget: int, slack: float) ->
     totals = np.array([values[c][served] + best[budget - c][left] for c in costs])
     rows, columns = np.nonzero(totals >= totals.max() - slack)
     first = np.lexsort((rows, lexicographic(served[columns])))[0]
-    return Block(int(served[columns[first]]), costs[rows[first]])
+    return ServedSet(int(served[columns[first]]), costs[rows[first]])
 
 
 def optimum(values: Values, best: Levels, budget: int) -> float:
@@ -194,15 +196,15 @@ def optimum(values: Values, best: Levels, budget: int) -> float:
     )
 
 
-def trace(values: Values, best: Levels, budget: int, slack: float) -> list[Block]:
-    """The blocks of a best partition of all tasks; see `split` for ties."""
+def trace(values: Values, best: Levels, budget: int, slack: float) -> list[ServedSet]:
+    """The served sets of a best partition of all tasks; see `first_set` for ties."""
     mask = len(next(iter(values.values()))) - 1
-    blocks = []
+    sets = []
     while mask:
-        blocks.append(split(values, best, mask, budget, slack))
-        mask ^= blocks[-1].served
-        budget -= blocks[-1].cost
-    return blocks
+        sets.append(first_set(values, best, mask, budget, slack))
+        mask ^= sets[-1].served
+        budget -= sets[-1].cost
+    return sets
 
 
 def lexicographic(masks: np.ndarray) -> np.ndarray:

@@ -79,14 +79,14 @@ def pack(images: files.ImageChunks, space: FactorSpace = SPACE) -> np.ndarray:
     """
     packed = aligned((space.size, 512), np.uint8)
     lit = 0
-    for rows, block in images:
-        if block.max(initial=0) > 1:
+    for rows, chunk in images:
+        if chunk.max(initial=0) > 1:
             raise errors.UserError(
-                f"dSprites pixels are 0 or 1, but one is {block.max()}: these images "
+                f"dSprites pixels are 0 or 1, but one is {chunk.max()}: these images "
                 "were changed, or are something else."
             )
-        lit += int(np.count_nonzero(block))
-        packed[rows] = np.packbits(block.reshape(len(block), -1), axis=1)
+        lit += int(np.count_nonzero(chunk))
+        packed[rows] = np.packbits(chunk.reshape(len(chunk), -1), axis=1)
     # The published images and ours differ by 2 lit pixels; these are not dSprites.
     if space == SPACE and abs(lit - LIT) > 1000:
         raise errors.UserError(

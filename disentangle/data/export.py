@@ -16,7 +16,7 @@ import numpy as np
 from disentangle import errors, progress
 from disentangle.data import DATASETS, cache, tfds
 from disentangle.data.dataset import Dataset
-from disentangle.data.files import ROWS, Layout, write_npy
+from disentangle.data.files import CHUNK, Layout, write_npy
 from disentangle.files import whole
 
 FORMATS = {"npz": "npz", "h5": "hdf5", "hdf5": "hdf5", "tfds": "tfds"}
@@ -71,9 +71,11 @@ def export(data: Dataset, out_dir: str | os.PathLike, format: str) -> Path:
 
 
 def _images(data: Dataset) -> Iterator[np.ndarray]:
-    """All images in index order, in blocks (B, H, W, C) uint8."""
-    for start in progress.over(range(0, data.space.size, ROWS), f"writing {data.name}"):
-        stop = min(start + ROWS, data.space.size)
+    """All images in index order, in chunks (B, H, W, C) uint8."""
+    for start in progress.over(
+        range(0, data.space.size, CHUNK), f"writing {data.name}"
+    ):
+        stop = min(start + CHUNK, data.space.size)
         yield np.asarray(data.images(jnp.arange(start, stop)))
 
 
@@ -109,8 +111,8 @@ def _write_hdf5(
             compression_opts=_LEVEL,
         )
         start = 0
-        for block in _images(data):
-            table[start : start + len(block)] = block.reshape(-1, *shape[1:])
-            start += len(block)
+        for chunk in _images(data):
+            table[start : start + len(chunk)] = chunk.reshape(-1, *shape[1:])
+            start += len(chunk)
         for key, values in tables.items():
             out.create_dataset(key, data=values, compression="gzip")

@@ -21,7 +21,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.files import DAMAGE
 
 LABEL_BYTES = 2**30  # that labels may take
-ROWS = 8192  # images read or written at a time
+CHUNK = 8192  # images read or written at a time
 # Rows of a table, and the images (B, H, W) or (B, H, W, C) uint8 that belong there.
 ImageChunks = Iterator[tuple[Any, np.ndarray]]
 
@@ -157,10 +157,10 @@ def _read_hdf5(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
         _verify_order(path, layout, space, file[key][:])
         # Whole storage chunks only: a split one would be unpacked twice.
         storage = images.chunks[0] if images.chunks else 1
-        rows = max(ROWS // storage, 1) * storage
+        rows = max(CHUNK // storage, 1) * storage
         for start in progress.over(range(0, space.size, rows), f"reading {path.name}"):
-            block = images[start : start + rows]
-            yield slice(start, start + len(block)), block
+            chunk = images[start : start + rows]
+            yield slice(start, start + len(chunk)), chunk
 
 
 def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
@@ -177,15 +177,15 @@ def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
         with archive.open(f"{layout.images}.npy") as member:
             shape, dtype = _npy_header(member)
             _verify_images(path, layout, space, shape, dtype)
-            yield from _npy_blocks(member, path, shape)
+            yield from _npy_chunks(member, path, shape)
 
 
-def _npy_blocks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageChunks:
+def _npy_chunks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageChunks:
     total, size = shape[0], int(np.prod(shape[1:]))
-    for start in progress.over(range(0, total, ROWS), f"reading {path.name}"):
-        count = min(ROWS, total - start)
-        block = np.frombuffer(member.read(count * size), np.uint8)
-        yield slice(start, start + count), block.reshape(count, *shape[1:])
+    for start in progress.over(range(0, total, CHUNK), f"reading {path.name}"):
+        count = min(CHUNK, total - start)
+        chunk = np.frombuffer(member.read(count * size), np.uint8)
+        yield slice(start, start + count), chunk.reshape(count, *shape[1:])
     if member.read(1):  # reads to the end, where the archive's checksum is tested
         raise errors.UserError(f"{path} holds more than {total:,} images.")
 
@@ -262,10 +262,10 @@ def _verify_order(
 
 
 def write_npy(
-    file: IO[bytes], shape: tuple[int, ...], blocks: Iterator[np.ndarray]
+    file: IO[bytes], shape: tuple[int, ...], chunks: Iterator[np.ndarray]
 ) -> None:
-    """Writes uint8 blocks one after another as ONE `.npy` array of that shape."""
+    """Writes uint8 chunks one after another as ONE `.npy` array of that shape."""
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-    for block in blocks:
-        file.write(np.ascontiguousarray(block).data)
+    for chunk in chunks:
+        file.write(np.ascontiguousarray(chunk).data)

@@ -8,7 +8,7 @@ import jax
 
 @contextlib.contextmanager
 def float32() -> Iterator[None]:
-    """Programs traced in the block are those of JAX's default, 32 bits wide.
+    """Programs traced in its body are those of JAX's default, 32 bits wide.
 
     With JAX_ENABLE_X64=1 the same model would otherwise be another program, with
     other bits, and some of its parts would mix precisions. Also a decorator.

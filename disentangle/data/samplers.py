@@ -40,8 +40,8 @@ class Split(NamedTuple):
         return self.data.space.size if self.subset is None else self.subset.shape[0]
 
 
-# collate(split, index (B,), key) -> Batch of B rows, or of n B rows where a method
-# sees n images for each one drawn: row i + k B then goes with row i.
+# collate(split, index (B,), key) -> Batch of B images, or of n B images where a method
+# sees n images for each one drawn: image i + k B then goes with image i.
 Collate = Callable[[Split, jax.Array, jax.Array], Batch]
 
 
@@ -80,13 +80,13 @@ def draw(split: Split, key: jax.Array, count: int) -> jax.Array:
 
 
 def alone(split: Split, index: jax.Array, key: jax.Array) -> Batch:
-    """The images drawn, and nothing else: B rows."""
+    """The images drawn, and nothing else: B images."""
     del key
     return take(split.data, index)
 
 
 def with_second(split: Split, index: jax.Array, key: jax.Array) -> Batch:
-    """The images drawn, then as many drawn independently of them: 2 B rows."""
+    """The images drawn, then as many drawn independently of them: 2 B images."""
     second = draw(split, key, index.shape[0])
     return take(split.data, jnp.concatenate([index, second.astype(index.dtype)]))
 
@@ -105,14 +105,14 @@ def with_others(split: Split, index: jax.Array, key: jax.Array) -> Batch:
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """(the first B rows, the other B rows) of a batch of 2 B rows.
+    """(the first B images, the other B images) of a batch of 2 B images.
 
     What belongs to further images ("labelled/images") is in neither.
     """
-    rows = batch["images"].shape[0] // 2
+    half = batch["images"].shape[0] // 2
     own = {field: values for field, values in batch.items() if "/" not in field}
-    first = {field: values[:rows] for field, values in own.items()}
-    return first, {field: values[rows:] for field, values in own.items()}
+    first = {field: values[:half] for field, values in own.items()}
+    return first, {field: values[half:] for field, values in own.items()}
 
 
 def split_data(

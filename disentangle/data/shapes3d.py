@@ -91,8 +91,8 @@ def table(images: files.ImageChunks, space: FactorSpace = SPACE) -> Dataset:
       UserError: the mean colour of the whole set is not that of Shapes3D.
     """
     rows_of = aligned((space.size, 64, 64, 3), np.uint8)
-    for rows, block in images:
-        rows_of[rows] = block
+    for rows, chunk in images:
+        rows_of[rows] = chunk
     mean = rows_of[::97].mean(axis=(0, 1, 2)) / 255
     if space == SPACE and np.abs(mean - MEAN).max() > 0.01:
         raise errors.UserError(

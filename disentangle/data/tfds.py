@@ -24,7 +24,7 @@ from disentangle.data.files import ImageChunks
 from disentangle.data.space import FactorSpace
 
 VERSION = "2.0.0"
-_ROWS = 1024  # examples decoded at a time
+_CHUNK = 1024  # examples decoded at a time
 
 
 def read(name: str, data_dir: Path | None, space: FactorSpace) -> ImageChunks:
@@ -47,8 +47,8 @@ def read(name: str, data_dir: Path | None, space: FactorSpace) -> ImageChunks:
             f"has {space.size:,}."
         )
     seen = np.zeros(space.size, bool)
-    for start in progress.over(range(0, space.size, _ROWS), f"reading tfds {name}"):
-        examples = source.__getitems__(range(start, min(start + _ROWS, space.size)))
+    for start in progress.over(range(0, space.size, _CHUNK), f"reading tfds {name}"):
+        examples = source.__getitems__(range(start, min(start + _CHUNK, space.size)))
         labels = np.array([[example[key] for key in keys] for example in examples])
         index = space.index(labels)
         seen[index] = True
@@ -113,7 +113,7 @@ def write(data: Dataset, values: np.ndarray, out_dir: Path, images: Iterator) ->
       data: what to write.
       values: (N, F) published values of the factors.
       out_dir: folder of data sets (`data_dir`).
-      images: blocks (B, H, W, C) uint8 in index order.
+      images: chunks (B, H, W, C) uint8 in index order.
 
     Returns:
       The folder written.
@@ -154,9 +154,9 @@ def _builder(package: Any, data: Dataset, table: np.ndarray, images: Iterator) -
 
         def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
             i = 0
-            for block in images:
-                factors = data.space.factors(np.arange(i, i + len(block)))
-                for image, labels in zip(block, factors.tolist(), strict=True):
+            for chunk in images:
+                factors = data.space.factors(np.arange(i, i + len(chunk)))
+                for image, labels in zip(chunk, factors.tolist(), strict=True):
                     example: dict[str, Any] = {"image": io.BytesIO(png(image))}
                     for column, name in enumerate(data.space.names):
                         example[f"label_{name}"] = labels[column]

@@ -72,7 +72,7 @@ def shared_latents(mean: jax.Array, logvar: jax.Array) -> jax.Array:
     as sharing everything.
 
     Args:
-      mean: (2 B, D); rows i and i + B are a pair.
+      mean: (2 B, D); images i and i + B are a pair.
       logvar: (2 B, D).
 
     Returns:

@@ -53,7 +53,7 @@ class Method(NamedTuple):
     `posterior(params, images) -> (means, log-variances), each (B, D)`, where codes
     are the means of Gaussians; then `represent` gives these means;
     `decode(params, codes (B, D)) -> images (B, H, W, C) in [0, 1]`;
-    `blocks` names, a code dimension each, the attribute it belongs to, where
+    `attributes` names, for each code dimension, the attribute it belongs to, where
     the method fixes that; `categorical` the code columns of each categorical latent,
     which are the probabilities of its values; `collate` makes a step's batch of the
     images drawn; `check(hyper)` of one member's numbers raises UserError where the
@@ -66,7 +66,7 @@ class Method(NamedTuple):
     posterior: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     decode: Callable[[Params, jax.Array], jax.Array] | None = None
     tasks: Tasks | None = None
-    blocks: tuple[str, ...] | None = None
+    attributes: tuple[str, ...] | None = None
     categorical: tuple[tuple[int, ...], ...] = ()
     collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None

@@ -60,7 +60,7 @@ def share(
 
     Args:
       average: a key of AVERAGES.
-      mean: (n B, D); rows i, i + B, ... are the n members of group i.
+      mean: (n B, D); images i, i + B, ... are the n members of group i.
       logvar: (n B, D).
       shared: (B, D) bool, or (1, D) where all groups share the same latents.
       members: n.

@@ -22,7 +22,7 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Collate:
     """Pairs (x1, x2) that share all but k factors (Locatello et al. 2020, section 5).
 
     Each x1 has one partner: k of the F factors, chosen uniformly, are drawn again.
-    Row i is x1, row i + B its partner.
+    Image i is x1, image i + B its partner.
 
     Args:
       space: the factors; those with one value are never chosen.
@@ -44,7 +44,7 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Collate:
         )
 
     def collate(split: Split, index: jax.Array, key: jax.Array) -> Batch:
-        """The images drawn, then the partner of each: 2 B rows."""
+        """The images drawn, then the partner of each: 2 B images."""
         count, which, value = jax.random.split(key, 3)
         factors = space.factors(index)
         k = _how_many(changed, varying, index.shape[0], count)
@@ -78,7 +78,7 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Collate
     """Groups of images with the same values of some factors (Bouchacourt et al. 2018).
 
     The other factors of each member but the first are drawn anew, independently
-    and uniformly. Row i is the image drawn, rows i + B, i + 2 B, ... the rest of
+    and uniformly. Image i is the one drawn, images i + B, i + 2 B, ... the rest of
     its group.
 
     Args:

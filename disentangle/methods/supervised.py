@@ -102,7 +102,7 @@ def build(
         players={"multitask": Player(("encoder", "heads"), loss)},
         represent=represent,
         tasks=Tasks(names, ("encoder",), losses),
-        blocks=tuple(n for n in names for _ in range(settings.subspace)),
+        attributes=tuple(n for n in names for _ in range(settings.subspace)),
         check=check,
     )
 

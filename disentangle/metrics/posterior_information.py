@@ -5,8 +5,8 @@ import numpy as np
 from disentangle.metrics.base import Settings
 from disentangle.metrics.parallel import in_threads
 
-# Numbers in one block of samples by mixture components.
-BLOCK = 2**21
+# Numbers in one chunk of samples by mixture components.
+CHUNK = 2**21
 # Log-variances beyond are taken as this: exp must stay a float.
 WIDEST = 80.0
 
@@ -85,15 +85,15 @@ def mixture_entropy(draws: np.ndarray, centre: np.ndarray, spread: np.ndarray) -
     width = np.exp(-spread / 2)
     height = -0.5 * spread - 0.5 * np.log(2 * np.pi)
     total = 0.0
-    size = max(1, BLOCK // len(centre))
+    size = max(1, CHUNK // len(centre))
     for start in range(0, len(draws), size):
-        block = draws[start : start + size, None] - centre
-        block *= width
-        block *= block
-        block *= -0.5
-        block += height
-        top = block.max(axis=1)
-        block -= top[:, None]
-        np.exp(block, out=block)
-        total += float(np.sum(top + np.log(block.mean(axis=1))))
+        chunk = draws[start : start + size, None] - centre
+        chunk *= width
+        chunk *= chunk
+        chunk *= -0.5
+        chunk += height
+        top = chunk.max(axis=1)
+        chunk -= top[:, None]
+        np.exp(chunk, out=chunk)
+        total += float(np.sum(top + np.log(chunk.mean(axis=1))))
     return -total / len(draws)

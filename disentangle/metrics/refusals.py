@@ -14,7 +14,7 @@ def refusals(library: str) -> Iterator[None]:
     A metric checks what it can before it asks; what is left are rows that an estimator
     turns down by rules of its own, or on which its numerics fail. That costs the
     metric, not the others. A ValueError of our own code is a fault and must show as a
-    traceback, so it must not be raised in the block.
+    traceback, so it must not be raised in its body.
 
     Args:
       library: what is called, such as "scikit-learn's Lasso".

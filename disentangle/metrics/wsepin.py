@@ -8,8 +8,8 @@ from disentangle.metrics.labels import by_content
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.quantised import WIDEST
 
-# Numbers in one block of draws by rows.
-BLOCK = 2**20
+# Numbers in one chunk of draws by rows.
+CHUNK = 2**20
 
 
 def wsepin(
@@ -96,7 +96,7 @@ def _information(
     draws = centre[rows] + np.exp(spread[rows] / 2) * noise
     # log q(z_i | x) of each draw's own row.
     own = -0.5 * (noise**2 + spread[rows] + np.log(2 * np.pi))
-    size = max(1, BLOCK // len(centre))
+    size = max(1, CHUNK // len(centre))
     starts = range(0, len(rows), size)
     found = in_threads(
         lambda start: _log_mixtures(draws[start : start + size], centre, spread),

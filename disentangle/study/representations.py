@@ -139,7 +139,7 @@ def tables(
             parts, names = [], []
             for task, (run, member) in servers.items():
                 columns = [
-                    i for i, b in enumerate(run.method.blocks or ()) if b == task
+                    i for i, b in enumerate(run.method.attributes or ()) if b == task
                 ]
                 parts.append(encoded[id(run)][member][:, columns])
                 names += [f"{task} {i + 1}" for i in range(len(columns))]

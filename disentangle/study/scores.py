@@ -62,15 +62,15 @@ def member_label(run: Run, member: int) -> str:
 
 def _code_names(run: Run, results: dict[str, Result]) -> list[str]:
     """z1, z2, ...; or the task of each code dimension and its number there."""
-    if run.method.blocks is None:
+    if run.method.attributes is None:
         widths = [result.metadata.get("codes") for result in results.values()]
         width = next((width for width in widths if isinstance(width, int)), 0)
         return [f"z{i + 1}" for i in range(width)]
     seen: Counter[str] = Counter()
     names = []
-    for block in run.method.blocks:
-        seen[block] += 1
-        names.append(f"{block} {seen[block]}")
+    for attribute in run.method.attributes:
+        seen[attribute] += 1
+        names.append(f"{attribute} {seen[attribute]}")
     return names
 
 

@@ -107,7 +107,7 @@ def _device_range(array: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def batched(function: Callable, params: Params, inputs: Any, max_value: int) -> Any:
-    """function(params, inputs) of every member, `BATCH` rows at a time.
+    """function(params, inputs) of every member, `BATCH` images at a time.
 
     Args:
       function: of one member; (params, (b, ...) float32) -> arrays (b, ...).
@@ -167,7 +167,7 @@ def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
 
 
 def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.ndarray:
-    """function(params, codes (B, D)) of every member, `DECODE_BATCH` rows at a time.
+    """function(params, codes (B, D)) of every member, `DECODE_BATCH` codes at a time.
 
     Args:
       function: of one member.

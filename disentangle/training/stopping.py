@@ -119,14 +119,14 @@ def leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Deferred]:
-    """Signals do not break into the block; it looks at `number` where it can stop.
+    """Signals do not break into its body, which looks at `number` where it can stop.
 
-    After the block the signal does what it would have done. Handlers that a program
+    After the body the signal does what it would have done. Handlers that a program
     has set for itself stay, and so do signals that are ignored (nohup). Outside the
     main thread nothing is deferred.
 
     Raises:
-      KeyboardInterrupt, Stopped: after the block, if a signal came.
+      KeyboardInterrupt, Stopped: after the body, if a signal came.
     """
     noted = Deferred()
     with _handled_by(noted):
@@ -137,7 +137,7 @@ def deferred() -> Iterator[Deferred]:
 
 @contextlib.contextmanager
 def watched() -> Iterator[Watch]:
-    """Within the block a signal raises, and ends the program if that takes too long."""
+    """Within its body a signal raises, and ends the program if that takes too long."""
     watch = Watch()
     reader, writer = socket.socketpair()
     writer.setblocking(False)

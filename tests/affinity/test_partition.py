@@ -46,10 +46,10 @@ def test_levels_equal_plain_recursion(costs):
         np.testing.assert_allclose(table, slow, atol=1e-12)
     optimum = partition.optimum(values, best, budget)
     assert optimum == pytest.approx(slow_level(values, n, budget)[-1])
-    blocks = partition.trace(values, best, budget, slack=0.0)
-    assert sum(values[b.cost][b.served] for b in blocks) == pytest.approx(optimum)
-    assert sum(b.served for b in blocks) == 2**n - 1
-    assert sum(b.cost for b in blocks) <= budget
+    sets = partition.trace(values, best, budget, slack=0.0)
+    assert sum(values[b.cost][b.served] for b in sets) == pytest.approx(optimum)
+    assert sum(b.served for b in sets) == 2**n - 1
+    assert sum(b.cost for b in sets) <= budget
 
 
 def test_levels_with_high_tasks_equal_another_split(monkeypatch):

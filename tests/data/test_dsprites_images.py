@@ -24,7 +24,7 @@ def test_sha256_of_all_images(packed):
 
 def test_a_block_is_drawn_as_it_is_in_the_set(packed):
     assert np.array_equal(
-        renderer.block(2, 4, 17),
+        renderer.all_positions(2, 4, 17),
         packed.reshape(3, 6, 40, 32, 32, 512)[2, 4, 17],
     )
 

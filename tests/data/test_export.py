@@ -32,7 +32,7 @@ def rebuilt(module, stream, small: data.Dataset) -> data.Dataset:
     ],
 )
 def test_files_round_trip(tmp_path, request, monkeypatch, module, fixture, kind, name):
-    monkeypatch.setattr(export, "ROWS", 40)  # two full blocks and a part
+    monkeypatch.setattr(export, "CHUNK", 40)  # two full chunks and a part
     small = request.getfixturevalue(fixture)
     path = export.export(small, tmp_path / "out", kind)
     assert path == tmp_path / "out" / name
@@ -126,7 +126,7 @@ def prepared(tmp_path_factory, small_dsprites, small_shapes3d):
     ("module", "fixture"), [(dsprites, "small_dsprites"), (shapes3d, "small_shapes3d")]
 )
 def test_tfds_round_trip(prepared, request, monkeypatch, module, fixture):
-    monkeypatch.setattr(tfds_module, "_ROWS", 40)
+    monkeypatch.setattr(tfds_module, "_CHUNK", 40)
     small = request.getfixturevalue(fixture)
     stream = tfds_module.read(small.name, prepared, small.space)
     back = rebuilt(module, stream, small)

@@ -74,7 +74,7 @@ def same(one: data.Dataset, other: data.Dataset) -> bool:
 def test_dsprites_npz_is_the_rendered_data_set(
     write_npz, small_dsprites, monkeypatch, rows
 ):
-    monkeypatch.setattr(files, "ROWS", rows)
+    monkeypatch.setattr(files, "CHUNK", rows)
     assert same(read_dsprites(write_npz(), small_dsprites), small_dsprites)
 
 
@@ -82,7 +82,7 @@ def test_dsprites_npz_is_the_rendered_data_set(
 def test_dsprites_hdf5_is_the_rendered_data_set(
     tmp_path, small_dsprites, images, classes, monkeypatch, rows
 ):
-    monkeypatch.setattr(files, "ROWS", rows)
+    monkeypatch.setattr(files, "CHUNK", rows)
     with h5py.File(tmp_path / HDF5, "w") as file:
         file.create_dataset("imgs", data=images, chunks=(10, 16, 64))
         file["latents/classes"] = classes

@@ -195,8 +195,8 @@ def test_every_method_represents_and_decodes(toy, name):
         assert images.shape == (6, 64, 64, 1)
         assert (images >= 0).all()
         assert (images <= 1).all()
-    if method.blocks is not None:
-        assert len(method.blocks) == codes.shape[1]
+    if method.attributes is not None:
+        assert len(method.attributes) == codes.shape[1]
 
 
 @pytest.mark.parametrize("name", METHODS)

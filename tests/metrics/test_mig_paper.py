@@ -41,13 +41,13 @@ def test_mixture_entropy_equals_the_integral():
     )
 
 
-def test_mixture_entropy_equals_the_literal_sum_in_blocks(monkeypatch):
+def test_mixture_entropy_equals_the_literal_sum_in_chunks(monkeypatch):
     rng = np.random.default_rng(1)
     draws, centre, spread = rng.normal(size=(3, 70))
     log_q = logsumexp(
         norm.logpdf(draws[:, None], centre, np.exp(spread / 2)), axis=1
     ) - np.log(70)
-    monkeypatch.setattr("disentangle.metrics.posterior_information.BLOCK", 200)
+    monkeypatch.setattr("disentangle.metrics.posterior_information.CHUNK", 200)
     found = mixture_entropy(draws, centre, spread)
     assert found == pytest.approx(-log_q.mean(), abs=1e-12)
 

@@ -57,7 +57,7 @@ def test_narrow_posteriors_tell_the_row_and_leave_nothing_to_add():
     assert result.values["score"] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_order_of_codes_threads_and_blocks_change_nothing(monkeypatch):
+def test_order_of_codes_threads_and_chunks_change_nothing(monkeypatch):
     codes = gaussian(500, 3) * np.array([1.0, 2.0, 0.5])
     plain = found(codes, 0.5, jobs=1)
     moved = found(codes[:, [2, 0, 1]], 0.5, jobs=2)
@@ -65,7 +65,7 @@ def test_order_of_codes_threads_and_blocks_change_nothing(monkeypatch):
         moved.per_code["sepin"], np.array(plain.per_code["sepin"])[[2, 0, 1]]
     )
     # The package's attribute of this name is the function.
-    monkeypatch.setattr(sys.modules["disentangle.metrics.wsepin"], "BLOCK", 1_000)
+    monkeypatch.setattr(sys.modules["disentangle.metrics.wsepin"], "CHUNK", 1_000)
     assert found(codes, 0.5).values == pytest.approx(plain.values, abs=1e-12)
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from disentangle.data.rendered.dsprites import block
+from disentangle.data.rendered.dsprites import all_positions
 from disentangle.errors import UserError
 from disentangle.nn import decoder, encoder
 from disentangle.nn.torch_weights import from_disvae
@@ -65,7 +65,7 @@ def test_losses_equal_the_peers_log(name):
     """The log holds both terms in nats an image, first 1000 images in index order."""
     weights = weights_of(name)
     logged = json.loads(str(weights["__meta__"]))["test_first_batch_losses"]
-    images = np.unpackbits(block(0, 0, 0).reshape(-1, 512), axis=1)[:1000]
+    images = np.unpackbits(all_positions(0, 0, 0).reshape(-1, 512), axis=1)[:1000]
     images = images.reshape(-1, 64, 64, 1).astype(np.float32)
     params = from_disvae(weights)
     codes = jax.jit(encoder("burgess", (64, 64, 1), 20).apply)(params[0], images)

@@ -43,7 +43,7 @@ def outline(shape: int) -> np.ndarray:
     return np.stack([_HALF * np.sin(t) ** 3, -_HALF * (wave / 14.5 + 0.15)], 1)
 
 
-def block(shape: int, scale: int, orientation: int) -> np.ndarray:
+def all_positions(shape: int, scale: int, orientation: int) -> np.ndarray:
     """All positions of one (shape, scale, orientation), bit-packed.
 
     Returns:
@@ -81,7 +81,7 @@ def _vertices(shape: int, scale: int, orientation: int) -> np.ndarray:
 def render() -> np.ndarray:
     """The whole set, (737280, 512) uint8, bit-packed in index order."""
     packed = np.empty((*SIZES, 512), np.uint8)
-    blocks = list(np.ndindex(*SIZES[:3]))
-    for at in progress.over(blocks, "drawing dSprites"):
-        packed[at] = block(*at)
+    sprites = list(np.ndindex(*SIZES[:3]))
+    for at in progress.over(sprites, "drawing dSprites"):
+        packed[at] = all_positions(*at)
     return packed.reshape(-1, 512)
