@@ -185,10 +185,11 @@ def test_numbers_of_numpy_are_numbers():
 def test_names_are_unique_whatever_the_numbers():
     close = [1.0000001, 1.0000002, 1.00000036, 4.0, 1e-30, 123456789.0]
     found = members({"beta": close, "rate": [1.0, 2.0]}, 3, 2)
-    assert len(set(found.names)) == len(found.names) == 24
-    assert found.names[0] == "beta=1.0000001,rate=1,seed=3"
+    assert len({one.name for one in found}) == len(found) == 24
+    assert found[0].name == "beta=1.0000001,rate=1,seed=3"
     vectors = members({"weights": [[1.0, 0.0], [1.0, 1e-9]]}, 0, 1)
-    assert vectors.names == ("weights=1+0,seed=0", "weights=1+1e-09,seed=0")
+    names = [one.name for one in vectors]
+    assert names == ["weights=1+0,seed=0", "weights=1+1e-09,seed=0"]
     for again in ([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [1.0, -0.0]]):
         with pytest.raises(UserError, match="weights is swept over"):
             members({"weights": again}, 0, 1)
