@@ -23,7 +23,7 @@ def train(values: Values, words: list[str]) -> None:
     check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,
-        load_data(config["data"]),
+        load_data(config["data"], workdir),
         workdir=workdir,
         tensorboard=values["tensorboard"],
     )

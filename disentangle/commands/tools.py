@@ -19,7 +19,7 @@ def evaluate(values: Values, words: list[str]) -> None:
     from disentangle.report.text import member_table
     from disentangle.study.evaluate import (
         check_rows,
-        load_data,
+        data_of,
         run_notes,
         score_run,
         shown,
@@ -46,7 +46,7 @@ def evaluate(values: Values, words: list[str]) -> None:
     out = path_of(values["out"], "--out") if values["out"] else None
     folder = page_folder(run, source, out) if keep else None
     with shown(run, values["metrics"], True) as progress:
-        data = load_data(run.config["data"])
+        data = data_of(run)
         told = replace(settings, progress=progress)
         results = score_run(run, data, values["metrics"], told, rows)
     found = table(run, results, settings, rows)
@@ -142,7 +142,7 @@ def export(values: Values, words: list[str]) -> None:
 def plane(values: Values, words: list[str]) -> None:
     """Draws the latent planes of runs with two latents side by side."""
     from disentangle.report.latents import write_planes
-    from disentangle.study.evaluate import load_data
+    from disentangle.study.evaluate import data_of
     from disentangle.study.visualize import latent_plane, survey
     from disentangle.training.run import load_run
 
@@ -154,7 +154,7 @@ def plane(values: Values, words: list[str]) -> None:
     with waiting("draw the planes"):
         for word in runs:
             run = load_run(path_of(word, "run"))
-            data = load_data(run.config["data"])
+            data = data_of(run)
             place = Path(word).name if short else word
             name = f"{run.config['method']['name']} in {place}"
             planes[name] = latent_plane(run, data, survey(run, data))

@@ -13,7 +13,6 @@ import jax
 import optax
 
 from disentangle.data.samplers import Batch, Collate, alone
-from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.nn.net import Net
 
@@ -100,7 +99,8 @@ class Recipe(NamedTuple):
     """One row of the METHODS table.
 
     Attributes:
-      build: `build(settings, space, shape) -> Method`.
+      build: `build(settings, space, shape) -> Method`; of a method with `sources`
+        `build(settings, space, shape, shapes)`, name -> (H, W, C) of each.
       settings: frozen dataclass of what is static (it changes a shape or the
         program).
       hyperparameters: NamedTuple class of the numbers that a population sweeps.
@@ -118,9 +118,11 @@ class Recipe(NamedTuple):
         settings are not known to us, or cannot be had here.
       published: whose settings these are, and what of them no field here can say, in
         words; where `protocol` is None what is known of them all the same, or "".
+      sources: names of the further data sets that the method sees; its batches come
+        from a Collate such as `samplers.with_others`.
     """
 
-    build: Callable[[Any, FactorSpace, tuple[int, int, int]], Method]
+    build: Callable[..., Method]
     settings: type
     hyperparameters: Any
     summary: str
@@ -129,6 +131,7 @@ class Recipe(NamedTuple):
     limits: Mapping[str, Limits] = MappingProxyType({})
     protocol: Mapping[str, Any] | None = None
     published: str = ""
+    sources: tuple[str, ...] = ()
 
 
 def whole(name: str, value: int, least: int, most: int = 10_000) -> None:

@@ -89,7 +89,7 @@ def score(
 
 def score_details(
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | None,
     metrics: str | Sequence[str] = ("dci", "mig"),
     settings: Settings = DEFAULTS,
     *,
@@ -103,7 +103,8 @@ def score_details(
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
     Args:
-      codes, factors, metrics, num_train, num_test, factor_names, logvars,
+      factors: as `score`, or None where there are no labels.
+      codes, metrics, num_train, num_test, factor_names, logvars,
         categorical: as `score`.
       settings: the rest.
       images: where metrics that draw their own images get their codes; None where
@@ -144,7 +145,7 @@ def _computed(name: str, table: Representation, settings: Settings) -> Result:
     metric = registry.METRICS[name]
     try:
         if not table.factors.shape[1] and name not in registry.WITHOUT_FACTORS:
-            reasons = ", and ".join(table.left_out.values())
+            reasons = ", and ".join(table.left_out.values()) or "there are no labels"
             raise UserError(f"{name} has no factor to score: {reasons}")
         result = metric(table, settings)
     except UserError as error:  # a library's refusal is one too, see `refusals`

@@ -17,7 +17,7 @@ LARGEST = 1e30
 
 def read_representation(
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | None,
     *,
     num_train: int | None = None,
     num_test: int | None = None,
@@ -31,7 +31,8 @@ def read_representation(
     Args:
       codes: (N, D) numbers, finite. float32 and float64 keep their precision.
       factors: (N, F) integers >= 0 (or floats that are whole numbers). Rows in
-        random order: neighbours in a grid share most of their values.
+        random order: neighbours in a grid share most of their values. None where
+        there are no labels.
       num_train: the first rows train. Without it 10,000 if there are 15,000 rows or
         more, else two thirds of those that `num_test` leaves.
       num_test: the next rows test. Without it 5,000, or all that are left if fewer;
@@ -56,13 +57,14 @@ def read_representation(
         raise UserError(
             f"logvars has the shape {spreads.shape}, but codes {checked.shape}"
         )
-    labels = _check_factors(factors)
+    labels = _no_labels(len(checked)) if factors is None else _check_factors(factors)
     if len(labels) != len(checked):
         raise UserError(
             f"codes has {len(checked):,} rows and factors has {len(labels):,}: "
             "row n of both must belong to the same image"
         )
     given = column_names(factors) if factor_names is None else factor_names
+    given = () if factors is None else given
     names = _check_names(given, labels.shape[1])
     groups = _check_categorical(categorical, checked.shape[1])
     train, test = _split(len(checked), num_train, num_test)
@@ -79,6 +81,10 @@ def read_representation(
         images=None if images is None else _without(images, kept, labels[0]),
         left_out=left_out,
     )
+
+
+def _no_labels(rows: int) -> np.ndarray:
+    return np.zeros((rows, 0), np.int64)
 
 
 def _constant(labels: np.ndarray, train: int, names: tuple[str, ...]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from disentangle import progress as bars
 from disentangle.data import as_dataset, load
 from disentangle.data.dataset import Dataset
+from disentangle.data.own import NAME as OWN
 from disentangle.errors import UserError
 from disentangle.errors import shown as seen
 from disentangle.metrics import METRICS, POPULATION_METRICS
@@ -21,6 +22,9 @@ from disentangle.metrics.base import Images, Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
 from disentangle.metrics.table import read_representation
 from disentangle.study.peers import population_results, why_alone
+from disentangle.study.sample import choose_sample
+from disentangle.study.sample import sample_index as sample_index
+from disentangle.training.kept import kept_data
 from disentangle.training.run import Run, as_run, compare_data
 
 ENCODE_ROWS = 2000
@@ -28,8 +32,17 @@ KEPT_ENCODINGS = 4
 MOST_ROWS = 10**7  # a table of more would fill the memory
 
 
-def load_data(section: dict[str, Any]) -> Dataset:
-    """The data set of a config's `data` section."""
+def load_data(section: dict[str, Any], workdir: Path | None = None) -> Dataset:
+    """The data set of a config's `data` section.
+
+    Args:
+      section: of the config.
+      workdir: of a run, which holds the images where they were given as arrays.
+    """
+    if workdir is not None and not section["path"]:
+        held = kept_data(workdir)
+        if held is not None:
+            return held
     return load(
         section["name"],
         path=section["path"] or None,
@@ -37,9 +50,21 @@ def load_data(section: dict[str, Any]) -> Dataset:
     )
 
 
-def sample_index(data: Dataset, count: int, *, seed: int) -> np.ndarray:
-    """`count` image indices, uniform with replacement (Locatello et al. 2019)."""
-    return np.random.default_rng(seed).integers(0, len(data), count)
+def data_of(run: Run) -> Dataset:
+    """The data set that a run was trained on, found again.
+
+    Raises:
+      UserError: it was given as arrays that were not kept, or is not where it was.
+    """
+    try:
+        return load_data(run.config["data"], run.workdir)
+    except UserError as error:
+        if run.config["data"]["name"] != OWN or run.config["data"]["path"]:
+            raise
+        raise UserError(
+            f"the images of this run were given as arrays and not kept ({error}): give "
+            "data="
+        ) from None
 
 
 def check_rows(num_train: int, num_test: int) -> None:
@@ -59,14 +84,16 @@ def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
     Known from the factors alone, before anything is trained or encoded.
     """
     check_rows(*rows)
-    factors = data.space.factors(sample_index(data, sum(rows), seed=seed))
+    index, factors, names, rows = choose_sample(data, rows, seed=seed)
     sampled = read_representation(
-        np.zeros((len(factors), 1)),
+        np.zeros((len(index), 1)),
         factors,
         num_train=rows[0],
         num_test=rows[1],
-        factor_names=data.space.names,
+        factor_names=names,
     )
+    if not data.space.is_grid:
+        return  # a rare value of a table is left out, with a note
     for name, size in zip(data.space.names, data.space.sizes, strict=True):
         if size > 1 and name in sampled.left_out:
             raise UserError(
@@ -182,9 +209,10 @@ def evaluate(
     )
     run = as_run(run)
     chosen(run, metrics)
-    data = load_data(run.config["data"]) if data is None else as_dataset(data)
+    data = data_of(run) if data is None else as_dataset(data)
     compare_data(run, data)
-    rows = (num_train, num_test)
+    check_rows(num_train, num_test)
+    rows = choose_sample(data, (num_train, num_test), seed=seed).rows
     with shown(run, metrics, progress) as tell:
         told = replace(settings, progress=tell)
         results = score_run(run, data, metrics, told, rows)
@@ -241,10 +269,10 @@ def score_run(
     if not run.alive.any():
         dead = Result({}, why_not="every model of the run diverged")
         return [dict.fromkeys((*single, *together), dead) for _ in run.members]
-    index = sample_index(data, sum(rows), seed=settings.seed)
+    index, factors, names, rows = choose_sample(data, rows, seed=settings.seed)
     codes, logvars = posterior_table(run, data, index, settings.progress)
-    factors = data.space.factors(index)
-    source = images_of(run, data, settings.progress)
+    is_grid = data.space.is_grid
+    source = images_of(run, data, settings.progress) if is_grid else None
     train = None if logvars is None else logvars[:, : rows[0]]
     compared = population_results(run, together, codes[:, : rows[0]], train, settings)
 
@@ -258,10 +286,10 @@ def score_run(
                 settings,
                 num_train=rows[0],
                 num_test=rows[1],
-                factor_names=data.space.names,
+                factor_names=names,
                 logvars=None if logvars is None else logvars[member],
                 categorical=run.method.categorical,
-                images=source[member],
+                images=None if source is None else source[member],
             )
         except UserError as error:
             return {name: Result({}, why_not=str(error)) for name in single}

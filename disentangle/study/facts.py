@@ -19,7 +19,8 @@ from disentangle.methods.base import Method
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
-from disentangle.study.evaluate import encode_images, sample_index
+from disentangle.study.evaluate import encode_images
+from disentangle.study.sample import labels_of, sample_index
 from disentangle.study.visualize import ROWS, active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run
@@ -95,7 +96,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     supervision = METHODS[method["name"]].supervision
     seen = images_per_step(run.method, data, config["batch_size"])
     index = sample_index(data, ROWS, seed=0)
-    codes, labels = encode_images(run, data, index), data.space.factors(index)
+    codes, labels = encode_images(run, data, index), labels_of(data, index)
     members = [
         _member(name, int(swept["seed"]), bool(alive), own, labels)
         for name, swept, alive, own in zip(
@@ -130,6 +131,8 @@ def _member(
 
 def informed(codes: np.ndarray, labels: np.ndarray) -> bool:
     """Whether any code (N, D) tells more of a factor (N, F) than of a shuffled one."""
+    if not labels.shape[1]:
+        return True  # nothing is known that they could tell
     bins = histogram_bins(codes)
     known = mutual_information(bins, labels)
     return bool((known > shuffled_floor(bins, labels)[None]).any())

@@ -28,7 +28,7 @@ from disentangle.errors import UserError
 from disentangle.files import place, read_json, whole, write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
-from disentangle.study.evaluate import check_sample, load_data, sample_index
+from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.representations import check_score
 from disentangle.study.rotation import (
     gaussian_code,
@@ -38,6 +38,7 @@ from disentangle.study.rotation import (
     rotated_elbo,
     trained,
 )
+from disentangle.study.sample import sample_index
 from disentangle.study.stages import Stages, allow_changes, data_source, run_source
 from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
@@ -128,6 +129,7 @@ def run_impossibility(
             return folder
         run = load_run(config["run"]) if config["run"] else None
         data = load_data(config["data"]) if data is None else data
+        data.space.require_grid("the impossibility experiment")
         score = config["score"]
         rows = (score["num_train"], score["num_test"])
         check_sample(data, rows, seed=score["seed"])

@@ -12,7 +12,8 @@ from disentangle.errors import UserError
 from disentangle.files import write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import choose_metrics, score_details
-from disentangle.study.evaluate import check_rows, encode_images, sample_index
+from disentangle.study.evaluate import check_rows, encode_images
+from disentangle.study.sample import choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.training import ranges
 from disentangle.training.final import final_rows
@@ -162,9 +163,8 @@ def write_scores(
 ) -> None:
     """codes/ and what `keep_scores` writes: one representation, every metric."""
     section = config["score"]
-    count = section["num_train"] + section["num_test"]
-    index = sample_index(data, count, seed=section["seed"])
-    factors = data.space.factors(index)
+    rows = (section["num_train"], section["num_test"])
+    index, factors, known, rows = choose_sample(data, rows, seed=section["seed"])
     (folder / "codes").mkdir(exist_ok=True)
     scored = []
     with bars.waiting("encode", shown=progress):
@@ -173,16 +173,16 @@ def write_scores(
     for (name, seed), (codes, names, categorical) in bars.over(
         list(found.items()), "score", unit="representation", shown=progress
     ):
-        table = {"codes": codes, "factors": factors}
+        table = {"codes": codes} | ({} if factors is None else {"factors": factors})
         write_arrays(folder / "codes" / f"{name}-{seed}.npz", table)
         results = score_details(
             codes,
             factors,
             section["metrics"],
             settings,
-            num_train=section["num_train"],
-            num_test=section["num_test"],
-            factor_names=data.space.names,
+            num_train=rows[0],
+            num_test=rows[1],
+            factor_names=known,
             categorical=categorical,
         )
         scored.append(Scored(name, seed, names, results))

@@ -16,7 +16,8 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
-from disentangle.study.evaluate import load_data, posterior_table, sample_index
+from disentangle.study.evaluate import data_of, posterior_table
+from disentangle.study.sample import label_names, labels_of, sample_index
 from disentangle.training.data_spec import write_spec
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
@@ -51,7 +52,7 @@ def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
         kl = _final_kl(run, data)
     else:
         kl = gaussian_kl(codes[:1], logvars[:1])[0]
-    labels = data.space.factors(index)
+    labels = labels_of(data, index)
     bins, entropies = histogram_bins(codes[0]), entropy(labels)
     entropies = np.where(entropies > 0, entropies, np.inf)  # of a factor with one value
     share = mutual_information(bins, labels) / entropies
@@ -74,6 +75,8 @@ def carried(
       shuffled: (F,) the same of shuffled factors.
       kl: (D,) nats, or None for codes without a posterior.
     """
+    if not share.shape[1]:
+        return np.full(len(share), -1)
     above = np.where(share > shuffled[None], share, 0.0)
     known = above.max(axis=1) > 0
     known &= np.full(len(share), True) if kl is None else kl >= NAMED
@@ -119,10 +122,10 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
         "kl": np.zeros(len(order)) if found.kl is None else found.kl[order],
         "captions": np.asarray(captions),
         "shuffled": found.shuffled,
-        "factors": np.asarray(data.space.names),
+        "factors": np.asarray(label_names(data), str),
     }
     write_arrays(path, arrays)
-    if codes.shape[1] == 2:
+    if codes.shape[1] == 2 and label_names(data):
         write_arrays(path.with_name("plane.npz"), latent_plane(run, data, found))
     return found
 
@@ -149,8 +152,8 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
     images = run.decode(grid)[0].reshape(SIDE, SIDE, *run.spec.shape)
     return {
         "plane_codes": codes[:POINTS],
-        "plane_labels": data.space.factors(found.images[:POINTS]),
-        "plane_factors": np.asarray(data.space.names),
+        "plane_labels": labels_of(data, found.images[:POINTS]),
+        "plane_factors": np.asarray(label_names(data), str),
         "plane_share": found.share.max(0),
         "plane_shuffled": found.shuffled,
         "plane_x": x,
@@ -206,7 +209,7 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
     run = load_run(source)
     folder = page_folder(run, source, out)
     if run.method.decode is not None:
-        data = load_data(run.config["data"])
+        data = data_of(run)
         found = write_panels(run, data, folder / "panels.npz")
         write_json(folder / "units.json", _units(run, found.codes))
     return folder
@@ -258,7 +261,7 @@ def _sorted_latents(found: Survey, data: Dataset) -> tuple[np.ndarray, list[str]
     """Latents by falling KL (without one: variance), and their names."""
     weight = found.codes[0].var(axis=0) if found.kl is None else found.kl
     order = np.argsort(-weight, kind="stable")
-    return order, [_caption(found, int(z), data.space.names) for z in order]
+    return order, [_caption(found, int(z), label_names(data)) for z in order]
 
 
 def _caption(found: Survey, latent: int, factors: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from disentangle.data import DATASETS
 from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
 from disentangle.methods.base import Recipe, check_number, in_steps
@@ -21,6 +22,7 @@ from disentangle.training.members import Member, members
 from disentangle.training.ranges import LARGEST, number, short, whole_number
 from disentangle.training.state import Optimizer, TrainHyperparameters
 
+NETWORKS = ("encoder", "decoder")
 ITEMS = 100  # of a list that is not swept, such as the widths of a network
 
 
@@ -60,17 +62,21 @@ def default_config(data: str, method: str, optimizer: str = "adam") -> ConfigDic
     """The Locatello et al. 2019 protocol but for `steps` (theirs: 300,000)."""
     if not isinstance(optimizer, str) or optimizer not in optimizers.OPTIMIZERS:
         raise unknown("optimizer", optimizer, optimizers.OPTIMIZERS)
+    section = {"name": method} | method_defaults(method)
+    if network := DATASETS[data].network if data in DATASETS else "":
+        parts = [part for part in NETWORKS if section.get(part) == "locatello"]
+        section |= dict.fromkeys(parts, network)
     return ConfigDict(
         {
             "data": {
                 "name": data,
-                "path": "",  # a published file; "" renders
-                "source": "",  # "tfds" reads a prepared copy
+                "path": "",  # a published file, or one's own data; "" renders
+                "source": "",  # "stream" reads on the way, "tfds" a prepared copy
                 "train_size": 0,  # labelled images; 0 is the whole grid
                 "test_size": 2000,
                 "split_seed": 0,
             },
-            "method": {"name": method} | method_defaults(method),
+            "method": section,
             "optimizer": {"name": optimizer} | optimizers.DEFAULTS[optimizer],
             "steps": 20_000,
             "batch_size": 64,

@@ -24,6 +24,7 @@ class DataSpec:
       shape: (H, W, C) of an image.
       max_value: largest pixel value, in 1 .. 255.
       digest: hash of its content, `Dataset.digest`; "" where it is not known.
+      others: the data sets beside it, by name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class DataSpec:
     shape: tuple[int, int, int]
     max_value: int
     digest: str = ""
+    others: dict[str, "DataSpec"] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sides_are_whole = min(self.shape) >= 1 and max(self.shape) <= LARGEST
@@ -47,17 +49,24 @@ class _File:
     shape: tuple[int, int, int]
     peak: int
     digest: str = ""
+    others: dict[str, "_File"] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.spec()
 
     def spec(self) -> DataSpec:
-        return DataSpec(self.name, self.space, self.shape, self.peak, self.digest)
+        others = {name: other.spec() for name, other in self.others.items()}
+        return DataSpec(
+            self.name, self.space, self.shape, self.peak, self.digest, others
+        )
 
 
 def data_spec(data: Dataset) -> DataSpec:
     """What a run on this data set remembers."""
-    return DataSpec(data.name, data.space, data.shape, data.max_value, data.digest)
+    others = {name: data_spec(other) for name, other in data.others.items()}
+    return DataSpec(
+        data.name, data.space, data.shape, data.max_value, data.digest, others
+    )
 
 
 def read_spec(path: Path) -> DataSpec:
@@ -94,8 +103,12 @@ def refuse_other_data(folder: Path, new: DataSpec) -> None:
 
 def write_spec(path: Path, spec: DataSpec) -> None:
     """Writes it as JSON; errors as `files.write_text`."""
-    held = _File(spec.name, spec.space, spec.shape, spec.max_value, spec.digest)
-    write_json(path, dataclasses.asdict(held))
+    write_json(path, dataclasses.asdict(_file(spec)))
+
+
+def _file(spec: DataSpec) -> _File:
+    others = {name: _file(other) for name, other in spec.others.items()}
+    return _File(spec.name, spec.space, spec.shape, spec.max_value, spec.digest, others)
 
 
 def keep_spec(folder: Path, new: DataSpec) -> None:
@@ -117,6 +130,9 @@ def differences(held: DataSpec, new: DataSpec) -> Iterator[str]:
         changed = {"factors": ("others", "with other values, turns or symmetries")}
     if not changed and held.digest and new.digest and held.digest != new.digest:
         changed = {"hash of the images": (held.digest[:8], new.digest[:8])}
+    if not changed and held.others != new.others:
+        names = (", ".join(held.others) or "none", ", ".join(new.others) or "none")
+        changed = {"data sets beside it": names}
     for what, (old, now) in changed.items():
         yield f"{what}: {old} -> {now}"
 

@@ -8,6 +8,7 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.identity import sample
 from disentangle.errors import UserError
 from disentangle.methods.base import Method, init
+from disentangle.training.build import build_method
 from disentangle.training.config import Experiment
 
 COPIES = 3  # of the parameters in training: themselves and two moments
@@ -66,7 +67,7 @@ def _built(experiment: Experiment, data: Dataset) -> tuple[Method, dict]:
     what = f"{networks or name} with images of {data.shape}"
     image = jax.ShapeDtypeStruct((1, *data.shape), jnp.float32)
     try:
-        method = experiment.recipe.build(experiment.settings, data.space, data.shape)
+        method = build_method(experiment.recipe, experiment.settings, data)
         params = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         codes = jax.eval_shape(method.represent, params, image)
         drawn = method.decode and jax.eval_shape(method.decode, params, codes)

@@ -59,7 +59,7 @@ def load_run(path: str | Path) -> Run:
     spec = read_spec(folder / FILE)
     try:
         experiment = read_experiment(older.completed(read_json(folder / "config.json")))
-        method = experiment.recipe.build(experiment.settings, spec.space, spec.shape)
+        method = build_method(experiment.recipe, experiment.settings, spec)
         jax.eval_shape(lambda: start(method, experiment))
     except UserError as error:
         raise UserError(f"{folder} holds no run that can be read: {error}") from None

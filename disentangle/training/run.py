@@ -11,6 +11,7 @@ from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
 from disentangle.data.samplers import Split, split_data
+from disentangle.data.stream import told
 from disentangle.errors import UserError, unknown
 from disentangle.files import place, read_json
 from disentangle.methods.base import Method, init
@@ -24,6 +25,7 @@ from disentangle.training.config import (
 )
 from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.fits import check_fit
+from disentangle.training.kept import keep_data
 from disentangle.training.load import as_run, compare_data, load_run, run_of
 from disentangle.training.loop import Observer
 from disentangle.training.roster import Roster, in_batches, keep_roster, read_roster
@@ -93,6 +95,9 @@ def train(
     config = default_config(data.name, method, optimizer).to_dict()
     config["method"] |= fields
     config["data"]["train_size"] = train_size or 0
+    if data.path:
+        source = "stream" if data.is_streamed else ""
+        config["data"] |= {"path": data.path, "source": source}
     if learning_rate is not None:
         config["optimizer"]["learning_rate"] = learning_rate
     config |= {"steps": steps, "seed": seed, "seeds": seeds, "batch_size": batch_size}
@@ -130,11 +135,10 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.n
             f"of {experiment.config['method']['name']!r} has an optimiser of its own, "
             "with its learning rate among the method's fields"
         )
-    left = data.space.size - section["train_size"]
     split, test_index = split_data(
         data,
         section["train_size"] or None,
-        max(1, min(section["test_size"], left)),
+        max(1, min(section["test_size"], _left(data, section["train_size"]))),
         seed=section["split_seed"],
     )
     batch_size = experiment.config["batch_size"]
@@ -143,6 +147,13 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.n
             f"batch_size={batch_size} is larger than the {split.size} training images"
         )
     return experiment, method, split, test_index
+
+
+def _left(data: Dataset, train_size: int) -> int:
+    """How many images may be test images: of a table at most a fifth, if not told."""
+    if data.space.is_grid or train_size:
+        return data.space.size - train_size
+    return data.space.size // 5
 
 
 @float32()
@@ -190,21 +201,24 @@ def fit(
     if workdir is None:
         members = experiment.population
         roster = in_batches(members, chosen(len(members)))
-        final = train_batches(job, roster, progress=progress)
+        with told([data.draw]):
+            final = train_batches(job, roster, progress=progress)
         return run_of(experiment, method, final.state, final.observed, spec, None)
     with owned(place(workdir, "workdir")) as folder:
         refuse_other_data(folder, spec)
         roster = settle(folder, experiment, chosen)
         keep_spec(folder, spec)
+        keep_data(folder, data)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-        final = train_batches(
-            job,
-            roster,
-            workdir=folder,
-            writers=writers_of(folder, experiment, tensorboard),
-            progress=progress,
-        )
+        with told([data.draw]):
+            final = train_batches(
+                job,
+                roster,
+                workdir=folder,
+                writers=writers_of(folder, experiment, tensorboard),
+                progress=progress,
+            )
     return run_of(experiment, method, final.state, final.observed, spec, folder)
 
 

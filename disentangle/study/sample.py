@@ -1,0 +1,99 @@
+"""Which images are scored, and the labels they are scored by."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from disentangle.data.dataset import Dataset
+from disentangle.data.samplers import shuffled
+from disentangle.errors import UserError
+
+LEAST = 3  # images with labels, two to fit and one to test
+REAL = 20  # different real numbers from which on a factor is cut into BINS
+BINS = 10
+
+
+class Sample(NamedTuple):
+    """Images to score: those that estimators are fitted on, then those that test.
+
+    Attributes:
+      images: (N,) their numbers.
+      factors: (N, F) int, or None where there are no labels to score by.
+      names: the F factors.
+      rows: how many fit and how many test; their sum is N.
+    """
+
+    images: np.ndarray
+    factors: np.ndarray | None
+    names: tuple[str, ...]
+    rows: tuple[int, int]
+
+
+def choose_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> Sample:
+    """`rows` = (fit, test) images of a data set, by `seed`.
+
+    Of a grid, uniform with replacement (Locatello et al. 2019). Of a table, different
+    images whose labels are all known; of fewer than asked for two thirds fit and one
+    third tests. Where no image has all labels, or there are no factors, any images,
+    and no labels.
+
+    Raises:
+      UserError: a table has fewer than three images to score.
+    """
+    if data.space.is_grid:
+        index = sample_index(data, sum(rows), seed=seed)
+    else:
+        candidates = complete_images(data)
+        if len(candidates) < LEAST:
+            raise UserError(
+                f"scores need at least {LEAST} images, but {data.name} has "
+                f"{len(candidates)} with all their labels"
+            )
+        if len(candidates) < sum(rows):
+            test = max(1, len(candidates) // 3)
+            rows = (len(candidates) - test, test)
+        index = candidates[shuffled(len(candidates), 0, sum(rows), seed=seed)]
+    names = label_names(data)
+    return Sample(index, labels_of(data, index) if names else None, names, rows)
+
+
+def sample_index(data: Dataset, count: int, *, seed: int) -> np.ndarray:
+    """`count` image indices, uniform with replacement (Locatello et al. 2019).
+
+    Of a table, among the images whose labels are all known, if there are any.
+    """
+    drawn = np.random.default_rng(seed)
+    if data.space.is_grid:
+        return drawn.integers(0, len(data), count)
+    candidates = complete_images(data)
+    return candidates[drawn.integers(0, len(candidates), count)]
+
+
+def complete_images(data: Dataset) -> np.ndarray:
+    """(n,) the images whose labels are all known; all, where there is none."""
+    every = np.arange(len(data))
+    known = data.known(every)
+    complete = every if known is None else every[known.all(axis=1)]
+    return complete if len(complete) else every
+
+
+def label_names(data: Dataset) -> tuple[str, ...]:
+    """The factors that images can be scored by; () if no image has all labels."""
+    known = data.known(complete_images(data)[:1])
+    return data.space.names if known is None or known.all() else ()
+
+
+def labels_of(data: Dataset, index: np.ndarray) -> np.ndarray:
+    """(N, F) int labels for scores, F as in `label_names`.
+
+    A real-valued factor of more than 20 different numbers is cut into ten bins of
+    equally many images.
+    """
+    if not label_names(data):
+        return np.zeros((len(index), 0), np.int32)
+    factors = np.array(data.factors(index))
+    for column, factor in enumerate(data.space.items):
+        if factor.kind == "real" and factor.size > REAL:
+            below = np.cumsum(factor.weights) - factor.weights
+            factors[:, column] = (below * BINS).astype(np.int32)[factors[:, column]]
+    return factors
