@@ -51,7 +51,8 @@ class Conditional(NamedTuple):
     """The networks, and the ways through them where c (B, C) is known."""
 
     nets: dict[str, Net]
-    one_hot: Callable[[jax.Array], jax.Array]  # factors (B, F) -> c (B, C)
+    # one_hot(factors (B, F), known (B, F) or None) -> c (B, C)
+    one_hot: Callable[..., jax.Array]
     uniform: np.ndarray  # (C,) the mean of c: 1 / K for each value
     # posterior(params, images (B, H, W, C), c) -> mean (B, D), logvar (B, D)
     posterior: Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
@@ -67,6 +68,7 @@ def conditional(
     Raises:
       UserError: on a factor that does not exist, or is named twice.
     """
+    space.require_labels("a method of given factors")
     names = settings.condition or space.names[:1]
     if len(set(names)) != len(names):
         raise UserError(f"a factor is named twice in {', '.join(names)}")
@@ -81,11 +83,16 @@ def conditional(
         "decoder": decoder(settings.decoder, shape, settings.latents + sum(sizes)),
     }
 
-    def one_hot(factors: jax.Array) -> jax.Array:
+    def one_hot(factors: jax.Array, known: jax.Array | None = None) -> jax.Array:
         parts = [
             jax.nn.one_hot(factors[:, column], size, dtype=jnp.float32)
             for column, size in zip(columns, sizes, strict=True)
         ]
+        if known is not None:  # a missing one is uniform over its values
+            parts = [
+                jnp.where(known[:, column, None], values, jnp.float32(1 / size))
+                for values, column, size in zip(parts, columns, sizes, strict=True)
+            ]
         return jnp.concatenate(parts, axis=1)
 
     def posterior(
@@ -120,7 +127,7 @@ def build(
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> tuple[jax.Array, Logs]:
-        c = vae.one_hot(batch["factors"])
+        c = vae.one_hot(batch["factors"], batch.get("known"))
         mean, logvar = vae.posterior(params, batch["images"], c)
         z = sample_posterior(mean, logvar, key=key)
         logits = vae.logits(params, z, c)

@@ -33,8 +33,9 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Collate:
         one time in K, as in the paper and its code; True from the other K - 1.
 
     Raises:
-      UserError: unless k is -1, 0 or in 1 .. F - 1 (at least one factor is shared).
+      UserError: no full grid, or unless k is -1, 0 or in 1 .. F - 1 (at least one factor is shared).
     """
+    space.require_grid("a method of pairs of images")
     sizes = np.asarray(space.sizes, np.int32)
     varying = int((sizes > 1).sum())
     if varying < 2 or not ONE_OR_UNIFORM <= changed < varying:
@@ -87,8 +88,9 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Collate
       members: images in a group, at least 2.
 
     Raises:
-      UserError: on a name that is no factor, one named twice, or fewer than 2.
+      UserError: no full grid, or on a name that is no factor, one named twice, or fewer than 2.
     """
+    space.require_grid("a method of groups of images")
     names = shared or space.names[:1]
     if len(set(names)) != len(names):
         raise UserError(f"a factor is named twice in {', '.join(names)}")

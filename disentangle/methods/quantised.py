@@ -15,7 +15,7 @@ import jax
 import optax
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import unknown
+from disentangle.errors import UserError, unknown
 from disentangle.methods.base import Method, Params, Player, whole
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import Net, decoder, encoder
@@ -61,6 +61,11 @@ class Model(NamedTuple):
 def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -> Model:
     """The networks of `settings` for images of `shape` with factors `space`."""
     latents = settings.latents or 2 * len(space.names)
+    if not latents:
+        raise UserError(
+            "method.latents=0 is twice the number of factors, but these images have no "
+            "labels: give method.latents"
+        )
     height, width, channels = shape
     nets = {
         "encoder": encoder(settings.encoder, shape, latents),

@@ -44,12 +44,15 @@ def labelled_images(split: Split, labels: int, label_seed: int) -> jax.Array:
     """The images whose factors may be read, (n,) int32: the same at every step.
 
     The first `labels` of a permutation of the split, so that larger budgets contain
-    smaller ones; all of a split that has fewer. Test images bring labels of their own,
+    smaller ones; all of a split that has fewer. Where labels are missing, only images
+    that have at least one. Test images bring labels of their own,
     on which R_s tells how the labels generalise.
     """
-    order = shuffled(split.size, 0, min(labels, split.size), seed=label_seed)
+    among = split.subset if split.labelled is None else split.labelled
+    size = split.size if among is None else among.shape[0]
+    order = shuffled(size, 0, min(labels, size), seed=label_seed)
     where = jnp.asarray(order, jnp.int32)
-    return where if split.subset is None else split.subset[where]
+    return where if among is None else among[where]
 
 
 def beside_labels(collate: Collate, labels: int, label_seed: int) -> Collate:
@@ -97,6 +100,7 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
 
     def build(settings: Any, space: FactorSpace, shape: tuple[int, int, int]) -> Method:
         """The unsupervised method, its learner's loss with the labels' added."""
+        space.require_labels(name)
         refuse_constant(space, space.names, "labels")
         if settings.latents < len(space.names):
             raise UserError(

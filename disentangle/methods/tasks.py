@@ -22,6 +22,7 @@ DEFAULT_KINDS = {
     "categorical": "classification",
     "ordinal": "regression",
     "circular": "circular",
+    "real": "regression",
 }
 
 
@@ -138,6 +139,7 @@ def parse(space: FactorSpace, names: tuple[str, ...]) -> tuple[Task, ...]:
     """
     if len(set(names)) != len(names):
         raise UserError(f"a task is named twice in {', '.join(names)}")
+    space.require_labels("a method that learns tasks")
     return tuple(_parse_one(space, name) for name in names or space.names)
 
 
