@@ -33,7 +33,8 @@ def pairs(space: FactorSpace, changed: int, distinct: bool) -> Collate:
         one time in K, as in the paper and its code; True from the other K - 1.
 
     Raises:
-      UserError: no full grid, or unless k is -1, 0 or in 1 .. F - 1 (at least one factor is shared).
+      UserError: no full grid, or unless k is -1, 0 or in 1 .. F - 1 (at least one
+        factor is shared).
     """
     space.require_grid("a method of pairs of images")
     sizes = np.asarray(space.sizes, np.int32)
@@ -88,7 +89,8 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Collate
       members: images in a group, at least 2.
 
     Raises:
-      UserError: no full grid, or on a name that is no factor, one named twice, or fewer than 2.
+      UserError: no full grid, or on a name that is no factor, one named twice, or
+        fewer than 2.
     """
     space.require_grid("a method of groups of images")
     names = shared or space.names[:1]

@@ -14,6 +14,7 @@ from disentangle.files import place, read_json
 from disentangle.methods.base import Method
 from disentangle.training import older
 from disentangle.training.batches import restore_batches
+from disentangle.training.build import build_method
 from disentangle.training.config import Experiment, read_experiment
 from disentangle.training.data_spec import (
     FILE,
