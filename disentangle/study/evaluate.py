@@ -12,94 +12,36 @@ import numpy as np
 import pandas as pd
 
 from disentangle import progress as bars
-from disentangle.data import as_dataset, load
+from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
-from disentangle.data.own import NAME as OWN
 from disentangle.errors import UserError
-from disentangle.errors import shown as seen
 from disentangle.metrics import METRICS, POPULATION_METRICS
 from disentangle.metrics.base import Images, Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
-from disentangle.metrics.table import read_representation
 from disentangle.study.peers import population_results, why_alone
-from disentangle.study.sample import choose_sample
-from disentangle.study.sample import sample_index as sample_index
-from disentangle.training.kept import kept_data
+from disentangle.study.sample import (
+    check_rows,
+    check_sample,
+    choose_sample,
+    data_of,
+    load_data,
+    sample_index,
+)
 from disentangle.training.run import Run, as_run, compare_data
+
+__all__ = [
+    "check_rows",
+    "check_sample",
+    "data_of",
+    "evaluate",
+    "load_data",
+    "sample_index",
+    "score_run",
+    "summary",
+]
 
 ENCODE_ROWS = 2000
 KEPT_ENCODINGS = 4
-MOST_ROWS = 10**7  # a table of more would fill the memory
-
-
-def load_data(section: dict[str, Any], workdir: Path | None = None) -> Dataset:
-    """The data set of a config's `data` section.
-
-    Args:
-      section: of the config.
-      workdir: of a run, which holds the images where they were given as arrays.
-    """
-    if workdir is not None and not section["path"]:
-        held = kept_data(workdir)
-        if held is not None:
-            return held
-    return load(
-        section["name"],
-        path=section["path"] or None,
-        source=section["source"] or None,
-    )
-
-
-def data_of(run: Run) -> Dataset:
-    """The data set that a run was trained on, found again.
-
-    Raises:
-      UserError: it was given as arrays that were not kept, or is not where it was.
-    """
-    try:
-        return load_data(run.config["data"], run.workdir)
-    except UserError as error:
-        if run.config["data"]["name"] != OWN or run.config["data"]["path"]:
-            raise
-        raise UserError(
-            f"the images of this run were given as arrays and not kept ({error}): give "
-            "data="
-        ) from None
-
-
-def check_rows(num_train: int, num_test: int) -> None:
-    """Raises UserError for numbers of images that cannot be scored."""
-    for name, value, least in (("num_train", num_train, 2), ("num_test", num_test, 1)):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not least <= value <= MOST_ROWS:
-            raise UserError(
-                f"{name}={seen(value)} must be a whole number from {least} to "
-                f"{MOST_ROWS:,}"
-            )
-
-
-def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
-    """Raises UserError if these rows of the data set cannot be scored.
-
-    Known from the factors alone, before anything is trained or encoded.
-    """
-    check_rows(*rows)
-    index, factors, names, rows = choose_sample(data, rows, seed=seed)
-    sampled = read_representation(
-        np.zeros((len(index), 1)),
-        factors,
-        num_train=rows[0],
-        num_test=rows[1],
-        factor_names=names,
-    )
-    if not data.space.is_grid:
-        return  # a rare value of a table is left out, with a note
-    for name, size in zip(data.space.names, data.space.sizes, strict=True):
-        if size > 1 and name in sampled.left_out:
-            raise UserError(
-                f"{name!r} has {size} values but only one in all {rows[0]:,} training "
-                "rows: give a larger num_train"
-            )
 
 
 def encode_images(

@@ -1,13 +1,21 @@
-"""Which images are scored, and the labels they are scored by."""
+"""The data set of a run, which images are scored, and the labels to score by."""
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from disentangle.data import load
 from disentangle.data.dataset import Dataset
+from disentangle.data.own import NAME as OWN
 from disentangle.data.samplers import shuffled
 from disentangle.errors import UserError
+from disentangle.errors import shown as seen
+from disentangle.metrics.table import read_representation
+from disentangle.training.kept import kept_data
+from disentangle.training.trained import Run
 
+MOST_ROWS = 10**7  # a table of more would fill the memory
 LEAST = 3  # images with labels, two to fit and one to test
 REAL = 20  # different real numbers from which on a factor is cut into BINS
 BINS = 10
@@ -27,6 +35,76 @@ class Sample(NamedTuple):
     factors: np.ndarray | None
     names: tuple[str, ...]
     rows: tuple[int, int]
+
+
+def load_data(section: dict[str, Any], workdir: Path | None = None) -> Dataset:
+    """The data set of a config's `data` section.
+
+    Args:
+      section: of the config.
+      workdir: of a run, which holds the images where they were given as arrays.
+    """
+    if workdir is not None and not section["path"]:
+        held = kept_data(workdir)
+        if held is not None:
+            return held
+    return load(
+        section["name"],
+        path=section["path"] or None,
+        source=section["source"] or None,
+    )
+
+
+def data_of(run: Run) -> Dataset:
+    """The data set that a run was trained on, found again.
+
+    Raises:
+      UserError: it was given as arrays that were not kept, or is not where it was.
+    """
+    try:
+        return load_data(run.config["data"], run.workdir)
+    except UserError as error:
+        if run.config["data"]["name"] != OWN or run.config["data"]["path"]:
+            raise
+        raise UserError(
+            f"the images of this run were given as arrays and not kept ({error}): give "
+            "data="
+        ) from None
+
+
+def check_rows(num_train: int, num_test: int) -> None:
+    """Raises UserError for numbers of images that cannot be scored."""
+    for name, value, least in (("num_train", num_train, 2), ("num_test", num_test, 1)):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not least <= value <= MOST_ROWS:
+            raise UserError(
+                f"{name}={seen(value)} must be a whole number from {least} to "
+                f"{MOST_ROWS:,}"
+            )
+
+
+def check_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> None:
+    """Raises UserError if these rows of the data set cannot be scored.
+
+    Known from the factors alone, before anything is trained or encoded.
+    """
+    check_rows(*rows)
+    index, factors, names, rows = choose_sample(data, rows, seed=seed)
+    sampled = read_representation(
+        np.zeros((len(index), 1)),
+        factors,
+        num_train=rows[0],
+        num_test=rows[1],
+        factor_names=names,
+    )
+    if not data.space.is_grid:
+        return  # a rare value of a table is left out, with a note
+    for name, size in zip(data.space.names, data.space.sizes, strict=True):
+        if size > 1 and name in sampled.left_out:
+            raise UserError(
+                f"{name!r} has {size} values but only one in all {rows[0]:,} training "
+                "rows: give a larger num_train"
+            )
 
 
 def choose_sample(data: Dataset, rows: tuple[int, int], *, seed: int) -> Sample:
