@@ -6,7 +6,9 @@
         --only=rf_vae
     .venv/bin/python -m disentangle report runs/comparison-dsprites
 
-Argument: `dataset[,size]`, data set dsprites or shapes3d. The same command goes on
+Argument: `dataset[,size]`, data set dsprites or shapes3d, or your `own` images with
+--config.data.path=FOLDER_OR_FILE: then the unsupervised methods whose networks take
+any size. The same command goes on
 after a stop; `--only` takes some of the runs first. Three seeds for the six methods
 of Locatello et al. 2019 and for RF-VAE, one for the others.
 
@@ -52,6 +54,7 @@ THREE_SEEDS = (
 )
 
 
+UNTOLD = ("none", "relevance")  # what a method is told that needs no labels
 # What takes seconds a model; the larger sizes take every score.
 LOCATELLO = (
     "dci",
@@ -78,7 +81,7 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
     steps, rate = SIZES[size]
-    config = default_comparison(name, methods())
+    config = default_comparison(name, methods(name))
     for run in config.runs:
         section = config.runs[run]
         section.steps = steps
@@ -95,9 +98,21 @@ def get_config(argument: str = "dsprites,quick") -> ConfigDict:
     return config
 
 
-def methods() -> dict[str, dict[str, Any]]:
-    """Every unsupervised and weakly supervised method, with its defaults."""
-    return {name: {} for name in METHODS if name != "supervised"}
+def methods(data: str) -> dict[str, dict[str, Any]]:
+    """Every unsupervised and weakly supervised method, with its defaults.
+
+    Of images that may have no labels, no grid and any size: those that need none.
+    """
+    names = [name for name in METHODS if name != "supervised"]
+    if DATASETS[data].network:
+        names = [name for name in names if _takes_any(name)]
+    return {name: {} for name in names}
+
+
+def _takes_any(method: str) -> bool:
+    """Whether a method needs no labels and no images of a certain size."""
+    encoder = getattr(METHODS[method].settings, "encoder", "")
+    return METHODS[method].supervision in UNTOLD and encoder == "locatello"
 
 
 def set_rates(section: ConfigDict, rate: float) -> None:

@@ -3,8 +3,9 @@
     .venv/bin/python -m disentangle pipeline --workdir=runs/quickstart \
         --config=experiments/pipeline.py:dsprites,quick
 
-Argument: `dataset[,size]`, data set dsprites or shapes3d, size quick or full
-(the default). Both sizes train on a label budget, because with all labels
+Argument: `dataset[,size]`, data set dsprites or shapes3d, or your `own` labelled
+images with --config.data.path=FOLDER_OR_FILE; size quick or full (the default).
+Both sizes train on a label budget (but on all of your own), because with all labels
 every task saturates and no grouping can matter (Fifty et al. 2021 group tasks
 that compete).
 
@@ -32,7 +33,7 @@ def get_config(argument: str = "dsprites,full") -> ConfigDict:
     if not name:
         raise UserError("the config needs a data set, as in pipeline.py:dsprites,quick")
     config = default_pipeline(name)
-    config.data.train_size = 5000
+    config.data.train_size = 0 if name == "own" else 5000  # 0: all of a table
     config.supervised.optimizer.learning_rate = 1e-3
     if size == "quick":
         _shrink(config)

@@ -3,7 +3,12 @@
     .venv/bin/python -m disentangle train --workdir=runs/a \
         --config=experiments/vae.py:dsprites,beta_vae --config.method.beta=4
 
-Argument: `dataset,method[,field=value...]`; values separated by | are a sweep:
+    .venv/bin/python -m disentangle train --workdir=runs/mine \
+        --config=experiments/vae.py:own,beta_vae --config.data.path=FOLDER
+
+Argument: `dataset,method[,field=value...]`; of your `own` images the path is a folder
+of PNG or JPEG (with labels.csv, if there are labels), an .npz or an .h5.
+Values separated by | are a sweep:
 `experiments/vae.py:dsprites,beta_vae,beta=1|4|16` trains three models in one
 program. Batch 64, Adam 1e-4, 10 latents, Bernoulli loss. Their 300,000 steps
 take hours on a GPU; the default here is 20,000.

@@ -10,6 +10,7 @@ What reads is any object with the methods of `Reader`.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,13 +75,20 @@ def told(draws: Sequence[Callable]) -> Iterator[None]:
     Args:
       draws: of the data sets that are read in the block.
     """
+    streamed = [draw for draw in draws if isinstance(draw, Streamed)]
+    for draw in streamed:
+        draw.failed.clear()
+    log = logging.getLogger("jax._src.callback")  # it prints a traceback
+    held, log.disabled = log.disabled, log.disabled or bool(streamed)
     try:
         yield
-    except jax.errors.JaxRuntimeError:
-        for draw in draws:
-            if isinstance(draw, Streamed) and draw.failed:
+    except (jax.errors.JaxRuntimeError, ValueError):
+        for draw in streamed:
+            if draw.failed:
                 raise draw.failed[0] from None
         raise
+    finally:
+        log.disabled = held
 
 
 class EachFile:

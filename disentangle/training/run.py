@@ -197,11 +197,12 @@ def fit(
         tensorboard_library()  # is it there? asked before any compute
     job = job._replace(observers=observers(job.method))
     experiment, method, spec = job.experiment, job.method, data_spec(data)
+    draws = [one.draw for one in (data, *data.others.values())]
     chosen = lambda count: members_at_once(job, count, at_once)
     if workdir is None:
         members = experiment.population
         roster = in_batches(members, chosen(len(members)))
-        with told([data.draw]):
+        with told(draws):
             final = train_batches(job, roster, progress=progress)
         return run_of(experiment, method, final.state, final.observed, spec, None)
     with owned(place(workdir, "workdir")) as folder:
@@ -211,7 +212,7 @@ def fit(
         keep_data(folder, data)
         shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-        with told([data.draw]):
+        with told(draws):
             final = train_batches(
                 job,
                 roster,
