@@ -270,7 +270,7 @@ def test_list_says_all_about_a_method_and_a_metric(capsys):
     said = capsys.readouterr().out
     for part in ("method.beta=6.0", "mws, mss", "Chen et al. 2018", "images alone"):
         assert part in said
-    assert "at least 0; >= 0; 1 is the VAE" in said
+    assert "at least 0, can be swept; weight of the total correlation" in said
     assert main(["list", "mig"]) == 0
     assert "parts: mig/score\n" in capsys.readouterr().out
     assert "Did you mean 'beta_vae'" in refused(capsys, "list", "beta_vea")

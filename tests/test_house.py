@@ -25,12 +25,13 @@ BELOW = {
     "versions": ("__version__",),
     "progress": ("errors",),
     "files": ("errors",),
+    "fields": ("errors",),
     "data": ("errors", "files", "progress"),
     "nn": ("errors",),
     "metrics": ("errors", "versions"),
     "affinity": ("errors", "files"),
-    "methods": ("errors", "data", "nn"),
-    "training": ("errors", "files", "progress", "data", "nn", "methods"),
+    "methods": ("errors", "fields", "data", "nn"),
+    "training": ("errors", "fields", "files", "progress", "data", "nn", "methods"),
 }
 BELOW["study"] = (
     *BELOW["training"],

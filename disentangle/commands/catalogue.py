@@ -1,9 +1,6 @@
 """What `list` prints: every table of names, or all about one name."""
 
-import dataclasses
 import inspect
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -14,8 +11,9 @@ from disentangle.affinity.grouping import SINGLETONS
 from disentangle.data import DATASETS, SOURCES
 from disentangle.data.export import FORMATS
 from disentangle.errors import UserError, unknown
+from disentangle.fields import about, fields_of
 from disentangle.methods import METHODS
-from disentangle.methods.base import ABOVE_ZERO, SUPERVISION, Limits, Recipe
+from disentangle.methods.base import SUPERVISION, Recipe
 from disentangle.methods.info_vae import KERNELS, STATISTICS
 from disentangle.methods.label_losses import LABEL_LOSSES
 from disentangle.methods.likelihood import LIKELIHOODS
@@ -28,9 +26,7 @@ from disentangle.metrics.score import score_details
 from disentangle.metrics.trees import BACKENDS
 from disentangle.nn import DECODERS, ENCODERS
 from disentangle.report.page import SECTIONS
-from disentangle.training.optimizers import DEFAULTS, OPTIMIZERS
-
-COMMENTED = re.compile(r" +(\w+): [^#]*=[^#]*#\s*(.*)")
+from disentangle.training.optimizers import OPTIMIZERS
 
 
 class Row(NamedTuple):
@@ -62,10 +58,7 @@ def tables() -> dict[str, dict[str, Row]]:
         ),
         "kernels (method.kernel)": _documented(KERNELS),
         "MMD statistics (method.statistic)": _documented(STATISTICS),
-        "optimisers (optimizer.name)": {
-            k: Row(o, f"{_first_line(o)} {_settings(DEFAULTS[k])}")
-            for k, o in OPTIMIZERS.items()
-        },
+        "optimisers (optimizer.name)": _documented(OPTIMIZERS),
         "trees of DCI (--backend)": {
             k: Row(b, _first_line(b)) for k, b in BACKENDS.items()
         },
@@ -110,6 +103,9 @@ def _about(name: str, row: Row) -> Iterator[str]:
         return
     if name in METRICS and row.thing is METRICS[name]:
         yield from _parts(name)
+    if name in OPTIMIZERS and row.thing is OPTIMIZERS[name]:
+        yield from _fields(row.thing, "optimizer.")
+        return
     text = inspect.getdoc(row.thing) if callable(row.thing) else None
     if text:
         yield ""
@@ -119,14 +115,7 @@ def _about(name: str, row: Row) -> Iterator[str]:
 def _method(recipe: Recipe) -> Iterator[str]:
     """What a method is told, its fields, and the docstring of its paper."""
     yield f"  learns from {SUPERVISION[recipe.supervision]}"
-    said = dict(_comments((recipe.settings, recipe.hyperparameters)))
-    for field in dataclasses.fields(recipe.settings):
-        held = [list(r) for t, r in tables().items() if f"(method.{field.name})" in t]
-        kind = "static" + "".join(f", one of {', '.join(names)}" for names in held)
-        yield _field(field.name, field.default, kind, said)
-    for name, default in recipe.hyperparameters._field_defaults.items():
-        usual = ABOVE_ZERO if name in recipe.schedules else Limits()
-        yield _field(name, default, _range(recipe.limits.get(name, usual)), said)
+    yield from _fields(recipe.settings, "method.")
     source = inspect.getmodule(recipe.build)
     yield ""
     yield from (
@@ -134,31 +123,10 @@ def _method(recipe: Recipe) -> Iterator[str]:
     )
 
 
-def _field(name: str, default: object, kind: str, said: Mapping[str, str]) -> str:
-    meaning = f"; {said[name]}" if said.get(name) else ""
-    return f"  method.{name}={default!r}  ({kind}{meaning})"
-
-
-def _range(limits: Limits) -> str:
-    least, most, above = limits
-    low = f"above {least:g}" if above else f"at least {least:g}"
-    parts = [] if math.isinf(least) else [low]
-    parts += [] if math.isinf(most) else [f"at most {most:g}"]
-    return "can be swept; " + (", ".join(parts) or "any number")
-
-
-def _comments(classes: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Field -> the comment behind it in the source, of classes and their bases."""
-    for kind in classes:
-        for base in reversed(kind.__mro__):
-            try:
-                lines = inspect.getsource(base).splitlines()
-            except (OSError, TypeError):  # made by a function, or built in
-                continue
-            for line in lines:
-                found = COMMENTED.match(line)
-                if found:
-                    yield found[1], found[2]
+def _fields(kind: type, prefix: str) -> Iterator[str]:
+    """A line per field of settings: default, type, range, meaning and source."""
+    for name, field in fields_of(kind).items():
+        yield f"  {prefix}{name}={field.default!r}  ({about(field)})"
 
 
 def _parts(name: str) -> Iterator[str]:
@@ -185,10 +153,6 @@ def _named(names: Iterable[str]) -> dict[str, Row]:
 
 def _first_line(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
-
-
-def _settings(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name}={value:g}" for name, value in values.items())
 
 
 def _sizes(recipe: Any) -> str:

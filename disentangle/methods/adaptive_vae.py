@@ -15,15 +15,15 @@ images that differ in few factors, the latents whose posteriors lie close togeth
 are taken to be shared, and are given one posterior; the rest is the beta-VAE.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.errors import unknown
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
 from disentangle.methods import beta_vae, gaussian_vae
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
@@ -31,35 +31,46 @@ from disentangle.methods.group_posterior import AVERAGES, share
 from disentangle.methods.pairs import pairs
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices of Ada-GVAE."""
+    """Of Ada-GVAE."""
 
-    changed: int = 1  # factors a pair differs in; 0, -1: random, see pairs.py
-    distinct: bool = False  # True: exactly `changed`, False: at most
-    average: str = "arithmetic"  # of shared latents, see group_posterior.py
+    changed: int = static(
+        1,
+        "factors in which a pair differs; 0 draws 1 .. F - 1 for each pair, -1 draws 1 "
+        "or such a number",
+        source="Locatello et al. 2020",
+        least=-1,
+        most=WIDEST,
+    )
+    distinct: bool = static(
+        False, "whether exactly `changed` factors differ, or at most as many"
+    )
+    average: str = static(
+        "arithmetic",
+        "of the posteriors of shared latents",
+        source="Locatello et al. 2020",
+        choices=AVERAGES,
+    )
+    beta: float = swept(
+        1.0, "weight of the KL", source="Locatello et al. 2020: 1 .. 16"
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.average not in AVERAGES:
-            raise unknown("average", self.average, AVERAGES)
 
-
-@dataclass(frozen=True)
+@settings
 class ProductSettings(Settings):
-    """Static choices of Ada-ML-VAE.
+    """Of Ada-ML-VAE.
 
     Its paper writes a product of experts, "product"; its code, and so its
     published numbers, have "geometric".
     """
 
-    average: str = "geometric"
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    beta: float = 1.0  # >= 0; Locatello et al. 2020: 1 .. 16
+    average: str = static(
+        "geometric",
+        "of the posteriors of shared latents",
+        source="Locatello et al. 2020, code",
+        choices=AVERAGES,
+    )
 
 
 def shared_latents(mean: jax.Array, logvar: jax.Array) -> jax.Array:
@@ -120,7 +131,6 @@ def build(
 ADA_GVAE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "Ada-GVAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},
@@ -129,7 +139,6 @@ ADA_GVAE = Recipe(
 ADA_ML_VAE = Recipe(
     build,
     ProductSettings,
-    Hyperparameters,
     "Ada-ML-VAE, pairs of images (Locatello et al. 2020)",
     supervision="pairs",
     protocol={"steps": 300_000},

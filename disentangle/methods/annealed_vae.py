@@ -7,27 +7,42 @@ $$
 $$
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.space import FactorSpace
+from disentangle.fields import settings, swept
+from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Logs, Method, Recipe
-from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
+from disentangle.methods.gaussian_vae import Terms
 
 
-class Hyperparameters(NamedTuple):
-    """Swept. Locatello et al. 2019: gamma 1000, c_max 5, 10, 25, 50, 75, 100."""
+@settings
+class Settings(gaussian_vae.Settings):
+    """Of AnnealedVAE."""
 
-    gamma: float = 1000.0  # >= 0
-    c_max: float = 25.0  # nats, >= 0; the capacity at the end
-    # When C is c_max: a share of the run's steps, or a number of steps (above 1).
-    # Their 100,000 of 300,000.
-    threshold: float = 1 / 3
+    gamma: float = swept(
+        1000.0,
+        "weight of |KL - C|",
+        source="Burgess et al. 2018; Locatello et al. 2019",
+    )
+    c_max: float = swept(
+        25.0,
+        "capacity at the end, nats",
+        source="Locatello et al. 2019: 5, 10, 25, 50, 75, 100",
+    )
+    threshold: float = swept(
+        1 / 3,
+        "when the capacity is c_max",
+        source="Locatello et al. 2019: 100,000 of 300,000",
+        above=0.0,
+        share=True,
+    )
 
 
-def capacity(hyper: Hyperparameters, step: Any) -> jax.Array:
+def capacity(hyper: Settings, step: Any) -> jax.Array:
     """C(t) = min(c_max, c_max t / threshold), nats: from 0, as Locatello et al. 2019.
 
     `threshold` is in steps here. Burgess et al. begin at 0.5 nats instead, which is the
@@ -38,7 +53,7 @@ def capacity(hyper: Hyperparameters, step: Any) -> jax.Array:
 
 
 def objective(
-    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Settings, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E_q(z|x) log p(x|z) + gamma |sum_d KL(q(z_d|x) || N(0,1)) - C(t)|, nats.
 
@@ -57,15 +72,13 @@ def build(
 ) -> Method:
     """The AnnealedVAE of `settings` for images of `shape`."""
     del space
-    return gaussian_vae(settings, shape, objective)
+    return gaussian_vae.gaussian_vae(settings, shape, objective)
 
 
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "AnnealedVAE, capacity (Burgess et al. 2018)",
-    schedules=("threshold",),
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: c_max 5, 10, 25, 50, 75, 100",
 )

@@ -5,7 +5,7 @@ $$
 $$
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -15,10 +15,6 @@ from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Settings
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import decoder, encoder
-
-
-class Hyperparameters(NamedTuple):
-    """Nothing to sweep but the learning rate and the seed."""
 
 
 def build(
@@ -54,6 +50,4 @@ def build(
     )
 
 
-RECIPE = Recipe(
-    build, Settings, Hyperparameters, "autoencoder (Hinton & Salakhutdinov 2006)"
-)
+RECIPE = Recipe(build, Settings, "autoencoder (Hinton & Salakhutdinov 2006)")

@@ -4,17 +4,16 @@ A method is written for one model and one batch. The training loop adds steps,
 checkpoints and the population axis; it knows nothing but these types.
 """
 
-import math
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import optax
 
 from disentangle.data.samplers import Batch, Collate, alone
-from disentangle.errors import UserError
 from disentangle.nn.net import Net
+
+LOCATELLO = "Locatello et al. 2019"  # whose protocol the defaults are
 
 Params = dict[str, Any]  # parameters per network name
 Logs = dict[str, jax.Array]  # scalars or small vectors, by name
@@ -56,7 +55,7 @@ class Method(NamedTuple):
     the method fixes that; `categorical` the code columns of each categorical latent,
     which are the probabilities of its values; `collate` makes a step's batch of the
     images drawn; `check(hyper)` of one member's numbers raises UserError where the
-    limits of single ones (Recipe.limits) do not suffice.
+    ranges of single ones do not suffice.
     """
 
     nets: dict[str, Net]
@@ -69,18 +68,6 @@ class Method(NamedTuple):
     categorical: tuple[tuple[int, ...], ...] = ()
     collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None
-
-
-class Limits(NamedTuple):
-    """What a swept number may be: `least` to `most`, both included or `least` not."""
-
-    least: float = 0.0
-    most: float = math.inf
-    above: bool = False  # True: `least` itself is refused
-
-
-ABOVE_ZERO = Limits(above=True)
-LARGEST = 1e30  # far below what a float32 holds
 
 
 # What a method is told besides images: the word of a Recipe, and what it means.
@@ -101,16 +88,10 @@ class Recipe(NamedTuple):
     Attributes:
       build: `build(settings, space, shape) -> Method`; of a method with `sources`
         `build(settings, space, shape, shapes)`, name -> (H, W, C) of each.
-      settings: frozen dataclass of what is static (it changes a shape or the
-        program).
-      hyperparameters: NamedTuple class of the numbers that a population sweeps.
+      settings: class of the method's fields, made by `fields.settings`: `build` is
+        given one for its static fields, a loss one with arrays in the swept fields.
       summary: one line for `python -m disentangle list`.
       supervision: a key of SUPERVISION.
-      schedules: hyperparameters that say when in training. Up to 1 such a field is
-        a share of the run's steps, which is what its default is; above 1 a number of
-        steps. The losses see steps.
-      limits: hyperparameter -> what it may be. Those that are not named are at
-        least 0, schedules above 0.
       protocol: what the paper or its authors' code sets for dSprites, where this
         differs from `training.config.default_config` (the method's defaults within
         the protocol of Locatello et al. 2019): dotted config field -> value, as
@@ -123,41 +104,12 @@ class Recipe(NamedTuple):
     """
 
     build: Callable[..., Method]
-    settings: type
-    hyperparameters: Any
+    settings: type[Any]
     summary: str
     supervision: str = "none"
-    schedules: tuple[str, ...] = ()
-    limits: Mapping[str, Limits] = MappingProxyType({})
     protocol: Mapping[str, Any] | None = None
     published: str = ""
     sources: tuple[str, ...] = ()
-
-
-def whole(name: str, value: int, least: int, most: int = 10_000) -> None:
-    """Raises UserError unless `value`, of the field `name`, is in least .. most."""
-    if not least <= value <= most:
-        side = f"at least {least}" if value < least else f"at most {most:,}"
-        raise UserError(f"method.{name}={value} must be {side}")
-
-
-def check_number(recipe: Recipe, name: str, value: float) -> None:
-    """Raises UserError where the swept field `name` may not be `value`."""
-    usual = ABOVE_ZERO if name in recipe.schedules else Limits()
-    least, most, above = recipe.limits.get(name, usual)
-    if value < least or (above and value == least):
-        side = f"above {least:g}" if above else f"at least {least:g}"
-        raise UserError(f"method.{name}={value:g} must be {side}")
-    if value > most:
-        raise UserError(f"method.{name}={value:g} must be at most {most:g}")
-    if abs(value) > LARGEST:
-        raise UserError(f"method.{name}={value:g} must be within +-{LARGEST:g}")
-
-
-def in_steps(recipe: Recipe, name: str, value: Any, steps: int) -> Any:
-    """A swept field as the losses see it: the share of a schedule as steps."""
-    is_share = name in recipe.schedules and value <= 1
-    return value * steps if is_share else value
 
 
 def init(method: Method, *, key: jax.Array) -> Params:

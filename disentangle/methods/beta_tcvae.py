@@ -7,14 +7,13 @@ $$
 $$
 """
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
+from disentangle.fields import settings, static, swept
 from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Terms
@@ -26,33 +25,32 @@ from disentangle.methods.total_correlation import (
 )
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices."""
+    """Of beta-TCVAE."""
 
-    # "mws" or "mss" with the loss of the paper; "locatello" with that of
-    # Locatello et al. 2019
-    estimator: str = "mws"
-    # N, the images trained on; 0 is the whole grid. The gradient knows it with "mss"
-    dataset_size: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.estimator not in TC_ESTIMATORS:
-            raise unknown("estimator", self.estimator, TC_ESTIMATORS)
-        if self.dataset_size < 0:
-            raise UserError(f"method.dataset_size={self.dataset_size} is negative")
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    beta: float = 6.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1, 2, 4, 6, 8, 10
+    estimator: str = static(
+        "mws",
+        'of log q(z): "mws" or "mss" with the loss of the paper, "locatello" with that '
+        "of Locatello et al. 2019",
+        source="Chen et al. 2018",
+        choices=TC_ESTIMATORS,
+    )
+    dataset_size: int = static(
+        0,
+        'N, images trained on; 0 is the whole grid. The gradient knows it with "mss"',
+        least=0,
+    )
+    beta: float = swept(
+        6.0,
+        "weight of the total correlation; 1 is the VAE",
+        source="Chen et al. 2018; Locatello et al. 2019: 1, 2, 4, 6, 8, 10",
+    )
 
 
 def decomposed(
     terms: Terms,
-    hyper: Hyperparameters,
+    hyper: Settings,
     *,
     key: jax.Array,
     step: Any,
@@ -81,7 +79,7 @@ def decomposed(
 
 
 def penalised(
-    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Settings, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)) + (beta - 1) TC(z), nats.
 
@@ -118,7 +116,6 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "beta-TCVAE (Chen et al. 2018)",
     protocol={
         "method.encoder": "chen",

@@ -6,23 +6,28 @@ $$
 $$
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from disentangle.data.space import FactorSpace
+from disentangle.fields import settings, swept
+from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Logs, Method, Recipe
-from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
+from disentangle.methods.gaussian_vae import Terms
 
 
-class Hyperparameters(NamedTuple):
-    """Swept, so one program trains a sweep."""
+@settings
+class Settings(gaussian_vae.Settings):
+    """Of the beta-VAE."""
 
-    beta: float = 4.0  # >= 0; 1 is the VAE. Locatello et al. 2019: 1 .. 16
+    beta: float = swept(
+        4.0, "weight of the KL; 1 is the VAE", source="Locatello et al. 2019: 1 .. 16"
+    )
 
 
 def objective(
-    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Settings, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-E_q(z|x) log p(x|z) + beta * sum_d KL(q(z_d|x) || N(0,1)), nats."""
     del key, step
@@ -36,13 +41,12 @@ def build(
 ) -> Method:
     """The beta-VAE of `settings` for images of `shape`."""
     del space
-    return gaussian_vae(settings, shape, objective)
+    return gaussian_vae.gaussian_vae(settings, shape, objective)
 
 
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "beta-VAE (Higgins et al. 2017)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: beta 1, 2, 4, 6, 8, 16",

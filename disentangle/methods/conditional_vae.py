@@ -16,7 +16,6 @@ about itself from c.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ import numpy as np
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
 from disentangle.methods import beta_vae, gaussian_vae
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
@@ -34,17 +34,18 @@ from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net, decoder, encoder, linear, output_width
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices."""
+    """Of the CVAE."""
 
-    condition: tuple[str, ...] = ()  # factors that are given; () is the first
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    beta: float = 1.0  # >= 0; 1 is the conditional evidence lower bound
+    condition: tuple[str, ...] = static(
+        (), "factors that are given; () is the first", distinct=True
+    )
+    beta: float = swept(
+        1.0,
+        "weight of the KL; 1 is the conditional evidence lower bound",
+        source="Sohn et al. 2015",
+    )
 
 
 class Conditional(NamedTuple):
@@ -154,7 +155,6 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "CVAE, some factors given (Sohn et al. 2015)",
     supervision="given",
 )

@@ -12,7 +12,6 @@ In the discriminator's own loss Locatello et al. 2019 clip D to [1e-6, 1 - 1e-6]
 that a loss whose gradient does not vanish.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,31 +19,39 @@ import jax.numpy as jnp
 import optax
 
 from disentangle.data.samplers import Batch, Collate, alone, halves, with_second
-from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
 from disentangle.methods import gaussian_vae
-from disentangle.methods.base import Logs, Loss, Params, Player, whole
+from disentangle.methods.base import Logs, Loss, Params, Player
 from disentangle.methods.gaussian_vae import Model, sample_posterior
 from disentangle.methods.likelihood import softplus
 from disentangle.nn import Net
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices of a VAE with a critic."""
+    """Of a VAE with a critic, which has an Adam of its own."""
 
-    batches: int = 2  # 2: the discriminator has a batch of its own; 1: it has not
-    discriminator: tuple[int, ...] = (1000,) * 6  # hidden widths
+    batches: int = static(
+        2,
+        "2: the discriminator has a batch of its own, 1: that of the VAE",
+        source="Kim & Mnih 2018; Locatello et al. 2019 have 1",
+        choices=(1, 2),
+    )
+    discriminator: tuple[int, ...] = static(
+        (1000,) * 6,
+        "hidden widths of the discriminator",
+        source="Kim & Mnih 2018",
+        least=1,
+        most=WIDEST,
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batches not in COLLATES:
-            raise UserError(f"method.batches={self.batches} must be 1 or 2")
-        if not all(isinstance(n, int) and n > 0 for n in self.discriminator):
-            raise UserError(
-                f"method.discriminator={self.discriminator} must be hidden widths, "
-                "whole numbers of at least 1"
-            )
-        whole("discriminator", max(self.discriminator, default=1), 1)
+
+def critic_rate() -> Any:
+    """The field `discriminator_learning_rate`, of `discriminator_player`."""
+    return swept(
+        1e-4, "of the discriminator's Adam", source="Kim & Mnih 2018", above=0.0
+    )
 
 
 COLLATES: dict[int, Collate] = {1: alone, 2: with_second}

@@ -13,29 +13,44 @@ $$
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.space import FactorSpace
+from disentangle.fields import settings, swept
+from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Logs, Method, Recipe
-from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
+from disentangle.methods.gaussian_vae import Terms
 from disentangle.methods.moments import covariance, posterior_covariance
 
 
-class HyperparametersI(NamedTuple):
-    """Swept. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
+@settings
+class Settings(gaussian_vae.Settings):
+    """Of DIP-VAE-I."""
 
-    lambda_od: float = 10.0  # >= 0, weight of the covariances
-    lambda_d_factor: float = 10.0  # >= 0; that of the variances is this times as much
+    lambda_od: float = swept(
+        10.0,
+        "weight of the covariances",
+        source="Locatello et al. 2019: 1, 2, 5, 10, 20, 50",
+    )
+    lambda_d_factor: float = swept(
+        10.0,
+        "weight of the variances, in units of lambda_od",
+        source="Locatello et al. 2019",
+    )
 
 
-class HyperparametersII(NamedTuple):
-    """Swept. Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50."""
+@settings
+class SettingsII(Settings):
+    """Of DIP-VAE-II."""
 
-    lambda_od: float = 10.0  # >= 0, weight of the covariances
-    lambda_d_factor: float = 1.0  # >= 0; that of the variances is this times as much
+    lambda_d_factor: float = swept(
+        1.0,
+        "weight of the variances, in units of lambda_od",
+        source="Locatello et al. 2019",
+    )
 
 
 def covariance_of_means(terms: Terms) -> jax.Array:
@@ -50,7 +65,7 @@ def covariance_of_samples(terms: Terms) -> jax.Array:
 
 def objective(
     terms: Terms,
-    hyper: HyperparametersI | HyperparametersII,
+    hyper: Settings,
     *,
     key: jax.Array,
     step: Any,
@@ -78,7 +93,7 @@ def build_i(
     """The DIP-VAE-I of `settings` for images of `shape`."""
     del space
     loss = partial(objective, moment=covariance_of_means)
-    return gaussian_vae(settings, shape, loss)
+    return gaussian_vae.gaussian_vae(settings, shape, loss)
 
 
 def build_ii(
@@ -87,21 +102,19 @@ def build_ii(
     """The DIP-VAE-II of `settings` for images of `shape`."""
     del space
     loss = partial(objective, moment=covariance_of_samples)
-    return gaussian_vae(settings, shape, loss)
+    return gaussian_vae.gaussian_vae(settings, shape, loss)
 
 
 RECIPE_I = Recipe(
     build_i,
     Settings,
-    HyperparametersI,
     "DIP-VAE-I (Kumar et al. 2018)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",
 )
 RECIPE_II = Recipe(
     build_ii,
-    Settings,
-    HyperparametersII,
+    SettingsII,
     "DIP-VAE-II (Kumar et al. 2018)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019: lambda_od 1, 2, 5, 10, 20, 50",

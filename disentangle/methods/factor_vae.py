@@ -20,16 +20,18 @@ alternate all the same, and both encode the first batch with the same encoder, w
 XLA then does once.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
+from disentangle.fields import settings, swept
+from disentangle.methods import density_ratio
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import (
     COLLATES,
-    Settings,
+    critic_rate,
     discriminator_player,
     first_and_last,
     log_ratio,
@@ -39,11 +41,16 @@ from disentangle.methods.gaussian_vae import forward, method_of, model, shown
 from disentangle.nn import discriminator
 
 
-class Hyperparameters(NamedTuple):
-    """Swept."""
+@settings
+class Settings(density_ratio.Settings):
+    """Of FactorVAE."""
 
-    gamma: float = 35.0  # the paper's best on dSprites. Locatello et al.: 10 .. 100
-    discriminator_learning_rate: float = 1e-4
+    gamma: float = swept(
+        35.0,
+        "weight of the total correlation",
+        source="Kim & Mnih 2018: best on dSprites; Locatello et al. 2019: 10 .. 100",
+    )
+    discriminator_learning_rate: float = critic_rate()
 
 
 def build(
@@ -93,9 +100,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "FactorVAE (Kim & Mnih 2018)",
-    limits={"discriminator_learning_rate": ABOVE_ZERO},
     protocol={"steps": 300_000},
     published="Kim & Mnih 2018 for 2D shapes; the code of Locatello et al. 2019 "
     "(gamma 10, 20, 30, 40, 50, 100) stops at 150,000 steps, of one batch each",

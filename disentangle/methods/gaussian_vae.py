@@ -6,32 +6,35 @@ from `model` and writes its losses with the pieces.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch, Collate, alone
-from disentangle.errors import unknown
-from disentangle.methods.base import Logs, Method, Params, Player, whole
+from disentangle.fields import settings, static
+from disentangle.fields.define import WIDEST
+from disentangle.methods.base import LOCATELLO, Logs, Method, Params, Player
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.nn import Net, decoder, encoder
+from disentangle.nn import DECODERS, ENCODERS, Net, decoder, encoder
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Static choices of an autoencoding method."""
+    """What every VAE with a Gaussian posterior can be told."""
 
-    latents: int = 10
-    encoder: str = "locatello"
-    decoder: str = "locatello"
-    likelihood: str = "bernoulli"
-
-    def __post_init__(self) -> None:
-        whole("latents", self.latents, 1)
-        if self.likelihood not in LIKELIHOODS:
-            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
+    latents: int = static(
+        10, "size D of the code", source=LOCATELLO, least=1, most=WIDEST
+    )
+    encoder: str = static(
+        "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
+    )
+    decoder: str = static(
+        "locatello", "network of codes", source=LOCATELLO, choices=DECODERS
+    )
+    likelihood: str = static(
+        "bernoulli", "p(x|z) of a pixel", source=LOCATELLO, choices=LIKELIHOODS
+    )
 
 
 class Model(NamedTuple):

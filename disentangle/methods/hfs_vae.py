@@ -16,9 +16,8 @@ of 32, gamma 300 had one latent in use (400 nats), gamma 1 all ten (103 nats).
 """
 
 import itertools
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,37 +25,37 @@ import numpy as np
 
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
 from disentangle.methods import gaussian_vae
 from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Terms
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices."""
+    """Of HFS; defaults are those of the example of the authors' code."""
 
-    # Pairs of latents a step looks at, drawn anew each time; of 10 latents there are
-    # 45. Where there are fewer than this, and at 0, all: the sum of the paper.
-    pairs: int = 25
+    pairs: int = static(
+        25,
+        "pairs of latents that a step looks at, drawn anew each time; of 10 latents "
+        "there are 45. 0, or more than there are, is all: the sum of the paper",
+        source="Roth et al. 2023, code",
+        least=0,
+    )
+    beta: float = swept(
+        0.0,
+        "weight of the KL; at 0 the criterion stands alone",
+        source="Roth et al. 2023, code; their grid: 0, 1, 2, 4, 6, 8, 10, 16",
+    )
+    gamma: float = swept(
+        300.0,
+        "weight of the distance, per drawn pair",
+        source="Roth et al. 2023, code; grids: 0.1 .. 10,000, at beta 0 80 .. 2,000",
+    )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.latents < 2:
             raise UserError("hfs_vae needs at least 2 latents: it compares pairs")
-        if self.pairs < 0:
-            raise UserError(f"method.pairs={self.pairs} must be at least 0")
-
-
-class Hyperparameters(NamedTuple):
-    """Swept.
-
-    At beta 0 the criterion stands alone, as in the example of the authors' code
-    (gamma 300). Their grids: beta 0, 1, 2, 4, 6, 8, 10, 16 with gamma 0.1, 1, ..
-    10,000, and beta 0 with gamma 80 .. 2,000.
-    """
-
-    beta: float = 0.0  # >= 0, weight of the KL
-    gamma: float = 300.0  # >= 0, weight of the distance, per drawn pair
 
 
 def hausdorff(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -91,7 +90,7 @@ def draw_pairs(latents: int, count: int, key: jax.Array) -> jax.Array:
 
 
 def objective(
-    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any, pairs: int
+    terms: Terms, hyper: Settings, *, key: jax.Array, step: Any, pairs: int
 ) -> tuple[jax.Array, Logs]:
     """-E log p(x|z) + beta KL + gamma sum_pairs d_H(Z_a x Z_b, Z_ab).
 
@@ -121,7 +120,6 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "factorised support, HFS (Roth et al. 2023)",
     published="the authors' grids for dSprites are beta 0, 1, 2, 4, 6, 8, 10, 16 with "
     "gamma 0.1 to 10,000, and beta 0 with gamma 80 to 2,000; which they report, and "

@@ -9,17 +9,17 @@ $$
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
 from disentangle.methods import gaussian_vae
-from disentangle.methods.base import ABOVE_ZERO, Limits, Logs, Method, Recipe
+from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Terms
 
 # kernel(squares, latents=, bandwidth=): squared distances -> values in (0, 1]
@@ -62,35 +62,40 @@ STATISTICS: dict[str, Statistic] = {
 }
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices."""
+    """Of InfoVAE.
 
-    kernel: str = "rbf"
-    # "biased" is the V-statistic of the authors' code, never below 0; "unbiased" the
-    # U-statistic. They differ by a constant and by terms of order 1 / B.
-    statistic: str = "biased"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kernel not in KERNELS:
-            raise unknown("kernel", self.kernel, KERNELS)
-        if self.statistic not in STATISTICS:
-            raise unknown("statistic", self.statistic, STATISTICS)
-
-
-class Hyperparameters(NamedTuple):
-    """Swept.
-
-    `alpha` weighs the information of z about x (Zhao et al. 2019, Eq. 6): at 1 the
-    KL of single posteriors is gone (the "MMD-VAE"), at 0 with lambda 1 this is the
-    VAE. An MMD is at most 2 and an image's likelihood hundreds of nats, hence the
-    size of `lambda_`.
+    `alpha` weighs the information of z about x (Zhao et al. 2019, Eq. 6). An MMD is at
+    most 2 and an image's likelihood hundreds of nats, hence the size of `lambda_`.
     """
 
-    alpha: float = 0.0  # <= 1
-    lambda_: float = 1000.0  # alpha + lambda_ >= 1
-    bandwidth: float = 1.0  # > 0; width of the kernel in units of its published one
+    kernel: str = static(
+        "rbf", "of the MMD", source="Zhao et al. 2019, code", choices=KERNELS
+    )
+    statistic: str = static(
+        "biased",
+        'the V-statistic, never below 0; "unbiased" is the U-statistic. They differ by '
+        "a constant and by terms of order 1 / B",
+        source="Zhao et al. 2019, code",
+        choices=STATISTICS,
+    )
+    alpha: float = swept(
+        0.0,
+        'takes (1 - alpha) KL: at 1 the KL is gone ("MMD-VAE"), at 0 with lambda_ 1 '
+        "this is the VAE",
+        source="Zhao et al. 2019",
+        least=-math.inf,
+        most=1.0,
+    )
+    lambda_: float = swept(
+        1000.0,
+        "alpha + lambda_ - 1 weighs the MMD; alpha + lambda_ is at least 1",
+        source="Zhao et al. 2019",
+    )
+    bandwidth: float = swept(
+        1.0, "width of the kernel in units of its published one", above=0.0
+    )
 
 
 def mmd(
@@ -120,7 +125,7 @@ def mmd(
 
 def objective(
     terms: Terms,
-    hyper: Hyperparameters,
+    hyper: Settings,
     *,
     key: jax.Array,
     step: Any,
@@ -169,7 +174,5 @@ def weighs(hyper: Any) -> None:
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "InfoVAE with MMD (Zhao et al. 2019)",
-    limits={"alpha": Limits(-math.inf, 1.0), "bandwidth": ABOVE_ZERO},
 )

@@ -23,7 +23,6 @@ tells images apart in nothing; the author's code does the same then. The log's
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -31,55 +30,52 @@ import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
-from disentangle.methods.base import (
-    ABOVE_ZERO,
-    Logs,
-    Method,
-    Params,
-    Player,
-    Recipe,
-    whole,
-)
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import kl_to_prior, sample_posterior
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.nn import decoder, encoder
+from disentangle.nn import DECODERS, ENCODERS, decoder, encoder
+
+DUPONT = "Dupont 2018, trained_models/dsprites"
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Static choices."""
+    """Of JointVAE; defaults are those of the author's dSprites model."""
 
-    continuous: int = 6  # Gaussian latents
-    categories: tuple[int, ...] = (3,)  # number of values of each categorical
-    encoder: str = "dupont"
-    decoder: str = "locatello"  # is also Dupont's
-    likelihood: str = "bernoulli"
-
-    def __post_init__(self) -> None:
-        whole("continuous", self.continuous, 1)
-        if not self.categories or not all(
-            isinstance(k, int) and k >= 2 for k in self.categories
-        ):
-            raise UserError(
-                f"method.categories={self.categories!r} must be whole numbers, "
-                "at least 2 each, and at least one of them"
-            )
-        whole("categories", sum(self.categories), 2)
-        if self.likelihood not in LIKELIHOODS:
-            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    gamma_continuous: float = 150.0  # weight of |KL - C| of the Gaussians
-    gamma_discrete: float = 150.0  # and of the categoricals
-    capacity_continuous: float = 40.0  # C_z at the end, nats
-    capacity_discrete: float = 1.1  # C_c at the end, nats; at most sum_j log K_j
-    # When both are reached: a share of the run's steps, or steps (above 1).
-    capacity_steps: float = 1.0
-    temperature: float = 0.67  # of the Gumbel-softmax, > 0
+    continuous: int = static(6, "Gaussian latents", source=DUPONT, least=1, most=WIDEST)
+    categories: tuple[int, ...] = static(
+        (3,),
+        "number of values of each categorical latent",
+        source=DUPONT,
+        least=2,
+        most=WIDEST,
+        filled=True,
+    )
+    encoder: str = static(
+        "dupont", "network of images", source=DUPONT, choices=ENCODERS
+    )
+    decoder: str = static(
+        "locatello", "network of codes", source=DUPONT, choices=DECODERS
+    )
+    likelihood: str = static(
+        "bernoulli", "p(x|z) of a pixel", source=DUPONT, choices=LIKELIHOODS
+    )
+    gamma_continuous: float = swept(
+        150.0, "weight of |KL - C| of the Gaussians", source=DUPONT
+    )
+    gamma_discrete: float = swept(
+        150.0, "weight of |KL - C| of the categoricals", source=DUPONT
+    )
+    capacity_continuous: float = swept(40.0, "C_z at the end, nats", source=DUPONT)
+    capacity_discrete: float = swept(
+        1.1, "C_c at the end, nats; at most sum_j log K_j is used", source=DUPONT
+    )
+    capacity_steps: float = swept(
+        1.0, "when both capacities are reached", source=DUPONT, above=0.0, share=True
+    )
+    temperature: float = swept(0.67, "of the Gumbel-softmax", source=DUPONT, above=0.0)
 
 
 class Posterior(NamedTuple):
@@ -136,7 +132,7 @@ def sample(
 
 
 def objective(
-    reconstruction: jax.Array, q: Posterior, hyper: Hyperparameters, *, step: Any
+    reconstruction: jax.Array, q: Posterior, hyper: Settings, *, step: Any
 ) -> tuple[jax.Array, Logs]:
     """Equation 7; C_c ends at the most there is to know, sum_j log K_j."""
     kl_z = kl_to_prior(q.mean, q.logvar)
@@ -212,10 +208,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "JointVAE, discrete latents (Dupont 2018)",
-    schedules=("capacity_steps",),
-    limits={"temperature": ABOVE_ZERO},
     protocol={"optimizer.learning_rate": 5e-4, "steps": 300_000},
     published="the author's trained dSprites model",
 )

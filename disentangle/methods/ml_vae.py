@@ -12,54 +12,68 @@ have some factors in common. The first latents, the content, get one posterior a
 group; the others, the style, one an image.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
 from disentangle.methods import beta_vae, gaussian_vae
-from disentangle.methods.base import Logs, Method, Params, Player, Recipe, whole
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.group_posterior import AVERAGES, share
 from disentangle.methods.pairs import groups
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(gaussian_vae.Settings):
-    """Static choices of ML-VAE."""
+    """Of ML-VAE."""
 
-    shared: tuple[str, ...] = ()  # factors a group has in common; () is the first
-    members: int = 2  # n, images in a group
-    content: int = 5  # latents of the content; half, as in the ML-VAE paper
-    average: str = "product"  # of the content, see group_posterior.py
+    shared: tuple[str, ...] = static(
+        (), "factors that a group has in common; () is the first", distinct=True
+    )
+    members: int = static(2, "n, images in a group", least=2, most=WIDEST)
+    content: int = static(
+        5,
+        "latents of the content, fewer than `latents`",
+        source="Bouchacourt et al. 2018: half",
+        least=1,
+        most=WIDEST,
+    )
+    average: str = static(
+        "product",
+        "of the posteriors of the content",
+        source="Bouchacourt et al. 2018",
+        choices=AVERAGES,
+    )
+    beta: float = swept(
+        1.0,
+        "weight of the KL; 1 is the group evidence lower bound",
+        source="Bouchacourt et al. 2018; Hosoya 2019",
+    )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("members", self.members, 2)
-        if not 1 <= self.content < self.latents:
+        if not self.content < self.latents:
             raise UserError(
                 f"method.content={self.content} must be in 1 .. {self.latents - 1}, "
                 "fewer than method.latents"
             )
-        if self.average not in AVERAGES:
-            raise unknown("average", self.average, AVERAGES)
 
 
-@dataclass(frozen=True)
+@settings
 class MeanSettings(Settings):
-    """Static choices of GVAE, which averages the content's means and variances."""
+    """Of GVAE, which averages the content's means and variances."""
 
-    average: str = "arithmetic"
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    beta: float = 1.0  # >= 0; 1 is the group evidence lower bound of both papers
+    average: str = static(
+        "arithmetic",
+        "of the posteriors of the content",
+        source="Hosoya 2019",
+        choices=AVERAGES,
+    )
 
 
 def build(
@@ -101,14 +115,12 @@ def build(
 ML_VAE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "ML-VAE, groups of images (Bouchacourt et al. 2018)",
     supervision="groups",
 )
 GVAE = Recipe(
     build,
     MeanSettings,
-    Hyperparameters,
     "GVAE, groups of images (Hosoya 2019)",
     supervision="groups",
 )

@@ -22,7 +22,7 @@ also pulls the scales of the encoder's norms to 0; ours leaves them.
 Training may first get worse: the codes leave the codebook before it follows.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +30,10 @@ import optax
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
+from disentangle.fields import settings, swept
+from disentangle.methods import quantised
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.quantised import (
-    Settings,
     adamw,
     are_kernels,
     method_of,
@@ -42,16 +43,25 @@ from disentangle.methods.quantised import (
 from disentangle.nn import Net
 
 
-class Hyperparameters(NamedTuple):
-    """Swept.
+@settings
+class Settings(quantised.Settings):
+    """Of QLAE.
 
     The optimiser is the method's own: `optimizer.learning_rate` moves nothing here.
     """
 
-    quantization: float = 0.01  # lambda_q, moves the codebook
-    commitment: float = 0.01  # lambda_c, moves the encoder
-    weight_decay: float = 0.1  # of encoder and decoder
-    adamw_learning_rate: float = 1e-3
+    quantization: float = swept(
+        0.01, "lambda_q, moves the codebook", source="Hsu et al. 2023"
+    )
+    commitment: float = swept(
+        0.01, "lambda_c, moves the encoder", source="Hsu et al. 2023"
+    )
+    weight_decay: float = swept(
+        0.1, "of the kernels of encoder and decoder", source="Hsu et al. 2023"
+    )
+    adamw_learning_rate: float = swept(
+        1e-3, "of the method's AdamW", source="Hsu et al. 2023", above=0.0
+    )
 
 
 def nearest(values: jax.Array, z: jax.Array) -> jax.Array:
@@ -83,7 +93,7 @@ def objective(
     reconstruction: jax.Array,
     z: jax.Array,
     q: jax.Array,
-    hyper: Hyperparameters,
+    hyper: Settings,
     numbers: int,
 ) -> tuple[jax.Array, Logs]:
     """P L: reconstruction (nats per image) plus P times the two penalties."""
@@ -114,7 +124,7 @@ def build(
         reconstruction = ae.likelihood(logits, batch["images"])
         return objective(reconstruction, z, q, hyper, ae.numbers)
 
-    def optimizer(hyper: Hyperparameters) -> optax.GradientTransformation:
+    def optimizer(hyper: Settings) -> optax.GradientTransformation:
         return adamw(
             hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_kernels
         )
@@ -137,9 +147,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "QLAE, latent quantisation (Hsu et al. 2023)",
-    limits={"adamw_learning_rate": ABOVE_ZERO},
     protocol={
         "method.encoder": "hsu",
         "method.decoder": "hsu",

@@ -8,22 +8,23 @@ depends on the scale; an update is the papers' to the last bit but rounding.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import optax
 
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Method, Params, Player, whole
+from disentangle.errors import UserError
+from disentangle.fields import settings, static
+from disentangle.fields.define import WIDEST
+from disentangle.methods.base import Method, Params, Player
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.nn import Net, decoder, encoder
+from disentangle.nn import DECODERS, ENCODERS, Net, decoder, encoder
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Static choices.
+    """What both methods can be told.
 
     The networks default to small ones that are normalised as the papers' are, without
     which all images start with one code. In those of Hsu et al. 2023, "hsu" for both,
@@ -31,17 +32,28 @@ class Settings:
     again, and not built here.
     """
 
-    latents: int = 0  # 0: twice as many as factors, the papers' choice
-    values: int = 10  # V, distinct values of each latent
-    encoder: str = "normalised"
-    decoder: str = "normalised"
-    likelihood: str = "bernoulli"
-
-    def __post_init__(self) -> None:
-        whole("latents", self.latents, 0)
-        whole("values", self.values, 2)
-        if self.likelihood not in LIKELIHOODS:
-            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
+    latents: int = static(
+        0,
+        "size D of the code; 0 is twice the number of factors",
+        source="Hsu et al. 2023, 2024",
+        least=0,
+        most=WIDEST,
+    )
+    values: int = static(
+        10,
+        "V, distinct values of each latent",
+        source="Hsu et al. 2023",
+        least=2,
+        most=WIDEST,
+    )
+    encoder: str = static("normalised", "network of images", choices=ENCODERS)
+    decoder: str = static("normalised", "network of codes", choices=DECODERS)
+    likelihood: str = static(
+        "bernoulli",
+        "p(x|z) of a pixel",
+        source="Hsu et al. 2023, 2024",
+        choices=LIKELIHOODS,
+    )
 
 
 class Model(NamedTuple):

@@ -18,7 +18,7 @@ ten times as far a step. `relevance_start` lets r rest at 1/2 until the latents 
 use.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,26 +26,34 @@ import jax.numpy as jnp
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.fields import settings, swept
 from disentangle.methods import rf_vae_0
-from disentangle.methods.base import Limits, Logs, Method, Params, Player, Recipe
-from disentangle.methods.density_ratio import first_and_last
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
+from disentangle.methods.density_ratio import critic_rate, first_and_last
 from disentangle.methods.gaussian_vae import model
 from disentangle.methods.likelihood import softplus
 from disentangle.methods.rf_vae_0 import CriticSettings, gated_method, loss_given
 from disentangle.nn import Net, discriminator
 
 
-class Hyperparameters(NamedTuple):
-    """Swept; the weights of the authors' code."""
+@settings
+class Settings(CriticSettings):
+    """Of RF-VAE."""
 
-    gamma: float = 6.4  # of the total correlation; the authors' oval dSprites: 35
-    lambda_min: float = 0.1  # of the KL of a relevant latent
-    lambda_max: float = 10.0  # of the KL of a nuisance
-    eta_s: float = 1.0  # of sum_d r_d: few latents are relevant
-    eta_h: float = 100.0  # of the entropy of r: each is so or not
-    discriminator_learning_rate: float = 1e-4
-    # Before it r rests: a share of the run's steps, or steps (above 1); theirs: 0
-    relevance_start: float = 0.0
+    eta_s: float = swept(
+        1.0,
+        "weight of sum_d r_d: few latents are relevant",
+        source="Kim et al. 2019, code",
+    )
+    eta_h: float = swept(
+        100.0,
+        "weight of the entropy of r: each latent is relevant or is not",
+        source="Kim et al. 2019, code",
+    )
+    discriminator_learning_rate: float = critic_rate()
+    relevance_start: float = swept(
+        0.0, "when r begins to move", source="Kim et al. 2019, code", share=True
+    )
 
 
 def relevance_net(latents: int) -> Net:
@@ -74,7 +82,7 @@ def relevance(method: Method, params: Params) -> jax.Array:
 
 
 def build(
-    settings: CriticSettings, space: FactorSpace, shape: tuple[int, int, int]
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
 ) -> Method:
     """`loss_given`'s loss + eta_s sum_d r_d + eta_h sum_d H(r_d), nats an image.
 
@@ -105,11 +113,8 @@ def build(
 
 RECIPE = Recipe(
     build,
-    CriticSettings,
-    Hyperparameters,
+    Settings,
     "RF-VAE, relevance (Kim et al. 2019)",
-    schedules=("relevance_start",),
-    limits=rf_vae_0.LIMITS | {"relevance_start": Limits()},
     protocol=rf_vae_0.PROTOCOL,
     published=rf_vae_0.PUBLISHED,
 )

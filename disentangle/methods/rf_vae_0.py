@@ -14,8 +14,7 @@ the RF-VAE authors' code, which has no RF-VAE-0: this is its loss without the tw
 terms that teach r.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +22,13 @@ import jax.numpy as jnp
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
 from disentangle.methods import density_ratio
-from disentangle.methods.base import ABOVE_ZERO, Logs, Method, Params, Player, Recipe
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.density_ratio import (
     COLLATES,
+    critic_rate,
     discriminator_player,
     first_and_last,
     log_ratio,
@@ -36,38 +38,48 @@ from disentangle.methods.gaussian_vae import Model, forward, method_of, model, s
 from disentangle.nn import Net, discriminator
 
 
-@dataclass(frozen=True)
+@settings
 class CriticSettings(density_ratio.Settings):
-    """Static choices of both RF-VAEs."""
+    """Of both RF-VAEs; the weights are those of the authors' code."""
 
-    discriminator: tuple[int, ...] = (1000,) * 5  # FactorVAE has one layer more
+    discriminator: tuple[int, ...] = static(
+        (1000,) * 5,
+        "hidden widths of the discriminator; FactorVAE has one layer more",
+        source="Kim et al. 2019, code",
+        least=1,
+        most=WIDEST,
+    )
+    gamma: float = swept(
+        6.4,
+        "weight of the total correlation",
+        source="Kim et al. 2019, code; for oval dSprites 35",
+    )
+    lambda_min: float = swept(
+        0.1, "weight of the KL of a relevant latent", source="Kim et al. 2019, code"
+    )
+    lambda_max: float = swept(
+        10.0, "weight of the KL of a nuisance", source="Kim et al. 2019, code"
+    )
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(CriticSettings):
-    """Static choices."""
+    """Of RF-VAE-0."""
 
-    # r, a 0 or 1 for each latent; () makes the first F latents relevant, F the
-    # number of factors of the data set (all of them where latents < F)
-    relevance: tuple[int, ...] = ()
+    relevance: tuple[int, ...] = static(
+        (),
+        "r, a 0 or 1 for each latent; () makes the first F latents relevant, F the "
+        "number of factors of the data set (all of them where latents < F)",
+    )
+    discriminator_learning_rate: float = critic_rate()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         given = self.relevance
         if given and (len(given) != self.latents or not set(given) <= {0, 1}):
             raise UserError(
                 f"method.relevance={given} must have a 0 or 1 for each of the "
                 f"{self.latents} latents"
             )
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    gamma: float = 6.4  # of the total correlation; the authors' oval dSprites: 35
-    lambda_min: float = 0.1  # of the KL of a relevant latent
-    lambda_max: float = 10.0  # of the KL of a nuisance
-    discriminator_learning_rate: float = 1e-4
 
 
 def build(
@@ -153,7 +165,6 @@ def ordered(hyper: Any) -> None:
         )
 
 
-LIMITS = {"discriminator_learning_rate": ABOVE_ZERO}
 # Of the authors' runs on dSprites' ovals (`oval_dsprites`), the one they test.
 PROTOCOL = {"method.gamma": 35.0, "steps": 300_000}
 PUBLISHED = "the authors' test script for oval dSprites"
@@ -161,10 +172,8 @@ PUBLISHED = "the authors' test script for oval dSprites"
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "RF-VAE-0, relevance given (Kim et al. 2019)",
     supervision="relevance",
-    limits=LIMITS,
     protocol=PROTOCOL,
     published=f"{PUBLISHED}, of RF-VAE",
 )

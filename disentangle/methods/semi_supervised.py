@@ -14,8 +14,6 @@ The labels are exact and complete, and gamma_sup is constant; that paper also st
 binned, noisy, permuted and missing labels, and its code can let gamma_sup grow.
 """
 
-import collections
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -31,13 +29,13 @@ from disentangle.data.samplers import (
     take,
 )
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError, unknown
-from disentangle.methods.base import Logs, Loss, Method, Params, Recipe, whole
+from disentangle.errors import UserError
+from disentangle.fields import settings as settings_class
+from disentangle.fields import static, swept
+from disentangle.methods.base import Logs, Loss, Method, Params, Recipe
 from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
 from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net
-
-GAMMA_SUP = 64.0  # 1 in their code, which sums R_s over its batch of 64
 
 
 def labelled_images(split: Split, labels: int, label_seed: int) -> jax.Array:
@@ -128,11 +126,8 @@ def with_labels(unsupervised: Recipe, name: str) -> Recipe:
     return Recipe(
         build,
         _settings(unsupervised.settings),
-        _hyper(unsupervised.hyperparameters),
         f"{name}, few labels (Locatello et al. 2020)",
         supervision="labels",
-        schedules=unsupervised.schedules,
-        limits=unsupervised.limits,
         protocol={"steps": 300_000},
         published="Locatello et al. 2020",
     )
@@ -145,29 +140,32 @@ def _net(distance: LabelLoss) -> Net:
 
 
 def _settings(unsupervised: Any) -> type:
-    """The settings of the method and those of the labels, checked."""
+    """The settings of the method, and those of the labels."""
 
-    @dataclass(frozen=True)
+    @settings_class
     class Settings(unsupervised):
-        """Static choices."""
+        """Of the method, and of the labels."""
 
-        labels: int = 1000  # labelled images; the paper has 100 and 1000
-        label_seed: int = 0  # which they are
-        supervised_loss: str = "xent"  # R_s, see label_losses.py
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            whole("labels", self.labels, 1, 10**9)
-            whole("label_seed", self.label_seed, 0, 2**32 - 1)
-            if self.supervised_loss not in LABEL_LOSSES:
-                raise unknown("supervised loss", self.supervised_loss, LABEL_LOSSES)
+        labels: int = static(
+            1000,
+            "labelled images",
+            source="Locatello et al. 2020: 100 and 1000",
+            least=1,
+            most=10**9,
+        )
+        label_seed: int = static(
+            0, "which images are labelled", least=0, most=2**32 - 1
+        )
+        supervised_loss: str = static(
+            "xent",
+            "R_s, the distance of codes from labels",
+            source="Locatello et al. 2020",
+            choices=LABEL_LOSSES,
+        )
+        gamma_sup: float = swept(
+            64.0,
+            "weight of R_s, a mean over the labelled batch",
+            source="Locatello et al. 2020: 1, of a sum over 64 images",
+        )
 
     return Settings
-
-
-def _hyper(unsupervised: Any) -> Any:
-    """The swept fields of the method, all with defaults, and gamma_sup."""
-    defaults = unsupervised._field_defaults | {"gamma_sup": GAMMA_SUP}
-    return collections.namedtuple(
-        "Hyperparameters", defaults, defaults=defaults.values()
-    )

@@ -13,8 +13,7 @@ same program, so single-task, grouped and all-together networks train as one
 population.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,29 +22,45 @@ import numpy as np
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
-from disentangle.methods.base import Logs, Method, Params, Player, Recipe, Tasks, whole
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
+from disentangle.methods.base import (
+    LOCATELLO,
+    Logs,
+    Method,
+    Params,
+    Player,
+    Recipe,
+    Tasks,
+)
 from disentangle.methods.tasks import parse
-from disentangle.nn import Heads, attribute_heads, encoder, output_width
+from disentangle.nn import ENCODERS, Heads, attribute_heads, encoder, output_width
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Static choices."""
+    """Of the multi-task network."""
 
-    tasks: tuple[str, ...] = ()  # () is every factor; see methods/tasks.py
-    encoder: str = "locatello"
-    subspace: int = 4  # d, dimensions of each attribute's code
-    hidden: int = 64  # ReLUs of each head; ADDE has d, too few when d is small
-
-    def __post_init__(self) -> None:
-        for name, width in (("subspace", self.subspace), ("hidden", self.hidden)):
-            whole(name, width, 1)
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    weights: tuple[float, ...] = ()  # (T,) of task losses; () is all ones
+    tasks: tuple[str, ...] = static(
+        (),
+        "what is learned, 'FACTOR' or 'FACTOR:KIND' each; () is every factor",
+        distinct=True,
+    )
+    encoder: str = static(
+        "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
+    )
+    subspace: int = static(
+        4, "d, dimensions of each attribute's code", least=1, most=WIDEST
+    )
+    hidden: int = static(
+        64,
+        "ReLUs of each head; ADDE has d, too few when d is small",
+        least=1,
+        most=WIDEST,
+    )
+    weights: tuple[float, ...] = swept(
+        (), "of the T task losses, (w_1 .. w_T); () is all ones"
+    )
 
 
 def build(
@@ -83,7 +98,7 @@ def build(
         total = values.sum() if weights.size == 0 else (weights * values).sum()
         return total, {"task_losses": values}
 
-    def check(hyper: Hyperparameters) -> None:
+    def check(hyper: Settings) -> None:
         weights = np.asarray(hyper.weights)
         if weights.size not in (0, len(tasks)):
             raise UserError(
@@ -110,7 +125,6 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "supervised multi-task, ADDE heads",
     supervision="all",
     published="Hou et al. 2021 train on fashion images alone: 25 epochs of batches of "

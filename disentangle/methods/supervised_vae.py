@@ -9,7 +9,7 @@ Locatello et al. 2020, "Disentangling factors of variation using few labels",
 compare with it; the decoder learns beside, to look at the codes.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -18,10 +18,6 @@ from disentangle.data.space import FactorSpace
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.gaussian_vae import Settings, forward, method_of, model, shown
 from disentangle.methods.semi_supervised import with_labels
-
-
-class Hyperparameters(NamedTuple):
-    """Swept; gamma_sup comes with the labels, and does not matter to Adam."""
 
 
 def build(
@@ -46,4 +42,4 @@ def build(
     return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})
 
 
-RECIPE = with_labels(Recipe(build, Settings, Hyperparameters, ""), "supervised encoder")
+RECIPE = with_labels(Recipe(build, Settings, ""), "supervised encoder")

@@ -26,8 +26,7 @@ default here, `normalised` for encoder and decoder, does the same in four small 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,16 +35,10 @@ import optax
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
+from disentangle.fields import settings, static, swept
+from disentangle.fields.define import WIDEST
 from disentangle.methods import quantised
-from disentangle.methods.base import (
-    ABOVE_ZERO,
-    Logs,
-    Method,
-    Params,
-    Player,
-    Recipe,
-    whole,
-)
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.quantised import (
     adamw,
     are_any,
@@ -55,32 +48,48 @@ from disentangle.methods.quantised import (
 )
 
 
-@dataclass(frozen=True)
+@settings
 class Settings(quantised.Settings):
-    """Static choices."""
-
-    values: int = 12  # V
-    probes: int = 2  # K of the Hessian penalty, each of both kinds
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("probes", self.probes, 2, 100)  # a variance over one is 0
-
-
-class Hyperparameters(NamedTuple):
-    """Swept.
+    """Of Tripod.
 
     The optimiser is the method's own: `optimizer.learning_rate` moves nothing here.
     """
 
-    multi_information: float = 1e-4  # lambda_m
-    hessian: float = 1e-3  # lambda_h; the authors' 1e-2 collapses on dSprites
-    epsilon: float = 0.1  # length of a probe, in standard deviations of a latent
-    # Of the marginals' kernels, in standard deviations. 1 is what the authors' code
-    # runs; Silverman's rule for one dimension (0.46 for 64 images) stands beside it.
-    marginal_bandwidth: float = 1.0
-    weight_decay: float = 0.0
-    adamw_learning_rate: float = 2e-4
+    values: int = static(
+        12,
+        "V, distinct values of each latent",
+        source="Hsu et al. 2024",
+        least=2,
+        most=WIDEST,
+    )
+    probes: int = static(
+        2,
+        "K of the Hessian penalty, each of two kinds; a variance over one would be 0",
+        source="Hsu et al. 2024",
+        least=2,
+        most=100,
+    )
+    multi_information: float = swept(1e-4, "lambda_m", source="Hsu et al. 2024")
+    hessian: float = swept(
+        1e-3, "lambda_h; the authors' 1e-2 collapses on dSprites with our networks"
+    )
+    epsilon: float = swept(
+        0.1,
+        "length of a probe, in standard deviations of a latent",
+        source="Hsu et al. 2024",
+        above=0.0,
+    )
+    marginal_bandwidth: float = swept(
+        1.0,
+        "of the marginals' kernels, in standard deviations; Silverman's rule for one "
+        "dimension (0.46 for 64 images) stands beside it in their code",
+        source="Hsu et al. 2024, code",
+        above=0.0,
+    )
+    weight_decay: float = swept(0.0, "of the kernels", source="Hsu et al. 2024")
+    adamw_learning_rate: float = swept(
+        2e-4, "of the method's AdamW", source="Hsu et al. 2024", above=0.0
+    )
 
 
 Layers = Callable[[jax.Array], tuple[jax.Array, ...]]
@@ -210,7 +219,7 @@ def build(
 
     def loss(
         params: Params,
-        hyper: Hyperparameters,
+        hyper: Settings,
         batch: Batch,
         *,
         key: jax.Array,
@@ -235,7 +244,7 @@ def build(
             "hessian": hessian,
         }
 
-    def optimizer(hyper: Hyperparameters) -> optax.GradientTransformation:
+    def optimizer(hyper: Settings) -> optax.GradientTransformation:
         return adamw(hyper.adamw_learning_rate, hyper.weight_decay, ae.numbers, are_any)
 
     return method_of(
@@ -255,13 +264,7 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "Tripod, latent quantisation (Hsu et al. 2024)",
-    limits={
-        "epsilon": ABOVE_ZERO,
-        "marginal_bandwidth": ABOVE_ZERO,
-        "adamw_learning_rate": ABOVE_ZERO,
-    },
     protocol={"steps": 250_000},
     published="the authors' Shapes3D runs; they have none of dSprites, and their "
     "networks, residual with 512 to 64 channels, are not built here",

@@ -6,7 +6,7 @@ $$
 $$
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -15,12 +15,8 @@ from disentangle.methods.base import Logs, Method, Recipe
 from disentangle.methods.gaussian_vae import Settings, Terms, gaussian_vae
 
 
-class Hyperparameters(NamedTuple):
-    """The VAE has nothing to sweep but the learning rate and the seed."""
-
-
 def objective(
-    terms: Terms, hyper: Hyperparameters, *, key: jax.Array, step: Any
+    terms: Terms, hyper: Settings, *, key: jax.Array, step: Any
 ) -> tuple[jax.Array, Logs]:
     """-ELBO = -E_q(z|x) log p(x|z) + sum_d KL(q(z_d|x) || N(0,1)), nats."""
     del hyper, key, step
@@ -38,7 +34,6 @@ def build(
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "VAE (Kingma & Welling 2014)",
     protocol={"steps": 300_000},
     published="Locatello et al. 2019, as beta-VAE at beta 1",

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
+from disentangle.fields import read
 from disentangle.files import place, read_json, write_json
 from disentangle.metrics.base import Settings
 from disentangle.study.evaluate import load_data, score_run
@@ -35,7 +36,6 @@ from disentangle.study.scores import (
 )
 from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import Stages, allow_changes, data_source, run_source
-from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
     check_sections,
@@ -45,6 +45,7 @@ from disentangle.training.config import (
 )
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
+from disentangle.training.sections import Data
 from disentangle.training.workdir import check_workdir, owned
 
 WRITTEN = ("scores.json", "facts.json", *MATRICES)  # beside a run that is scored
@@ -96,7 +97,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     reference = plain(default_comparison("", {"vae": {}}))
     check_fields(config, reference)
     check_sections(config, reference, ("data", "score"))
-    ranges.check_data(config["data"])
+    read(Data, config["data"], "data.")
     runs = config["runs"]
     if not isinstance(runs, Mapping) or not runs:
         raise UserError("the study has no runs")

@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
+from disentangle.fields import read
 from disentangle.files import place, read_json, whole, write_arrays, write_json
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
@@ -43,6 +44,7 @@ from disentangle.study.stages import Stages, allow_changes, data_source, run_sou
 from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.run import Run, load_run
+from disentangle.training.sections import Source
 from disentangle.training.workdir import owned
 
 GAUSSIAN = "perfect Gaussian code"
@@ -86,7 +88,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     reference = plain(default_impossibility(""))
     check_fields(config, reference)
     check_sections(config, reference, ("data", "score"))
-    ranges.check_data(config["data"])
+    read(Source, config["data"], "data.")
     ranges.text("run", config["run"])
     angles = config["angles"] if isinstance(config["angles"], list) else []
     for angle in angles:

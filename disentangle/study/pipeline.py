@@ -28,6 +28,7 @@ from disentangle.affinity import Affinity, group_tasks
 from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
+from disentangle.fields import read
 from disentangle.files import place, read_json, reading, write_json
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
@@ -46,6 +47,7 @@ from disentangle.training.config import (
 )
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
+from disentangle.training.sections import Data
 from disentangle.training.workdir import check_workdir, owned, refuse_other
 
 # What a finished job may be given anew; what depends on it is done again.
@@ -90,7 +92,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     reference = plain(default_pipeline(""))
     check_fields(config, reference)
     check_sections(config, reference, ("data", "affinity", "score"))
-    ranges.check_data(config["data"])
+    read(Data, config["data"], "data.")
     ranges.whole_number("budget", config["budget"], 1)
     ranges.text("singletons", config["singletons"])
     check_singletons(config["singletons"], config["singleton_value"], ("a", "b"))

@@ -7,7 +7,7 @@ reads it: everything wrong is found there, before any compute.
 import dataclasses
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,15 +15,16 @@ from ml_collections import ConfigDict
 
 from disentangle.data import DATASETS
 from disentangle.errors import UserError, unknown
+from disentangle.fields import defaults, fields_of, in_steps, read
+from disentangle.fields.check import short
 from disentangle.methods import METHODS
-from disentangle.methods.base import Recipe, check_number, in_steps
-from disentangle.training import optimizers, ranges
+from disentangle.methods.base import Recipe
 from disentangle.training.members import Member, members
-from disentangle.training.ranges import LARGEST, number, short, whole_number
+from disentangle.training.optimizers import OPTIMIZERS
+from disentangle.training.sections import Data, Run
 from disentangle.training.state import Optimizer, TrainHyperparameters
 
 NETWORKS = ("encoder", "decoder")
-ITEMS = 100  # of a list that is not swept, such as the widths of a network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,38 +54,28 @@ def method_defaults(name: str) -> dict[str, Any]:
     """The fields of a method, static and swept, with their defaults."""
     if not isinstance(name, str) or name not in METHODS:
         raise unknown("method", name, METHODS)
-    recipe = METHODS[name]
-    static = {f.name: f.default for f in dataclasses.fields(recipe.settings)}
-    return static | dict(recipe.hyperparameters._field_defaults)
+    return defaults(METHODS[name].settings)
+
+
+def optimizer_defaults(name: str) -> dict[str, Any]:
+    """The fields of an optimiser with their defaults."""
+    if not isinstance(name, str) or name not in OPTIMIZERS:
+        raise unknown("optimizer", name, OPTIMIZERS)
+    return defaults(OPTIMIZERS[name])
 
 
 def default_config(data: str, method: str, optimizer: str = "adam") -> ConfigDict:
     """The Locatello et al. 2019 protocol but for `steps` (theirs: 300,000)."""
-    if not isinstance(optimizer, str) or optimizer not in optimizers.OPTIMIZERS:
-        raise unknown("optimizer", optimizer, optimizers.OPTIMIZERS)
     section = {"name": method} | method_defaults(method)
     if network := DATASETS[data].network if data in DATASETS else "":
         parts = [part for part in NETWORKS if section.get(part) == "locatello"]
         section |= dict.fromkeys(parts, network)
     return ConfigDict(
         {
-            "data": {
-                "name": data,
-                "path": "",  # a published file, or one's own data; "" renders
-                "source": "",  # "stream" reads on the way, "tfds" a prepared copy
-                "train_size": 0,  # labelled images; 0 is the whole grid
-                "test_size": 2000,
-                "split_seed": 0,
-            },
+            "data": defaults(Data) | {"name": data},
             "method": section,
-            "optimizer": {"name": optimizer} | optimizers.DEFAULTS[optimizer],
-            "steps": 20_000,
-            "batch_size": 64,
-            "seed": 0,
-            "seeds": 1,
-            "log_every": 100,
-            "eval_every": 1000,  # 0: never
-            "checkpoint_every": 1000,
+            "optimizer": {"name": optimizer} | optimizer_defaults(optimizer),
+            **defaults(Run),
         }
     )
 
@@ -139,35 +130,30 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
         field.
     """
     config = plain(config)
-    method = dict(_section(config, "method"))
-    optimizer = _section(config, "optimizer").get("name", "adam")
-    reference = default_config("", method.get("name", ""), optimizer)
+    method, optimizer = _section(config, "method"), _section(config, "optimizer")
+    name = optimizer.get("name", "adam")
+    reference = default_config("", method.get("name", ""), name)
     _check_keys(config, plain(reference))
-    ranges.check_counts(config)
-    ranges.check_data(config["data"])
-    ranges.check_optimizer(config["optimizer"])
-    recipe = METHODS[method.pop("name")]
-    settings, sweeps = _static(recipe, method), _sweeps(recipe, method)
-    rate = config["optimizer"]["learning_rate"]
-    rates = rate if isinstance(rate, list) else [rate]
-    if not rates:
-        raise UserError("optimizer.learning_rate is an empty list")
-    sweeps["learning_rate"] = [float(r) for r in rates]
-    population = members(sweeps, config["seed"], config["seeds"])
+    read(Run, config)
+    read(Data, config["data"], "data.")
+    recipe = METHODS[method["name"]]
+    settings, sweeps = read(recipe.settings, method, "method.")
+    update, rates = read(OPTIMIZERS[name], optimizer, "optimizer.")
+    population = members(sweeps | rates, config["seed"], config["seeds"])
+    field_of = fields_of(recipe.settings) | fields_of(OPTIMIZERS[name])
 
     def stack(name: str) -> Any:
         steps = config["steps"]
-        values = [in_steps(recipe, name, one.values[name], steps) for one in population]
+        field = field_of[name]
+        values = [in_steps(field, one.values[name], steps) for one in population]
         return np.asarray(values, np.float32)
 
-    hyper = recipe.hyperparameters(
-        **{name: stack(name) for name in recipe.hyperparameters._fields}
-    )
+    hyper = dataclasses.replace(settings, **{name: stack(name) for name in sweeps})
     return Experiment(
         config=config,
         recipe=recipe,
         settings=settings,
-        optimizer=optimizers.build(config["optimizer"]),
+        optimizer=update.build,
         population=population,
         hyperparameters=TrainHyperparameters(hyper, stack("learning_rate")),
         seeds=np.asarray([one.seed for one in population], np.uint32),
@@ -212,61 +198,3 @@ def _check_keys(config: Mapping, reference: Mapping, prefix: str = "") -> None:
             if not isinstance(config[key], Mapping):
                 raise UserError(f"config field {prefix + key!r} must be a section")
             _check_keys(config[key], value, f"{prefix}{key}.")
-
-
-def _static(recipe: Recipe, method: dict) -> Any:
-    """The settings of a method; every field must have the type of its default."""
-    chosen: dict[str, Any] = {}
-    for field in dataclasses.fields(recipe.settings):
-        name, default, value = f"method.{field.name}", field.default, method[field.name]
-        if isinstance(default, tuple) and isinstance(value, list):
-            value = tuple(value)
-        if isinstance(default, float) and type(value) is int:
-            value = number(name, value)
-        if type(value) is not type(default):
-            raise UserError(
-                f"{name}={short(value)} is no {type(default).__name__}"
-                + ("; it is static and cannot be swept" * isinstance(value, list))
-            )
-        if isinstance(value, tuple) and len(value) > ITEMS:
-            raise UserError(f"{name} has {len(value):,} items, more than {ITEMS:,}")
-        _check_items(name, value, get_args(field.type))
-        chosen[field.name] = value
-    return recipe.settings(**chosen)
-
-
-def _check_items(name: str, value: Any, types: tuple[Any, ...]) -> None:
-    """A static value: numbers within 32 bits, items of one type."""
-    if isinstance(value, tuple):
-        for item in value:
-            if types and type(item) is not types[0]:
-                kind = {str: "strings", int: "whole numbers"}.get(types[0], "numbers")
-                raise UserError(f"{name}={short(list(value))} must be a list of {kind}")
-            _check_items(name, item, ())
-    elif isinstance(value, float):
-        number(name, value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        whole_number(name, value, -LARGEST)
-
-
-def _sweeps(recipe: Recipe, method: dict) -> dict[str, list]:
-    """Field -> the values it is swept over."""
-    values: dict[str, list] = {}
-    for name, default in recipe.hyperparameters._field_defaults.items():
-        field, value = f"method.{name}", method[name]
-        if isinstance(default, tuple):  # a vector; a list of vectors is a sweep
-            if not isinstance(value, list):
-                raise UserError(f"{field}={short(value)} must be a list of numbers")
-            nested = bool(value) and all(isinstance(row, list) for row in value)
-            rows = value if nested else [value]
-            if len({len(row) for row in rows}) > 1:
-                raise UserError(f"{field}={short(value)} has rows of other lengths")
-            values[name] = [[number(field, v) for v in row] for row in rows]
-        else:
-            rows = value if isinstance(value, list) else [value]
-            values[name] = [number(field, v) for v in rows]
-        if not values[name]:
-            raise UserError(f"{field} is an empty list")
-        for item in np.ravel(np.asarray(values[name], object)):
-            check_number(recipe, name, item)
-    return values

@@ -4,9 +4,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from disentangle.errors import UserError
+from disentangle.fields import swept_names
 from disentangle.training.config import default_config, plain, read_experiment
 from disentangle.training.roster import lost
 from disentangle.training.workdir import Policy, Rule, filled, free, only_more
@@ -60,7 +62,8 @@ def policy(config: dict[str, Any]) -> Policy:
             read_experiment(config | {"steps": n}).hyperparameters.method
             for n in (old, new)
         )
-        for name, one, other in zip(after._fields, before, after, strict=True):
+        leaves = map(jax.tree.leaves, (before, after))
+        for name, one, other in zip(swept_names(after), *leaves, strict=True):
             if not np.array_equal(one, other):
                 return f"method.{name} is a share of them, give it in steps"
         return only_more(old, new, held)

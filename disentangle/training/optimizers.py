@@ -1,40 +1,48 @@
-"""Optimisers by name; the learning rate is traced, the rest is static."""
+"""Optimisers by name; the learning rate can be swept, the rest is static."""
 
-from collections.abc import Callable, Mapping
+from typing import Any
 
+import jax
 import optax
 
-from disentangle.errors import unknown
-from disentangle.training.state import Optimizer
+from disentangle.fields import settings, static, swept
+from disentangle.methods.base import LOCATELLO
 
 
-def adam(settings: Mapping[str, float]) -> Optimizer:
+@settings
+class Adam:
     """Adam (Kingma & Ba 2015)."""
-    b1, b2, eps = settings["b1"], settings["b2"], settings["eps"]
-    return lambda learning_rate: optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)
+
+    b1: float = static(
+        0.9, "decay of the first moment", source=LOCATELLO, least=0.0, below=1.0
+    )
+    b2: float = static(
+        0.999, "decay of the second moment", source=LOCATELLO, least=0.0, below=1.0
+    )
+    eps: float = static(
+        1e-8, "added to the root of the second moment", source=LOCATELLO, above=0.0
+    )
+    learning_rate: float = swept(
+        1e-4, "of every player without an optimiser of its own", source=LOCATELLO
+    )
+
+    def build(self, learning_rate: jax.Array) -> optax.GradientTransformation:
+        """The transformation at this learning rate."""
+        return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
 
 
-def sgd(settings: Mapping[str, float]) -> Optimizer:
+@settings
+class Sgd:
     """Stochastic gradient descent with heavy-ball momentum."""
-    momentum = settings["momentum"]
-    return lambda learning_rate: optax.sgd(learning_rate, momentum=momentum)
+
+    momentum: float = static(0.0, "share of the last update", least=0.0, below=1.0)
+    learning_rate: float = swept(
+        1e-2, "of every player without an optimiser of its own"
+    )
+
+    def build(self, learning_rate: jax.Array) -> optax.GradientTransformation:
+        """The transformation at this learning rate."""
+        return optax.sgd(learning_rate, momentum=self.momentum)
 
 
-OPTIMIZERS: dict[str, Callable[[Mapping[str, float]], Optimizer]] = {
-    "adam": adam,
-    "sgd": sgd,
-}
-
-# Locatello et al. 2019 for Adam; plain SGD for "sgd".
-DEFAULTS: dict[str, dict[str, float]] = {
-    "adam": {"learning_rate": 1e-4, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
-    "sgd": {"learning_rate": 1e-2, "momentum": 0.0},
-}
-
-
-def build(settings: Mapping) -> Optimizer:
-    """The optimiser of a config's `optimizer` section."""
-    name = settings["name"]
-    if name not in OPTIMIZERS:
-        raise unknown("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name](settings)
+OPTIMIZERS: dict[str, Any] = {"adam": Adam, "sgd": Sgd}

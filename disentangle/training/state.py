@@ -26,7 +26,7 @@ class TrainState(NamedTuple):
 class TrainHyperparameters(NamedTuple):
     """The numbers of one model that a population sweeps."""
 
-    method: Any  # the method's Hyperparameters
+    method: Any  # the method's settings, arrays in the swept fields
     learning_rate: jax.Array
 
 

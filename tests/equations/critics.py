@@ -11,7 +11,7 @@ def relevance64(inputs: Inputs) -> np.ndarray:
     latents = inputs.settings.latents
     if "relevance" not in inputs.method.nets:
         return np.ones(latents)
-    if "eta_s" in inputs.hyper._fields:
+    if hasattr(inputs.hyper, "eta_s"):
         return 1 / (1 + np.exp(-np.float64(inputs.params["relevance"]["logits"])))
     given = inputs.settings.relevance  # else the four factors of the toy data
     return np.float64(given if given else np.arange(latents) < 4)
@@ -79,7 +79,7 @@ def rf_vae(inputs: Inputs) -> dict[str, float]:
     total = nll + hyper.gamma * tc
     for each, weight in zip(kl, r, strict=True):
         total += (hyper.lambda_max * (1 - weight) + hyper.lambda_min * weight) * each
-    if "eta_s" in hyper._fields:
+    if hasattr(hyper, "eta_s"):
         entropy = -(r * np.log(r) + (1 - r) * np.log(1 - r))
         total += hyper.eta_s * r.sum() + hyper.eta_h * entropy.sum()
     return {"vae": total, "discriminator": cross_entropy(inputs, z, z)}

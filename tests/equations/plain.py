@@ -11,7 +11,7 @@ def vae(inputs: Inputs) -> dict[str, float]:
     mean, logvar = inputs.posterior(x)
     z = inputs.sample(mean, logvar, inputs.key)
     reconstruction = nll64(inputs.settings.likelihood, inputs.net("decoder", z), x)
-    beta = inputs.hyper.beta if "beta" in inputs.hyper._fields else 1.0
+    beta = getattr(inputs.hyper, "beta", 1.0)
     return {"vae": reconstruction + beta * kl64(mean, logvar).sum(1).mean()}
 
 

@@ -13,7 +13,7 @@ class Inputs(NamedTuple):
 
     method: Method
     params: dict[str, Any]
-    hyper: Any  # the Hyperparameters of the case
+    hyper: Any  # the Settings of the case, arrays in the swept fields
     settings: Any  # the Settings of the case
     batch: Any  # what `method.collate` gave: images float32 in [0, 1], factors
     key: jax.Array  # the key the player's loss is given

@@ -248,7 +248,7 @@ def test_relevance_learned_given_and_absent(toy):
     ("fields", "message"),
     [
         ({"batches": 3}, "batches=3"),
-        ({"discriminator": (0, 5)}, "hidden widths"),
+        ({"discriminator": (0, 5)}, "discriminator=0 must be at least 1"),
         ({"relevance": (1, 0)}, "each of the 10"),
         ({"relevance": (2,) * 10}, "0 or 1"),
     ],

@@ -1,5 +1,7 @@
 """Few labels: a fixed set of labelled images, read by the supervised loss alone."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 
 from disentangle.data.samplers import Split, alone, draw
 from disentangle.errors import UserError
+from disentangle.fields import defaults, swept_names
 from disentangle.methods import METHODS, base, beta_vae
 from disentangle.methods.semi_supervised import beside_labels, labelled_images
 from disentangle.training.config import default_config, read_experiment
 
-S2 = [name for name in METHODS if "gamma_sup" in METHODS[name].hyperparameters._fields]
+S2 = [name for name in METHODS if "gamma_sup" in swept_names(METHODS[name].settings)]
 
 
 def built(toy, name="s2_beta_vae", **fields):
@@ -84,8 +87,8 @@ def test_the_supervised_encoder_learns_from_labels_alone(toy):
     batch = method.collate(Split(toy), jnp.arange(8), jax.random.key(1))
 
     def gradient(gamma_sup):
-        hyper = experiment.hyperparameters.method._replace(
-            gamma_sup=jnp.float32(gamma_sup)
+        hyper = dataclasses.replace(
+            experiment.hyperparameters.method, gamma_sup=jnp.float32(gamma_sup)
         )
         loss = lambda p: method.players["vae"].loss(
             p, hyper, batch, key=jax.random.key(2), step=0
@@ -113,5 +116,6 @@ def test_mistakes_are_told_before_compute(toy, name):
 
 
 def test_every_field_of_the_unsupervised_method_is_one_of_its_s2_variant():
-    s2, plain = METHODS["s2_beta_vae"].hyperparameters, beta_vae.Hyperparameters
-    assert s2._field_defaults == plain._field_defaults | {"gamma_sup": 64.0}
+    s2, plain = METHODS["s2_beta_vae"].settings, beta_vae.Settings
+    swept = {name: defaults(s2)[name] for name in swept_names(s2)}
+    assert swept == {"beta": defaults(plain)["beta"], "gamma_sup": 64.0}

@@ -10,6 +10,7 @@ from equations import EQUATIONS
 from equations.reference import Inputs
 
 from disentangle.data.samplers import Split, take
+from disentangle.fields import fields_of, spec_of
 from disentangle.methods import METHODS, base
 from disentangle.methods.activity import is_active
 from disentangle.training import population
@@ -33,7 +34,8 @@ def config_of(name, **fields):
     known |= {k: v for k, v in SMALL.items() if k in known}
     known |= {"decoder": "smooth"} if name == "tripod" else {}
     # In steps: a capacity that rises within 48 steps is a loss that rises.
-    known |= {schedule: 100_000.0 for schedule in METHODS[name].schedules}
+    for field, defined in fields_of(METHODS[name].settings).items():
+        known |= {field: 100_000.0} if spec_of(defined).share else {}
     known |= fields
     config |= {"batch_size": 16}
     config["optimizer"]["learning_rate"] = 1e-3

@@ -153,7 +153,7 @@ def terms_of(mean, logvar, z):
 def tcvae_loss(terms, beta, **choice):
     common = {"key": jax.random.key(0), "step": 0}
     return beta_tcvae.decomposed(
-        terms, beta_tcvae.Hyperparameters(beta), **common, **choice
+        terms, beta_tcvae.Settings(beta=beta), **common, **choice
     )[0]
 
 
@@ -187,7 +187,7 @@ def test_gradients_of_mws_and_locatello_agree_but_for_the_kl():
 def test_wrong_choices_are_named():
     with pytest.raises(UserError, match="Did you mean 'mws'"):
         beta_tcvae.Settings(estimator="ms")
-    with pytest.raises(UserError, match="negative"):
+    with pytest.raises(UserError, match="at least 0"):
         beta_tcvae.Settings(dataset_size=-1)
     with pytest.raises(UserError, match="Did you mean 'imq'"):
         info_vae.Settings(kernel="img")
@@ -200,7 +200,7 @@ def test_wrong_choices_are_named():
 
 
 def test_capacity_grows_to_its_end_and_stays():
-    hyper = annealed_vae.Hyperparameters(c_max=50.0, threshold=200.0)
+    hyper = annealed_vae.Settings(c_max=50.0, threshold=200.0)
     found = [float(annealed_vae.capacity(hyper, t)) for t in (0, 1, 100, 200, 10**6)]
     np.testing.assert_allclose(found, [0.0, 0.25, 25.0, 50.0, 50.0])
 
@@ -241,7 +241,7 @@ def test_dip_penalties_vanish_where_they_should_and_count_pairs_twice():
     def penalty(mean, logvar, moment, **hyper):
         terms = terms_of(mean, np.full(mean.shape, logvar), mean)
         loss, _ = dip_vae.objective(
-            terms, dip_vae.HyperparametersI(**hyper), moment=moment, **common
+            terms, dip_vae.Settings(**hyper), moment=moment, **common
         )
         return float(loss - terms.kl.sum())
 
@@ -296,7 +296,7 @@ def test_the_inverse_multiquadric_at_its_scale():
 def info_loss(alpha, lambda_):
     mean, logvar, z = mixture(size=9)
     terms = terms_of(mean, logvar, z)
-    hyper = info_vae.Hyperparameters(alpha, lambda_)
+    hyper = info_vae.Settings(alpha=alpha, lambda_=lambda_)
     settings = info_vae.Settings(latents=3)
     common = {"key": jax.random.key(0), "step": 0, "settings": settings}
     loss, logs = info_vae.objective(terms, hyper, **common)

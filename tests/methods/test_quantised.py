@@ -62,7 +62,7 @@ def test_codes_take_few_values_and_twice_as_many_latents_as_factors(toy, name, v
 def test_both_penalties_pull_one_end_each():
     """d L / d q = 2 P l_q (q - z) / n and d L / d z = 2 P l_c (z - q) / n."""
     z, q = (jnp.float32(RNG(i).normal(size=(3, 2))) for i in (0, 1))
-    hyper = qlae.Hyperparameters(quantization=0.3, commitment=0.7)
+    hyper = qlae.Settings(quantization=0.3, commitment=0.7)
     loss = lambda z, q: qlae.objective(jnp.float32(0.0), z, q, hyper, 4096)[0]
     to_z, to_q = jax.grad(loss, (0, 1))(z, q)
     np.testing.assert_allclose(to_q, 2 * 4096 * 0.3 * (q - z) / 6, rtol=1e-5)
@@ -127,7 +127,7 @@ def test_a_latent_that_is_saturated_everywhere_has_a_gradient(toy):
     params["encoder"]["Dense_1"]["bias"] = bias.at[0].set(100.0)
     batch = take(toy, jnp.arange(8))
     loss = lambda p: method.players["autoencoder"].loss(
-        p, tripod.Hyperparameters(), batch, key=jax.random.key(1), step=0
+        p, tripod.Settings(), batch, key=jax.random.key(1), step=0
     )
     value, gradient = jax.jit(jax.value_and_grad(lambda p: loss(p)[0]))(params)
     assert np.isfinite(value)

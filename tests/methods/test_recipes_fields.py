@@ -7,6 +7,7 @@ import pytest
 
 from disentangle.data.samplers import Split
 from disentangle.errors import UserError
+from disentangle.fields import defaults, fields_of, spec_of, swept_names
 from disentangle.methods import METHODS, base
 from disentangle.training.config import default_config, paper_config, read_experiment
 
@@ -27,6 +28,12 @@ def hyper_of(config, member=0):
     return jax.tree.map(
         lambda x: jnp.asarray(x[member]), read_experiment(config).hyperparameters.method
     )
+
+
+def shares(name):
+    """The fields of a method that say when in training."""
+    fields = fields_of(METHODS[name].settings)
+    return [n for n, field in fields.items() if spec_of(field).share]
 
 
 def learner(name, toy):
@@ -53,7 +60,7 @@ def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
     traced = jax.make_jaxpr(learner(name, toy))(hyper_of(config_of(name)), 3)
     step = traced.jaxpr.invars[-1]
     used = any(step is var for eqn in traced.jaxpr.eqns for var in eqn.invars)
-    assert used == bool(METHODS[name].schedules) == (name in SCHEDULED)
+    assert used == bool(shares(name)) == (name in SCHEDULED)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULED))
@@ -100,11 +107,9 @@ def test_the_defaults_at_300000_steps_are_the_papers():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_field_that_a_recipe_names_exists(name):
-    recipe = METHODS[name]
-    assert {*recipe.schedules, *recipe.limits} <= set(recipe.hyperparameters._fields)
-    for field in recipe.schedules:
-        assert 0 <= recipe.hyperparameters._field_defaults[field] <= 1
+def test_a_schedule_is_a_share_of_the_run_by_default(name):
+    for field in shares(name):
+        assert 0 <= fields_of(METHODS[name].settings)[field].default <= 1
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -151,14 +156,14 @@ def test_methods_without_known_settings_are_these():
 NUMBERS = [
     (name, field)
     for name, recipe in METHODS.items()
-    for field in recipe.hyperparameters._fields
+    for field in swept_names(recipe.settings)
 ]
 
 
 @pytest.mark.parametrize(("name", "field"), NUMBERS)
 def test_no_number_of_a_method_is_below_its_least_or_too_large(name, field):
     """-1 is a mistake in every field but InfoVAE's alpha, 1e39 in all."""
-    is_vector = isinstance(METHODS[name].hyperparameters._field_defaults[field], tuple)
+    is_vector = isinstance(defaults(METHODS[name].settings)[field], tuple)
     for value in (-1.0, 1e39, float("inf"), float("nan")):
         if (field, value) == ("alpha", -1.0):
             continue

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from disentangle.data.samplers import Split
+from disentangle.fields import swept_names
 from disentangle.methods import METHODS, base
 from disentangle.methods.base import SUPERVISION
 from disentangle.training.config import default_config, read_experiment
@@ -68,7 +69,8 @@ def test_a_method_is_told_what_its_supervision_says(name, toy):
     without = {k: v for k, v in batch.items() if not k.startswith("labelled/")}
     assert runs(method, hyper, without) == (told != "labels")
     own = [player.rate for player in method.players.values() if player.optimizer]
-    assert own == [field for field in hyper._fields if field.endswith("learning_rate")]
+    rates = [name for name in swept_names(hyper) if name.endswith("learning_rate")]
+    assert own == rates
     go_together = shared_in_every_pair(np.asarray(batch["factors"]), count)
     assert go_together == (told in ("pairs", "groups"))
 

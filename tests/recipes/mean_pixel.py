@@ -1,23 +1,17 @@
 """A method of two numbers, for what is about populations: nothing takes long."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import jax
 
+from disentangle.fields import settings, swept
 from disentangle.methods.base import Method, Player, Recipe
 from disentangle.nn.net import Net
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Nothing is static."""
+    """Of the method."""
 
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    beta: float = 4.0  # the strength of the pull
+    beta: float = swept(4.0, "strength of the pull")
 
 
 def build(settings: Settings, space, shape) -> Method:
@@ -39,4 +33,4 @@ def build(settings: Settings, space, shape) -> Method:
     return Method({"mean": net}, {"mean": Player(("mean",), loss)}, represent)
 
 
-RECIPE = Recipe(build, Settings, Hyperparameters, "follows the mean pixel")
+RECIPE = Recipe(build, Settings, "follows the mean pixel")

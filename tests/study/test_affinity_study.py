@@ -112,7 +112,7 @@ def test_measure_affinity_of_chosen_tasks(toy):
     [
         ({"method": "lookahed"}, "Did you mean 'lookahead'"),
         ({"tasks": ("y",)}, "unknown task 'y'"),
-        ({"every": 0}, "every=0 must be a whole number, at least 1"),
+        ({"every": 0}, "every=0 must be at least 1"),
         ({"lookahead_rate": 0.0}, "must be above 0"),
         ({"steps": 0}, "steps=0"),
     ],

@@ -12,7 +12,7 @@ from disentangle.methods import METHODS
 from disentangle.study import comparison, impossibility, pipeline
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.members import members
-from disentangle.training.optimizers import DEFAULTS
+from disentangle.training.optimizers import OPTIMIZERS
 
 HUGE = 10**400
 ODD = [
@@ -105,7 +105,7 @@ def test_a_training_config_with_an_odd_value_is_an_experiment_or_a_sentence(meth
 
 
 def test_an_optimizer_with_an_odd_value_is_an_experiment_or_a_sentence():
-    for optimizer in DEFAULTS:
+    for optimizer in OPTIMIZERS:
         tree = default_config("toy", "vae", optimizer).to_dict()
         read = lambda part, tree=tree: read_experiment(tree | {"optimizer": part})
         assert walk(read, tree["optimizer"]) > 40
@@ -151,7 +151,7 @@ def test_a_job_with_an_odd_value_is_a_config_or_a_sentence(job):
         ("optimizer.b2", 0.999999999, "below 1"),
         ("optimizer.eps", -1, "eps=-1 must be above 0"),
         ("optimizer.eps", 1e-60, "above 0"),
-        ("data.split_seed", -1, "split_seed=-1 must be a whole number, at least 0"),
+        ("data.split_seed", -1, "split_seed=-1 must be at least 0"),
         ("data.train_size", -5, "train_size=-5"),
         ("data.test_size", 0, "test_size=0"),
         ("seeds", 10**8, "seeds=100000000 are more models than one run takes"),

@@ -132,19 +132,14 @@ def two_players() -> Method:
 
 @pytest.fixture
 def game(monkeypatch):
-    from dataclasses import dataclass
-    from typing import NamedTuple
-
+    from disentangle.fields import settings
     from disentangle.methods import METHODS
 
-    @dataclass(frozen=True)
+    @settings
     class Settings:
         pass
 
-    class Hyperparameters(NamedTuple):
-        pass
-
-    recipe = Recipe(lambda *_: two_players(), Settings, Hyperparameters, "a game")
+    recipe = Recipe(lambda *_: two_players(), Settings, "a game")
     monkeypatch.setitem(METHODS, "game", recipe)
 
 
@@ -173,7 +168,7 @@ def test_two_players_need_no_other_loop(toy, game):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": -1}, "steps=-1 must be a whole number, at least 1"),
+        ({"steps": -1}, "steps=-1 must be at least 1"),
         ({"steps": 2.5}, "steps=2.5"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 33, "train_size": 32}, "larger than the 32 training images"),
