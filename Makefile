@@ -11,7 +11,7 @@ BENCHMARKS ?= $(filter-out __init__ torch_vae,$(basename $(notdir \
 run := .venv/bin/python
 declared := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help quickstart test test-all lint bench picture lock clean
+.PHONY: help quickstart test test-all lint docs bench picture lock clean
 .DELETE_ON_ERROR:
 
 help: ## what there is to make
@@ -40,6 +40,9 @@ lint: .venv/.installed-test ## set up, then style and types
 	$(run) -m ruff format --check .
 	$(run) -m mypy
 
+docs: .venv/.installed-docs ## the documentation, into site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(run) -m mkdocs build
+
 bench: .venv/.installed-test .venv-bench/.installed ## ours beside the alternatives
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; $(run) -m benchmarks.$$name || exit 1; done
@@ -61,7 +64,7 @@ lock: ## the newest versions that go together, into requirements.lock
 	mv .venv-lock/lock requirements.lock
 
 clean: ## remove environments and caches; runs/ stays
-	rm -rf .venv .venv-bench .venv-lock build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-lock build dist site *.egg-info
 	rm -rf .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -74,6 +77,11 @@ clean: ## remove environments and caches; runs/ stays
 .venv/.installed-test: $(declared)
 	$(call environment,.venv)
 	$(run) -m pip install -q -c requirements.lock -e '.[test]'
+	@touch .venv/.installed $@
+
+.venv/.installed-docs: $(declared)
+	$(call environment,.venv)
+	$(run) -m pip install -q -c requirements.lock -e '.[docs]'
 	@touch .venv/.installed $@
 
 .venv-bench/.installed: setup.cfg

@@ -23,7 +23,7 @@ APACHE = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
 EXTRAS = dict(SETUP["options.extras_require"])
-IMPORT_NAMES = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax", "pillow": "PIL"}
 # Imported inside functions, by those who installed the extra.
 OPTIONAL = {"tensorflow_datasets": "tfds", "tensorboard": "tensorboard"}
 
@@ -62,7 +62,7 @@ def test_core_is_what_is_imported_and_has_no_tensorflow():
 
 
 def test_extras_are_all_there():
-    named = {"tfds", "tensorboard", "cuda", "test", "bench", "notebook"}
+    named = {"tfds", "tensorboard", "cuda", "test", "docs", "bench", "notebook"}
     assert set(EXTRAS) == named
     for name in named:
         assert f"| `{name}` |" in README

@@ -104,8 +104,8 @@ def score_details(
 
     Args:
       factors: as `score`, or None where there are no labels.
-      codes, metrics, num_train, num_test, factor_names, logvars,
-        categorical: as `score`.
+      codes, metrics, num_train, num_test: as `score`.
+      factor_names, logvars, categorical: as `score`.
       settings: the rest.
       images: where metrics that draw their own images get their codes; None where
         there is the table only.
