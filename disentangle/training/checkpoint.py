@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ LIST = re.compile(rf"({STEP.pattern})\.files\.json")
 PLAIN = re.compile(r"[\w\s./@+=,:~-]*")
 ASIDE = "damaged-"
 TMP = ".orbax-checkpoint-tmp"
+ORBAX = threading.Lock()  # two saves at once, of two threads, hear each other's signals
 
 
 class Found(NamedTuple):
@@ -80,7 +82,7 @@ class Checkpoints:
                 full = os.strerror(errno.ENOSPC)
                 raise OSError(errno.ENOSPC, full, str(target))
             _remove(staged)
-            with _plain(self.folder) as folder:
+            with ORBAX, _plain(self.folder) as folder:
                 ocp.save(folder / staged.name, leaves)
                 refuse_change(leaves, ocp.load(folder / staged.name))
             if target.exists():
@@ -175,7 +177,7 @@ class Checkpoints:
                     return Found({}, f"its file {name} is {lost}")
             if not found:
                 return Found({}, "it has no files")
-            with _plain(self.folder) as folder:
+            with ORBAX, _plain(self.folder) as folder:
                 return Found(ocp.load(folder / str(step)), "")
         except Exception as error:  # whatever the libraries underneath raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
