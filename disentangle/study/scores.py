@@ -55,9 +55,7 @@ def scored_members(run: Run, results: Sequence[dict[str, Result]]) -> list[Score
 
 def member_label(run: Run, member: int) -> str:
     """ "beta=4,seed=1" -> "beta=4"; the method's name where nothing is swept."""
-    named = run.members[member].split(",")
-    parts = [part for part in named if not part.startswith("seed=")]
-    return ",".join(parts) or str(run.config["method"]["name"])
+    return run.population[member].label or str(run.config["method"]["name"])
 
 
 def _code_names(run: Run, results: dict[str, Result]) -> list[str]:

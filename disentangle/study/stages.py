@@ -77,11 +77,13 @@ def data_source(config: Mapping[str, Any]) -> list[Any]:
 
 
 def run_source(path: Path) -> list[Any]:
-    """What a trained run is: a peer's file, or its results and last step."""
+    """What a trained run is: a peer's file, or its results, last step and batches."""
     if not path.is_dir():
         return [crc(path)]
-    steps = [int(p.name) for p in path.glob("checkpoints/*") if p.name.isdigit()]
-    return [crc(path / "final.json"), max(steps, default=None)]
+    names = [p.name for p in path.glob("checkpoints/*")]
+    steps = [int(name) for name in names if name.isdigit()]
+    further = sorted(name for name in names if name.startswith("batch-"))
+    return [crc(path / "final.json"), max(steps, default=None), *further]
 
 
 def allow_changes(

@@ -25,16 +25,24 @@ class Member:
         for the same model in any run, different for different ones.
       swept: field -> value, of the fields in which the models of its run differ.
       seed: its seed.
-      name: such as "beta=4,seed=1", unique in its run. For people: it changes with
-        what the run sweeps, and nothing is read from it.
+      label: `swept` in words, such as "beta=4"; "" where nothing is. Models of a run
+        that differ in their seed alone share it.
       values: field -> value, of every field that can be swept, as the config has it.
     """
 
     id: str
     swept: dict[str, Any] = dataclasses.field(hash=False)
     seed: int
-    name: str
+    label: str
     values: dict[str, Any] = dataclasses.field(hash=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Such as "beta=4,seed=1", unique in its run.
+
+        For people: it changes with what the run sweeps, and nothing is read from it.
+        """
+        return ",".join(filter(None, [self.label, f"seed={self.seed}"]))
 
 
 def members(
@@ -67,8 +75,7 @@ def members(
         swept = {name: row[name] for name in differing}
         parts = [f"{name}={written[name][_key(row[name])]}" for name in differing]
         for own in range(seed, seed + seeds):
-            name = ",".join([*parts, f"seed={own}"])
-            found.append(Member(identity(row, own), swept, own, name, row))
+            found.append(Member(identity(row, own), swept, own, ",".join(parts), row))
     return tuple(found)
 
 

@@ -99,6 +99,7 @@ def test_an_id_is_that_of_the_numbers_as_they_are_trained():
     alone, together = swept(), swept(beta=[1.0, 4.0, 16.0])
     assert [one.id for one in alone] == [one.id for one in together[2:4]]
     assert alone[0].name == "seed=0" and together[2].name == "beta=4,seed=0"
+    assert alone[0].label == "" and together[2].label == together[3].label == "beta=4"
     near = float(np.float32(0.1))
     assert near != 0.1 and swept(beta=[near])[0].id == swept(beta=[0.1])[0].id
     assert swept(beta=[0.0])[0].id == swept(beta=[-0.0])[0].id
@@ -133,7 +134,7 @@ def test_a_model_is_named_by_its_object_its_id_its_name_or_its_place(five):
     member = five.population[3]
     for which in (3, -2, np.int64(3), member, member.id, "seed=3"):
         assert five.index(which) == 3
-    for other in ("seed=7", "", Member("0" * 16, {}, 7, "seed=7", {})):
+    for other in ("seed=7", "", Member("0" * 16, {}, 7, "", {})):
         with pytest.raises(UserError, match=r"unknown model .*one of: seed=0"):
             five.member(other)
     for other in (5, -6, True, None, 1.0, ["seed=1"]):
