@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from disentangle.errors import UserError
 from disentangle.report import files
 from disentangle.report.blocks import (
@@ -20,7 +18,15 @@ from disentangle.report.blocks import (
     listed,
     plural,
 )
-from disentangle.report.losses import ALL, Curve, curves_figure, curves_of, parts_of
+from disentangle.report.losses import Curve, curves_figure, curves_of, parts_of
+from disentangle.report.models import (
+    Models,
+    label,
+    learned,
+    mean_task_loss,
+    models,
+    weights_of,
+)
 
 FOLDERS = {
     ".": "The run",
@@ -69,7 +75,7 @@ def _run(folder: Path, name: str, title: str) -> tuple[list[Drawing], str]:
     drawings = []
     with files.reading(folder / "metrics.jsonl"):
         tasks = files.task_names(folder) if "task_losses" in rows[0] else []
-        for plot in plots(rows, tasks):
+        for plot in plots(rows, tasks, models(folder)):
             figure = curves_figure(plot.curves, plot.ylabel, log=plot.log)
             alt = f"{title}: {plot.ylabel} over training steps."
             anchor = f"curves-{name}-{plot.name}"
@@ -78,16 +84,16 @@ def _run(folder: Path, name: str, title: str) -> tuple[list[Drawing], str]:
     return drawings, diverged(rows)
 
 
-def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
+def plots(rows: Rows, tasks: Sequence[str], known: Models) -> list[Plot]:
     """What there is to draw in the rows of a run."""
     members = list(dict.fromkeys(row["member"] for row in rows))
-    labels = {member: label(member, tasks) for member in members}
-    models = plural(len(members), "model")
+    labels = {member: label(member, known.get(member), tasks) for member in members}
+    count = plural(len(members), "model")
     one = f", {members[0]}" if len(members) > 1 else ""
     found = []
     if "task_losses" in rows[0]:
-        found += _task_plots(rows, labels)
-        if weights_of(members[0]) is None:
+        found += _task_plots(rows, labels, known)
+        if weights_of(known.get(members[0])) is None:
             parts, note = (
                 parts_of(rows, "task_losses", tasks),
                 f"loss of each task{one}.",
@@ -96,7 +102,7 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     else:
         for key in [k for k in rows[0] if k == "loss" or k.endswith("/loss")]:
             curves = curves_of(rows, key, labels)
-            found.append(Plot(key, key, curves, f"the {key} it lowers; {models}."))
+            found.append(Plot(key, key, curves, f"the {key} it lowers; {count}."))
     if "kl_by_latent" in rows[0]:
         names = [f"z{i + 1}" for i in range(len(rows[0]["kl_by_latent"]))]
         parts = parts_of(rows, "kl_by_latent", names)
@@ -110,57 +116,28 @@ def plots(rows: Rows, tasks: Sequence[str]) -> list[Plot]:
     return found
 
 
-def _task_plots(rows: Rows, labels: dict[str, str]) -> list[Plot]:
+def _task_plots(rows: Rows, labels: dict[str, str], known: Models) -> list[Plot]:
     """The mean loss of the tasks a network learns: of one task, and of several."""
     found = []
     for name, ylabel, one, note in (
         ("single", "task loss", True, "each learns one task"),
         ("mean", "mean task loss", False, "mean loss of the tasks it learns"),
     ):
-        own = [row for row in rows if (_learned(row) == 1) == one]
-        means = [row | {"mean": mean_task_loss(row)} for row in own]
+        own = [row for row in rows if (_learned(row, known) == 1) == one]
+        means = [
+            row | {"mean": mean_task_loss(row, known.get(row["member"]))} for row in own
+        ]
         curves = curves_of(means, "mean", labels)
         if curves:
-            models = plural(len({row["member"] for row in own}), "model")
-            found.append(Plot(name, ylabel, curves, f"{note}; {models}."))
+            count = plural(len({row["member"] for row in own}), "model")
+            found.append(Plot(name, ylabel, curves, f"{note}; {count}."))
     return found
 
 
-def _learned(row: dict[str, Any]) -> int:
+def _learned(row: dict[str, Any], known: Models) -> int:
     """How many tasks the model of a row learns."""
-    weights = weights_of(row["member"]) or [1.0] * len(row["task_losses"])
+    weights = weights_of(known.get(row["member"])) or [1.0] * len(row["task_losses"])
     return sum(weight != 0 for weight in weights)
-
-
-def weights_of(member: str) -> list[float] | None:
-    """The task weights in a member's name: "weights=1+0,seed=2" -> [1.0, 0.0]."""
-    for part in member.split(","):
-        name, _, value = part.partition("=")
-        if name == "weights":
-            return [float(number) for number in value.split("+")]
-    return None
-
-
-def label(member: str, tasks: Sequence[str]) -> str:
-    """What a model is called in a legend; seeds share a name.
-
-    "weights=1+0+1,seed=0" is "scale + shape" after its tasks.
-    """
-    parts = [
-        p for p in member.split(",") if p.partition("=")[0] not in ("seed", "weights")
-    ]
-    weights = weights_of(member)
-    if weights is not None:
-        chosen = [t for t, w in zip(tasks, weights, strict=True) if w]
-        parts.insert(0, " + ".join(chosen))
-    return ", ".join(parts) or ALL
-
-
-def mean_task_loss(row: dict[str, Any]) -> float | None:
-    """The mean loss of the tasks with a weight, or None if one is not finite."""
-    weights = weights_of(row["member"]) or [1.0] * len(row["task_losses"])
-    chosen = [loss for loss, w in zip(row["task_losses"], weights, strict=True) if w]
-    return None if None in chosen else float(np.mean(chosen))
 
 
 def diverged(rows: Rows) -> str:
@@ -182,8 +159,9 @@ def ends(workdir: Path) -> list[Block]:
         columns = [k for k, v in first.items() if is_scalar(k, v)]
         tasks = files.task_names(workdir) if "task_losses" in first else []
         table: list[list[Cell]] = []
+        known = models(workdir)
         for member, row in found.rows.items():
-            values = [row.get(k) for k in columns] + learned(row)
+            values = [row.get(k) for k in columns] + learned(row, known.get(member))
             table.append([member, f"{row['step']:,}", *map(cell, values)])
     header = ["model", "step", *columns, *tasks]
     return [Table(f"{found.words} –: not trained on.", header, table)]
@@ -233,13 +211,6 @@ def last_rows(rows: Rows) -> tuple[str, dict[str, dict[str, Any]]]:
     """The last row of every member, and its split: test, or train if there is none."""
     split = "test" if any(row["split"] == "test" for row in rows) else "train"
     return split, {row["member"]: row for row in rows if row["split"] == split}
-
-
-def learned(row: dict[str, Any]) -> list[float | None]:
-    """The task losses of a row, None for a task that the model is not trained on."""
-    losses = list(row.get("task_losses", []))
-    weights = weights_of(row["member"]) or [1.0] * len(losses)
-    return [loss if w else None for loss, w in zip(losses, weights, strict=True)]
 
 
 def is_scalar(key: str, value: Any) -> bool:

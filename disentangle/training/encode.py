@@ -16,6 +16,7 @@ from disentangle.training.population import over_members
 
 BATCH = 250  # images encoded at a time
 DECODE_BATCH = 1000  # codes decoded at a time
+AT_ONCE = 16  # members whose images an accelerator holds together
 ROUNDING = 1e-5  # a float image may leave [0, 1] by this much
 
 
@@ -157,13 +158,13 @@ def _each_batch(
     def one(params: Params) -> Any:
         return jax.lax.map(lambda x: part(params, x), parts)
 
-    return over_members(one)(params)
+    return over_members(one, AT_ONCE)(params)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
     """function(params, inputs) of every member, both with the leading axis P."""
-    return over_members(function)(params, inputs)
+    return over_members(function, AT_ONCE)(params, inputs)
 
 
 def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.ndarray:

@@ -25,6 +25,8 @@ from disentangle.training.data_spec import (
 )
 from disentangle.training.import_weights import read_disvae
 from disentangle.training.loop import start
+from disentangle.training.members import Member
+from disentangle.training.roster import FILE as ROSTER
 from disentangle.training.roster import read_roster
 from disentangle.training.state import TrainState
 from disentangle.training.trained import Run
@@ -67,6 +69,18 @@ def load_run(path: str | Path) -> Run:
     roster = read_roster(folder, experiment.population)
     state = restore_batches(experiment, method, roster, folder)
     return run_of(experiment, method, state, {}, spec, folder)
+
+
+def population_of(folder: Path) -> tuple[Member, ...]:
+    """The models of a workdir, by members.json; of an older version by its config.
+
+    Raises:
+      UserError: neither file is there, or one is damaged.
+    """
+    if (folder / ROSTER).exists():
+        return read_roster(folder, ()).members
+    held = read_json(folder / "config.json")
+    return read_experiment(older.completed(held)).population
 
 
 def _refuse_a_job(folder: Path) -> None:

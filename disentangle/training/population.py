@@ -36,7 +36,8 @@ def over_members(function: Callable, at_once: int | None = None) -> Callable:
         return jax.lax.map(lambda member: function(*member), members)
 
     def together(*members: Any) -> Any:
-        if at_once is None:
+        count = jax.tree.leaves(members)[0].shape[0]
+        if at_once is None or count <= at_once:
             return jax.vmap(function)(*members)
         return jax.lax.map(lambda one: function(*one), members, batch_size=at_once)
 

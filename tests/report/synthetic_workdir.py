@@ -1,9 +1,13 @@
 """Writes workdirs as training and the pipeline leave them, in a second, made up."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
+
+from disentangle.training.members import members
+from disentangle.training.roster import in_batches
 
 FACTORS = {
     "shape": 3,
@@ -232,15 +236,9 @@ def write_training(folder, supervised, vae, data, tasks, rows, rng) -> None:
     seeds = range(supervised["seeds"])
     masks = [[float(i == j) for i in range(n)] for j in range(n)]
     masks += [[1.0] * 3 + [0.0] * (n - 3), [0.0] * 2 + [1.0] * (n - 2)]
-    members = {
-        "multitask": [f"seed={s}" for s in seeds],
-        "networks": [
-            f"weights={'+'.join(f'{w:g}' for w in mask)},seed={s}"
-            for mask in masks
-            for s in seeds
-        ],
-        "vae": [f"seed={s}" for s in seeds],
-    }
+    alone = members({}, 0, len(seeds))
+    weighted = members({"weights": masks}, 0, len(seeds))
+    rosters = {"multitask": alone, "networks": weighted, "vae": alone}
     configs = {"multitask": supervised, "networks": supervised, "vae": vae}
     for name, config in configs.items():
         run = folder / name
@@ -248,10 +246,11 @@ def write_training(folder, supervised, vae, data, tasks, rows, rng) -> None:
         config = config | {"method": config["method"] | {"tasks": list(tasks)}}
         dump(run / "config.json", {"data": data} | config)
         dump(run / "data.json", spec)
+        dump(run / "members.json", dataclasses.asdict(in_batches(rosters[name], 99)))
         shared = vae_row if name == "vae" else supervised_row
         lines = []
         for row in range(1, rows + 1):
-            for member in members[name]:
+            for member in (one.name for one in rosters[name]):
                 kinds = ["train"] + ["test"] * (row % 10 == 0)
                 for split in kinds:
                     head = {"step": row * 15, "split": split, "member": member}

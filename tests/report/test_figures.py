@@ -24,8 +24,10 @@ from disentangle.report import (
 )
 from disentangle.report.blocks import listed, number
 from disentangle.report.losses import POINTS
-from disentangle.report.runs import label, plots
+from disentangle.report.models import label
+from disentangle.report.runs import plots
 from disentangle.report.style import svg
+from disentangle.training.members import members
 
 TASKS = ("aa", "bb", "cc")
 # source x target: 0.12 is what a step on aa (row 0) does to bb (column 1)
@@ -187,11 +189,9 @@ def test_more_labels_than_colours_keep_the_highest():
 def test_single_tasks_have_a_figure_and_colours_of_their_own():
     tasks = ["shape", "scale", "orientation", "x_position", "y_position"]
     masks = [*np.eye(5, dtype=int).tolist(), [1, 0, 1, 0, 0], [0, 1, 0, 1, 1]]
-    members = [
-        f"weights={'+'.join(map(str, m))},seed={s}" for m in masks for s in (0, 1)
-    ]
-    rows = [row(s, 1.0, m, task_losses=[0.5] * 5) for s in (1, 2) for m in members]
-    single, mean = plots(rows, tasks)
+    known = {m.name: m for m in members({"weights": masks}, 0, 2)}
+    rows = [row(s, 1.0, m, task_losses=[0.5] * 5) for s in (1, 2) for m in known]
+    single, mean = plots(rows, tasks, known)
     assert "10 models" in single.note and "4 models" in mean.note
     figure = curves_figure(single.curves, single.ylabel)
     assert [t.get_text() for t in figure.legends[0].get_texts()] == tasks
@@ -322,7 +322,10 @@ def test_numbers(value, text):
 def test_words():
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
     tasks = ["shape", "scale", "hue"]
-    assert label("weights=0+1+0,seed=3", tasks) == "scale"
-    assert label("weights=1+0+1,seed=3", tasks) == "shape + hue"
-    assert label("beta=4,seed=1", ()) == "beta=4"
-    assert label("seed=1", ()) == "all seeds"
+    masks = {"weights": [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]}
+    named = [label(m.name, m, tasks) for m in members(masks, 3, 1)]
+    assert named == ["scale", "shape + hue"]
+    (_, four), (alone,) = members({"beta": [1.0, 4.0]}, 1, 1), members({}, 1, 1)
+    assert label(four.name, four, ()) == "beta=4"
+    assert label(alone.name, alone, ()) == "all seeds"
+    assert label("weights=1+0+0,seed=3", None, tasks) == "weights=1+0+0,seed=3"

@@ -362,9 +362,9 @@ def test_work_is_dealt_out_and_a_failure_stops_the_rest():
     assert seen == ["stopped"]
 
 
-def lowered(platform):
-    """A product of every member with the same matrix, for a platform."""
-    members = over_members(lambda x, y: jnp.tanh(x @ y))
+def lowered(platform, at_once=None):
+    """A product of matrices of every member, for a platform."""
+    members = over_members(lambda x, y: jnp.tanh(x @ y), at_once)
     shape = jax.ShapeDtypeStruct((3, 4, 4), jnp.float32)
     exported = jax.export.export(jax.jit(members), platforms=[platform])
     return exported(shape, shape).mlir_module()
@@ -375,7 +375,9 @@ def test_the_form_is_that_of_the_platform_that_is_lowered_for():
     assert "while" in lowered("cpu") and "batching_dims" not in lowered("cpu")
     for platform in ("cuda", "tpu"):
         assert "batching_dims" in lowered(platform)
-        assert "while" not in lowered(platform)
+        assert "while" not in lowered(platform) + lowered(platform, 3)
+        assert "while" in lowered(platform, 2)
+        assert "batching_dims" in lowered(platform, 2)
 
 
 # --- how many at once ---------------------------------------------------------
