@@ -148,8 +148,7 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
             for flag in COMMANDS[name].all_flags
         }
     except Exception as error:  # whatever the libraries raise is about these words
-        said = root(error) + sweep_in(root(error))
-        raise UserError(f"{said} (see {PROGRAM} {name} --help)") from None
+        raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
     wanted = COMMANDS[name].words
     needed = [word for word in wanted if not word.startswith("[")]
     if not len(needed) <= len(rest) <= len(wanted):
@@ -164,18 +163,20 @@ def config_in(words: list[str]) -> "tuple[list[str], ConfigDict | None]":
 
     Without it, --config.field=value changes the config of the workdir.
     """
-    from disentangle.commands.config import load_config, split_words
+    from disentangle.commands.config import load_config, split_words, take_sweeps
 
     named, words = split_words(words)
     if named is not None:
-        return words, load_config(named)
+        config = load_config(named)
+        return take_sweeps(config, words), config
     if any(re.match("--?config[.]", word) for word in words):
         given = [word.partition("=") for word in words]
         (*_, workdir) = ["", *(tail for head, _, tail in given if "workdir" in head)]
         held = Path(workdir).expanduser() / "config.json"
         if not workdir or not held.is_file():
             raise UserError("--config=FILE is missing, whose fields are to change")
-        return words, load_config(str(held))
+        config = load_config(str(held))
+        return take_sweeps(config, words), config
     return words, None
 
 
@@ -192,18 +193,6 @@ def root(error: BaseException) -> str:
     return text.replace("\\n", " ").replace("\\'", "'")
 
 
-def sweep_in(said: str) -> str:
-    """How a sweep is written, where a flag of one number was given several."""
-    given = re.match(
-        r"flag --config\.method\.(\w+)=[(\[]?([^:]*?)[)\]]?: could not", said
-    )
-    values = re.split("[|,]", given[2]) if given else []
-    if given is None or len(values) < 2:
-        return ""
-    written = "|".join(value.strip() for value in values)
-    return f"; a sweep stands behind --config=FILE:data,method,{given[1]}={written}"
-
-
 def overview() -> str:
     """The top-level help."""
     rows = [f"  {name:14} {command.summary}" for name, command in COMMANDS.items()]
@@ -215,7 +204,7 @@ def usage(name: str, words: list[str]) -> str:
 
     With --config=FILE among the words, every field of that config as well.
     """
-    from disentangle.commands.config import fields
+    from disentangle.commands.config import described
 
     command = COMMANDS[name]
     takes = " ".join([name, *command.words])
@@ -227,8 +216,7 @@ def usage(name: str, words: list[str]) -> str:
         if config is None:
             lines += ["", "--help --config=FILE lists the fields of that config."]
         else:
-            held = fields(config)
-            lines += ["", "fields:", *(f"  --{k}={v!r}" for k, v in held.items())]
+            lines += ["", "fields:", *described(config)]
     return printable("\n".join(lines))
 
 

@@ -113,14 +113,6 @@ def test_quiet_leaves_results_and_errors(name, capsys, monkeypatch):
         assert len(said.err.splitlines()) == lines
 
 
-@pytest.mark.parametrize("given", ["1,4", "1|4", "[1, 4]", "(1,4)"])
-def test_a_sweep_in_a_field_is_told_where_sweeps_are_written(given, capsys, tmp_path):
-    words = ["train", VAE + "dsprites,beta_vae", f"--workdir={tmp_path / 'w'}"]
-    said = refused(capsys, *words, f"--config.method.beta={given}")
-    assert "a sweep stands behind --config=FILE:data,method,beta=1|4" in said
-    assert "a sweep" not in refused(capsys, *words, "--config.method.beta=four")
-
-
 def test_group_writes_its_certificate(affinity, tmp_path, capsys):
     out = tmp_path / "out.json"
     assert main(["group", str(affinity), "--budget=2", f"--json={out}"]) == 0

@@ -6,7 +6,7 @@ as the config.json of a workdir, is only read.
 
 import re
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from disentangle.errors import UserError, unknown
 from disentangle.files import read_json
 from disentangle.training.stopping import Stopped
 
+FIELD = re.compile(r"--?config\.(?P<name>[\w.]+)=(?P<text>.*)", re.S)
 NAMED = re.compile(r"(?P<path>.*?\.(?:py|json))(?::(?P<argument>.*))?", re.S)
 
 
@@ -122,3 +123,42 @@ def fields(config: ConfigDict, prefix: str = "config") -> dict[str, Any]:
         inside = isinstance(value, ConfigDict)
         found |= fields(value, name) if inside else {name: value}
     return found
+
+
+def described(config: ConfigDict) -> Iterator[str]:
+    """A line per field as a flag, and one with its type, range, meaning and source."""
+    from disentangle.fields import about
+    from disentangle.training.config_fields import config_fields
+
+    known = config_fields(config)
+    for name, value in fields(config).items():
+        yield f"  --{name}={value!r}"
+        field = known.get(name.removeprefix("config."))
+        if field is not None:
+            yield f"      {about(field)}"
+
+
+def take_sweeps(config: ConfigDict, words: Sequence[str]) -> list[str]:
+    """Sets the sweeps among flags, --config.method.beta="1|4"; the other words.
+
+    Other values are left to the flags. A field that holds a sweep takes one value, or
+    another sweep, too.
+    """
+    from disentangle.fields import spec_of
+    from disentangle.training.config_fields import config_fields, set_field
+
+    known, rest = config_fields(config), list[str]()
+    for word in words:
+        found = FIELD.fullmatch(word)
+        field = known.get(found["name"]) if found else None
+        if found is None or field is None or not spec_of(field).is_swept:
+            rest.append(word)
+            continue
+        is_number = isinstance(field.default, float)
+        held = fields(config)[f"config.{found['name']}"]
+        is_sweep = "|" in found["text"] or (is_number and "," in found["text"])
+        if is_sweep or (is_number and isinstance(held, tuple)):
+            set_field(config, found["name"], found["text"])
+        else:
+            rest.append(word)
+    return rest
