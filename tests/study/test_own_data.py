@@ -27,7 +27,7 @@ def test_images_without_labels_are_kept_found_and_scored(tmp_path):
     values = table.set_index("metric")["value"]
     assert np.isnan(values["mig"]) and np.isfinite(values.drop("mig")).all()
     (tmp_path / "run/images.npz").unlink()
-    with pytest.raises(UserError, match="given as arrays and not kept .*give data="):
+    with pytest.raises(UserError, match=r"given as arrays and not kept .*give data="):
         dt.evaluate(tmp_path / "run", ["unsupervised"], progress=False)
     again = dt.evaluate(tmp_path / "run", ["unsupervised"], data=data, progress=False)
     np.testing.assert_array_equal(again["value"], values.drop("mig"))
@@ -55,6 +55,7 @@ def test_real_labels_are_scored_in_ten_bins_of_equally_many_images():
 def test_test_images_of_a_table_are_not_trained_on():
     config = default_config("own", "beta_vae").to_dict()
     config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    config["batch_size"] = 8
     for train_size, trained, tested in ((0, 72, 18), (50, 50, 40)):
         config["data"]["train_size"] = train_size
         _, _, split, test = prepare(config, dt.from_arrays(IMAGES))
