@@ -141,7 +141,9 @@ def test_snippets_call_what_there_is():
     assert len(calls) >= 8
     for name, arguments in calls:
         take = lambda *given, **named: (given, named)
-        names = {"take": take, "data": 0, "run": 0, "affinity": 0, "table": 0}
+        names = dict.fromkeys(
+            ("data", "run", "affinity", "table", "images", "factors"), 0
+        ) | {"take": take}
         given, named = eval(f"take({arguments})", names)
         inspect.signature(getattr(dt, name)).bind(*given, **named)
 
