@@ -120,7 +120,7 @@ class Affinity:
             return cls.from_json(read_json(file))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes the matrix, one row a source task; `from_csv` reads it bit-equal.
+        """Writes the matrix, one row per source task; `from_csv` reads it bit-equal.
 
         A CSV has no standard errors: `save` keeps them.
         """
@@ -128,7 +128,7 @@ class Affinity:
 
     @classmethod
     def from_csv(cls, path: str | os.PathLike[str], rows: str = "source") -> Affinity:
-        """Reads a matrix: a header (free corner cell, task names), then a row a task.
+        """Reads a matrix: a header (free corner cell, task names), then a row per task.
 
         Args:
           path: the CSV file.

@@ -25,7 +25,7 @@ class MeasuredGroup(NamedTuple):
 
     Attributes:
       members: task names, in the order of the table's tasks.
-      scores: one finite number a member.
+      scores: one finite number per member.
       cost: > 0, in any unit; a budget is in the same.
     """
 

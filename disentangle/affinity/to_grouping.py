@@ -60,7 +60,7 @@ class Grouping:
     unsure: str = "it was not asked"
 
     def to_json(self) -> dict[str, Any]:
-        """A dict for strict JSON: no NaN, no infinity, None where there is nothing."""
+        """A dict for strict JSON: no NaN, no infinity; None for a missing value."""
         return {
             "groups": [list(group) for group in self.groups],
             "serves": dict(self.assignment),

@@ -11,7 +11,7 @@ KINDS = ("categorical", "ordinal", "circular", "real")
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The image repeats `orders[v]` times a turn when factor `by` has value v.
+    """The image repeats `orders[v]` times per turn when factor `by` has value v.
 
     Attributes:
       by: name of the factor that decides, e.g. "shape".

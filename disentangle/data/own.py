@@ -205,12 +205,12 @@ def _kind(path: Path) -> str:
     """ "npz" or "hdf5", by the first bytes of a file."""
     with reading(path):
         if not path.exists():
-            raise UserError("there is no such file or folder")
+            raise UserError("this file or folder does not exist")
         with open(path, "rb") as file:
             head = file.read(4)
     if head not in MAGIC:
         raise UserError(
-            f"{path} is no folder of images, .npz or .h5: it starts with {head!r}"
+            f"{path} is not a folder of images, .npz or .h5: it starts with {head!r}"
         )
     return MAGIC[head]
 

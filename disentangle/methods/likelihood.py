@@ -1,4 +1,4 @@
-"""Observation models p(x | z), as negative log likelihoods in nats an image."""
+"""Observation models p(x | z), as negative log likelihoods in nats per image."""
 
 from collections.abc import Callable
 

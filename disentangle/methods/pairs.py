@@ -89,7 +89,7 @@ def groups(space: FactorSpace, shared: tuple[str, ...], members: int) -> Collate
       members: images in a group, at least 2.
 
     Raises:
-      UserError: no full grid, or on a name that is no factor, one named twice, or
+      UserError: no full grid, or on a name that is not a factor, one named twice, or
         fewer than 2.
     """
     space.require_grid("a method of groups of images")

@@ -84,7 +84,7 @@ def relevance(method: Method, params: Params) -> jax.Array:
 def build(
     settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
 ) -> Method:
-    """`loss_given`'s loss + eta_s sum_d r_d + eta_h sum_d H(r_d), nats an image.
+    """`loss_given`'s loss + eta_s sum_d r_d + eta_h sum_d H(r_d), nats per image.
 
     H(r) = -r log r - (1 - r) log(1 - r), which is least, 0, at 0 and at 1; in terms
     of a it is log(1 + e^a) - r a. The sign matters: one reimplementation adds

@@ -113,7 +113,7 @@ def loss_given(
     *,
     key: jax.Array,
 ) -> tuple[jax.Array, Logs]:
-    """-log p(x|z) + sum_d lambda(r_d) KL_d + gamma * TC(r z), nats an image.
+    """-log p(x|z) + sum_d lambda(r_d) KL_d + gamma * TC(r z), nats per image.
 
     lambda(r) = lambda_max - (lambda_max - lambda_min) r. The elbo that is logged is
     the plain one, as is the KL by latent.

@@ -105,7 +105,7 @@ def stratified_weights(batch: int, size: int) -> np.ndarray:
       UserError: for a batch of one image, which leaves nothing to weigh.
     """
     if batch < 2:
-        raise UserError("the estimator 'mss' needs at least 2 images a batch")
+        raise UserError("the estimator 'mss' needs at least 2 images per batch")
     n, m = max(size, batch), batch - 1
     weights = np.full((batch, batch), 1 / m)
     rows = np.arange(batch)

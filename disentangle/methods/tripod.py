@@ -103,7 +103,7 @@ def levels(z: jax.Array, values: int) -> jax.Array:
 def spread(z: jax.Array) -> jax.Array:
     """Standard deviation of each latent, at least 1e-6: (B, D) -> (D,).
 
-    The authors' code adds 1e-6 to the standard deviation, whose gradient is no number
+    The authors' code adds 1e-6 to the standard deviation, whose gradient is NaN
     where tanh is saturated for the whole batch; here a variance of 1e-12 is added.
     """
     return jnp.sqrt(z.var(0) + 1e-12)

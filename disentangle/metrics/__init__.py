@@ -76,7 +76,7 @@ METRICS: dict[str, Metric] = {
 # Those that look at no factor.
 WITHOUT_FACTORS = ("unsupervised", "wsepin")
 
-# Those that compare several models; a run has them, one table of codes has not.
+# Those that compare several models; a run has several, a table of codes does not.
 POPULATION_METRICS: dict[str, PopulationMetric] = {
     "udr": udr,
 }

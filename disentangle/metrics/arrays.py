@@ -18,7 +18,7 @@ def matrix(name: str, shape: str, given: ArrayLike) -> np.ndarray:
       given: an array, or what NumPy reads as one.
 
     Raises:
-      UserError: it is no such matrix, holds no real numbers, or some are masked.
+      UserError: it is not such a matrix, or an entry is masked or not a real number.
     """
     _check_mask(name, given)
     try:

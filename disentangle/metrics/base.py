@@ -74,7 +74,7 @@ class Representation:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def by_latent(self) -> "Representation":
-        """The table with one column a latent, for scores that compare columns.
+        """The table with one column per latent, for scores that compare columns.
 
         A categorical latent becomes its most probable value, a number 0, 1, ..., at
         the place of its first column, and stays marked as categorical. Where there
@@ -104,7 +104,7 @@ class Representation:
         )
 
     def binned(self, bins: int) -> np.ndarray:
-        """The training codes as bin numbers, one column a latent: (N, L) int64.
+        """The training codes as bin numbers, one column per latent: (N, L) int64.
 
         Equal-width bins (`discretize.histogram_bins`); a categorical latent has its
         own values instead, however many.
@@ -196,10 +196,10 @@ class Result:
 
     Attributes:
       values: the scores by name, e.g. {"disentanglement": 0.3, ...}.
-      per_factor: the scores that have a value a factor, each F numbers in the order
+      per_factor: the scores that have a value per factor, each F numbers in the order
         of `Representation.factor_names`.
-      per_code: the scores that have a value a code, each D numbers; of metrics that
-        compare latents (`Representation.by_latent`), one number a latent.
+      per_code: the scores that have a value per code, each D numbers; of metrics that
+        compare latents (`Representation.by_latent`), one number per latent.
       intervals: part -> (low, high), the 95 % normal bootstrap interval, where
         `Settings.bootstrap` asked for it; see `bootstrap.intervals`.
       arrays: matrices to plot, e.g. the importance matrix (D, F).
@@ -240,11 +240,11 @@ class Population:
 
 @dataclass(frozen=True)
 class PopulationResult:
-    """One metric of a population: as Result, with P values a part.
+    """One metric of a population: as Result, with P values per part.
 
     Attributes:
-      values: the scores by name, (P,) each, a model each; NaN for a model that has
-        no other to be compared with.
+      values: the scores by name, (P,) each, one value per model; NaN for a model
+        that has no other to be compared with.
       arrays: matrices to plot.
       metadata: what was computed, as in Result.
     """

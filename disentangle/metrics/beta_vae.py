@@ -31,7 +31,7 @@ def beta_vae(table: Representation, settings: Settings) -> Result:
     The rows of a pair are rows of the table (see `interventions`), the second
     another one of the first's value where there is any. The classifier is
     scikit-learn's `LogisticRegression` as installed, a softmax by L-BFGS; Locatello
-    et al. ran a version (0.20) whose default was one classifier a factor against the
+    et al. ran a version (0.20) whose default was one classifier per factor against the
     rest. Features are not scaled and the penalty is, so the score depends on the
     codes' scales. Both protocols are the same: Higgins et al. leave the classifier
     and these numbers open.

@@ -89,7 +89,7 @@ def _groups(file: Path, labels: np.ndarray | None) -> tuple[tuple[int, ...], ...
     whole = labels.ndim == 1 and labels.dtype.kind in "iu"
     if not whole or (labels < 0).any():
         raise UserError(
-            f"categorical in {file} must be integers >= 0, one a column of codes, "
+            f"categorical in {file} must be integers >= 0, one per column of codes, "
             f"but has the shape {labels.shape} and holds {labels.dtype}"
         )
     return tuple(

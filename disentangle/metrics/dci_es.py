@@ -45,7 +45,7 @@ def dci_es(
     The authors also probe with MLPs and random Fourier features, each with an E of
     its own; forests are what two cores can afford. They regress ordered factors; here
     all factors are classes. D and C are at the depth with the best mean test accuracy.
-    Forests that draw sqrt(D) codes a split, scikit-learn's default and the authors',
+    Forests that draw sqrt(D) codes per split, scikit-learn's default and the authors',
     split on codes that know nothing, so that D and C of a perfect code are near 0.6:
     compare them with no other D and C, or give max_features=None.
 

@@ -42,7 +42,7 @@ def downstream(
       for each size n and predictor p the parts `p_n_mean` and `p_n_min` over
       factors, in [0, 1], and `p_n` per factor; with 10,000 labels `p_efficiency_n`
       of 100 and 1,000, the ratio of the means. With the reference trees and 10,000
-      rows this takes as long as DCI, and the linear fits a minute a factor of 40
+      rows this takes as long as DCI, and the linear fits a minute per factor of 40
       values on one core.
 
     Raises:

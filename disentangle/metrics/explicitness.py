@@ -17,13 +17,13 @@ def explicitness(table: Representation, settings: Settings) -> Result:
     \mathrm{AUC}\big(p(y_j = k \mid z), \, [y_j = k]\big)
     $$
 
-    One logistic regression a factor, on codes standardised by the training rows'
+    One logistic regression per factor, on codes standardised by the training rows'
     mean and standard deviation; the area under the ROC curve of each value against
     the rest, averaged over values, then over factors.
 
     "locatello": scikit-learn's `LogisticRegression()` as installed: one softmax over
     the values, C = 1, at most 100 steps of L-BFGS. Locatello et al. ran a version
-    (0.20) whose default was one classifier a value against the rest; that is
+    (0.20) whose default was one classifier per value against the rest; that is
     "paper", as Ridgeway & Mozer describe it.
 
     A constant code is 0 after standardisation (disentanglement_lib divides by 0). A
@@ -109,7 +109,7 @@ def roc_area(scores: np.ndarray, classes: np.ndarray, values: np.ndarray) -> flo
     (Mann & Whitney 1947), from ranks.
 
     Args:
-      scores: (N, K), one column a class.
+      scores: (N, K), one column per class.
       classes: (K,) the values the columns stand for.
       values: (N,) the true ones. Classes of no row, or of all, are left out.
 

@@ -32,7 +32,7 @@ def forest_curve(
     A tree of depth d is the first d levels of the deeper tree: greedy splits know
     nothing of the limit. So one forest is grown to the largest depth, and the others
     are read from its inner nodes, which hold their class shares. A forest grown for
-    its own depth draws other codes a split, and so differs within chance.
+    its own depth draws other codes per split, and so differs within chance.
 
     Args:
       codes: (N, D) float.

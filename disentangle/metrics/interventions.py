@@ -116,7 +116,7 @@ def local_variances(
       within: groups of its N rows.
       among: (A,) the rows, one of which each batch takes at random.
       votes: how many batches.
-      batch: rows a batch, at least 2.
+      batch: rows per batch, at least 2.
       rng: what draws.
 
     Returns:

@@ -42,7 +42,7 @@ def posterior_information(
     rng = np.random.default_rng(settings.seed)
     spread = np.clip(logvars.astype(np.float64), -WIDEST, WIDEST)
     centre = means.astype(np.float64)
-    # One draw a row for all codes: a code's number does not depend on its column.
+    # One draw per row for all codes: a code's number does not depend on its column.
     draw = centre + np.exp(spread / 2) * rng.standard_normal(len(means))[:, None]
     order = rng.permutation(len(means))
 

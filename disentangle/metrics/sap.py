@@ -81,7 +81,7 @@ def sap(
 
 
 def _accuracies(table: Representation, settings: Settings) -> np.ndarray:
-    """Test accuracies (D, F) of one linear classifier a code and factor."""
+    """Test accuracies (D, F) of one linear classifier per code and factor."""
     from sklearn.svm import LinearSVC
 
     def accuracy(pair: tuple[int, int]) -> float:

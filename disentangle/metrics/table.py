@@ -173,7 +173,7 @@ def _check_names(names: Sequence[str] | None, factors: int) -> tuple[str, ...]:
     checked = tuple(str(name) for name in listed)
     if len(checked) != factors or len(set(checked)) != factors:
         raise UserError(
-            f"factor_names must be {factors} different names, one a column of "
+            f"factor_names must be {factors} different names, one per column of "
             f"factors, but is {list(checked)}"
         )
     return checked

@@ -2,7 +2,7 @@
 
 The importance of a code is the impurity decrease of all splits on it, over all trees,
 normalised to sum 1. It must come from trees that may split on every code: a random
-forest that draws sqrt(D) codes a split gives a perfect code D = 0.59.
+forest that draws sqrt(D) codes per split gives a perfect code D = 0.59.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def gradient_boosting(
     """scikit-learn's GradientBoostingClassifier with its defaults, seeded.
 
     The defaults are those that Locatello et al. 2019 used: 100 rounds of one
-    depth-3 tree a class, learning rate 0.1, exact splits. The seed only breaks ties.
+    depth-3 tree per class, learning rate 0.1, exact splits. The seed only breaks ties.
     A code that varies by less than 1e-7 counts as constant.
 
     Args:

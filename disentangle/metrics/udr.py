@@ -46,7 +46,7 @@ def udr(
       estimator: "lasso", R = |coefficients| of the Lasso (penalty 0.1) from i's
         informative codes to each of j's, all standardised, or "spearman", R = |rank
         correlation|.
-      threshold: nats an image.
+      threshold: nats per image.
       points: the first so many images are used; as in disentanglement_lib, 1000.
 
     Returns:
@@ -119,7 +119,7 @@ def _peers(population: Population) -> np.ndarray:
 
 
 def gaussian_kl(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
-    """KL(N(m, e^l) || N(0, 1)) a code, mean over images, in nats.
+    """KL(N(m, e^l) || N(0, 1)) per code, mean over images, in nats.
 
     Args:
       means, logvars: (P, N, D).

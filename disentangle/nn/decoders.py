@@ -131,7 +131,7 @@ def decoder(name: str, shape: tuple[int, int, int], latents: int) -> Net:
       A Net, (B, D) float32 -> logits (B, H, W, C) float32.
 
     Raises:
-      UserError: if there is no such decoder, or it does not give such images.
+      UserError: the decoder does not exist, or does not give images of this shape.
     """
     if name not in DECODERS:
         raise unknown("decoder", name, DECODERS)

@@ -112,7 +112,7 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
       A Net, (B, H, W, C) float32 in [0, 1] -> (B, outputs) float32.
 
     Raises:
-      UserError: if there is no such encoder, or it does not take such images.
+      UserError: the encoder does not exist, or does not take images of this shape.
     """
     if name not in ENCODERS:
         raise unknown("encoder", name, ENCODERS)

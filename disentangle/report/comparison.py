@@ -53,7 +53,7 @@ def published(workdir: Path) -> list[Block]:
         }
     )
     alt = "Our scores, a dot a seed, beside published means with their deviations."
-    words = "Dots: ours, one a seed. ◇: published, ± standard deviation."
+    words = "Dots: ours, one per seed. ◇: published, ± standard deviation."
     return [
         Text(
             "Ours were trained for the steps in the last column; the published ones as "
@@ -104,7 +104,7 @@ def _of_metric(
 def published_figure(
     scores: Mapping[str, Mapping[str, tuple[Any, Sequence[tuple[float, float]]]]],
 ) -> Figure:
-    """Dots of our seeds and published means, one panel a metric.
+    """Dots of our seeds and published means, one panel per metric.
 
     Args:
       scores: metric -> run -> (our values (seeds,), published (mean, deviation)s).

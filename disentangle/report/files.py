@@ -57,7 +57,7 @@ class Units(NamedTuple):
 
     latents: int
     active: dict[str, int]  # member -> count
-    swept: tuple[str, list[float]] | None  # name and value a member, if one is swept
+    swept: tuple[str, list[float]] | None  # name and value per member, if one is swept
 
 
 def reading(path: Path) -> AbstractContextManager[None]:

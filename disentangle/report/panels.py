@@ -136,7 +136,7 @@ def _in_columns(
 
 
 def _names(captions: Any, latents: int) -> list[str]:
-    """A name a row, in short lines."""
+    """One name per row, in short lines."""
     if captions is None:
         return [f"z{i + 1}" for i in range(latents)]
     if len(captions) != latents:
@@ -155,7 +155,7 @@ def _weights(kl: Any, latents: int) -> np.ndarray:
     """(L,) KL in nats; zeros where there is none."""
     weights = np.zeros(latents) if kl is None else np.asarray(kl, np.float64)
     if weights.shape != (latents,) or not np.isfinite(weights).all():
-        raise UserError(f"kl must be {latents} finite numbers, one a latent")
+        raise UserError(f"kl must be {latents} finite numbers, one per latent")
     return weights
 
 
@@ -191,7 +191,7 @@ def _grid(rows: np.ndarray, gap: int = GAP) -> np.ndarray:
 
 
 def _show(figure: Figure, rows: np.ndarray, names: Sequence[str]) -> Any:
-    """Draws (R, V, H, W, 4) as one grid, a name a row."""
+    """Draws (R, V, H, W, 4) as one grid, one name per row."""
     count, _, height = rows.shape[:3]
     axes = figure.subplots()
     axes.imshow(_grid(rows), interpolation="none")

@@ -168,7 +168,7 @@ def ends(workdir: Path) -> list[Block]:
 
 
 class Ended(NamedTuple):
-    """Where the models of a run are: a row a member, and what the rows are."""
+    """Where the models of a run are: one row per member, and what the rows are."""
 
     file: str  # that they are from
     split: str  # "test" or "train"

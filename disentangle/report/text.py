@@ -76,7 +76,7 @@ def _losses(workdir: Path) -> str:
 
 
 def score_table(workdir: Path) -> str:
-    """scores.json as text: a row a score, a column a representation."""
+    """scores.json as text: one row per score, one column per representation."""
     table = read_json(workdir / "scores.json")
     frame = pd.DataFrame(table["rows"])
     columns = [name for name in frame.columns if "/" in name]
@@ -94,7 +94,7 @@ def score_table(workdir: Path) -> str:
 
 
 def member_table(table: pd.DataFrame) -> str:
-    """What `evaluate` returns, a row a score and a column a model, by rising values.
+    """What `evaluate` returns, one row per score, one column per model, values rising.
 
     Of several seeds there is a table of means and standard deviations before it, a
     column for what the models differ in besides. "diverged" stands for a model that

@@ -100,7 +100,7 @@ def measure_affinity(
       every: steps between samples.
       lookahead_rate: eta of the lookahead step.
       learning_rate: of the Adam that trains the network.
-      batch_size: images a step.
+      batch_size: images per step.
       train_size: train on this many images; None on the whole grid.
       seed, seeds: networks are trained for seeds seed .. seed + seeds - 1.
       progress: show the bar.

@@ -9,7 +9,7 @@ it is done. A killed study goes on where it stopped, in training as in scoring.
   runs/<name>/facts.json      what it was told and spent, see study/facts.py
   scores.json                 the scores and the facts of all runs that are done
   stages.json                 what is done, and from what
-  summary.json                seconds a run, versions
+  summary.json                seconds per run, versions
 """
 
 import dataclasses
@@ -134,7 +134,7 @@ def run_comparison(
       only: names of the runs to do now; () is all. The others can follow later.
       data: the data set; None loads what the config names.
       progress: show progress bars.
-      log: receives one line a stage.
+      log: receives one line per stage.
 
     Returns:
       The workdir.

@@ -80,7 +80,7 @@ def _encoded(
 def images_of(
     run: Run, data: Dataset, progress: Progress | None = None
 ) -> list[Images]:
-    """A source of more images a member, all of them encoded at once.
+    """A source of more images per member, all of them encoded at once.
 
     Metrics with the same seed ask for the same images whatever the member, so each
     image is encoded once for all.

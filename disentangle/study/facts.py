@@ -66,7 +66,7 @@ class Facts:
       supervision: a key of SUPERVISION.
       labels: labelled images, where the supervision is "labels"; else None.
       steps, batch_size: as trained.
-      images_per_step: images a step sees, partners and labelled ones included.
+      images_per_step: images that a step sees, partners and labelled ones included.
       images_seen: steps times images_per_step.
       learning_rates: player -> its learning rates, several of a sweep.
       latents: D.

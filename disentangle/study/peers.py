@@ -28,7 +28,7 @@ def why_alone(run: Run) -> str:
         return f"this run has one, {run.members[0]!r}: train several seeds"
     if run.method.posterior is None:
         name = run.config["method"]["name"]
-        return f"by the KL of Gaussian codes, which method {name!r} has not"
+        return f"by the KL of Gaussian codes, which method {name!r} does not have"
     living = [
         hyperparameters(s) for s, a in zip(run.swept, run.alive, strict=True) if a
     ]

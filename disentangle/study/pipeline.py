@@ -141,7 +141,7 @@ def run_pipeline(
         the fields of FREE may change, and only what depends on them is done again.
       data: the data set; None loads what the config names.
       progress: show progress bars.
-      log: receives one line a stage and the tables.
+      log: receives one line per stage and the tables.
 
     Returns:
       The workdir.

@@ -274,7 +274,7 @@ def _caption(found: Survey, latent: int, factors: Sequence[str]) -> str:
 
 
 def _final_kl(run: Run, data: Dataset) -> np.ndarray | None:
-    """(D,) KL a latent of the first member on the test images, nats per image."""
+    """(D,) KL per latent of the first member on the test images, nats per image."""
     if run.workdir is None:
         return None
     found = final_rows(run, data)[run.members[0]].get("kl_by_latent")

@@ -282,7 +282,7 @@ def write_rows(
     split: str,
     logs: Mapping,
 ) -> None:
-    """One row a member to every writer."""
+    """One row per member to every writer."""
     rows = {
         name: {key: value[i] for key, value in logs.items()}
         for i, name in enumerate(experiment.members)

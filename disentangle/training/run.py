@@ -68,7 +68,7 @@ def train(
       data: from `load`, or the name of a data set to load.
       steps: updates of every model.
       seed, seeds: models are trained for seeds seed .. seed + seeds - 1.
-      batch_size: images a step.
+      batch_size: images per step.
       learning_rate: a number or a list to sweep; None is the optimiser's.
       optimizer: "adam" or "sgd".
       train_size: train on this many images of the grid; None on all of it.

@@ -31,10 +31,10 @@ class Final:
 
 
 class Writer(Protocol):
-    """Named as in clu, with a row a member of the population."""
+    """Named as in clu, with one row per member of the population."""
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
-        """Writes one value a name for every member."""
+        """Writes one value per name for every member."""
 
     def rewind(self, step: int, members: Collection[str]) -> None:
         """Forgets what these members wrote after a step: it comes again."""
@@ -105,7 +105,7 @@ class JsonlWriter:
         self.flush()
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
-        """Appends a line a member.
+        """Appends one line per member.
 
         Raises:
           UserError: the file cannot be written (a full disk).

@@ -265,9 +265,9 @@ def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"x.npz cannot be read"):
         dt.load("own", path=path)
     path.write_text("hello")
-    with pytest.raises(UserError, match=r"no folder of images, .npz or .h5"):
+    with pytest.raises(UserError, match=r"not a folder of images, .npz or .h5"):
         dt.load("own", path=path)
-    with pytest.raises(UserError, match="no such file or folder"):
+    with pytest.raises(UserError, match="folder does not exist"):
         dt.load("own", path=tmp_path / "y.npz")
     with pytest.raises(UserError, match="needs path="):
         dt.load("own")

@@ -135,5 +135,5 @@ def test_udr_is_refused_before_any_compute_where_it_cannot_be(run):
     with pytest.raises(UserError, match="this run has one, 'seed=0': train several"):
         evaluate(first(run, 1), "udr")
     certain = replace(run, method=run.method._replace(posterior=None))
-    with pytest.raises(UserError, match="Gaussian codes, which method 'vae' has not"):
+    with pytest.raises(UserError, match="Gaussian codes, which method 'vae' does not"):
         evaluate(certain, ["udr"])
