@@ -19,7 +19,7 @@ def scores_of(scores: Any, tasks: Sequence[str] | None = None) -> Affinity | Gro
     """The Affinity or GroupTable that `scores` is or means; see `group_tasks`.
 
     Raises:
-      UserError: it is neither and means neither.
+      UserError: it is neither and cannot be read as one.
     """
     if tasks is not None and not _is_plain(scores):
         raise UserError(

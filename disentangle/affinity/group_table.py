@@ -88,7 +88,7 @@ def parse_json(path: str | os.PathLike[str]) -> Any:
     """What a JSON file holds; no key may come twice in an object.
 
     Raises:
-      UserError: naming the file, if it is missing, no text or no JSON.
+      UserError: names the file, if it is missing, not text or not JSON.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def is_missing(cell: str) -> bool:
 
 
 def value_of(cell: str, mark: str) -> float | None:
-    """The number in a cell, with `mark` as the decimal mark; None if it is none.
+    """The number in a cell, with `mark` as the decimal mark; None if it is not one.
 
     nan and inf are read as such.
     """
@@ -51,7 +51,7 @@ def decimal_marks(cells: Sequence[str]) -> list[str]:
     """The decimal marks under which every cell is a number: ".", ",", both or none.
 
     Cells that are missing say nothing. Where a comma can only be read as grouped
-    thousands ("1,234" beside "0.5") that reading needs a sign of its own: a cell with
+    thousands ("1,234" beside "0.5") that reading needs further evidence: a cell with
     both marks, or with two groups.
     """
     cells = [cell.strip() for cell in cells if not is_missing(cell)]

@@ -19,7 +19,8 @@ class Probe(NamedTuple):
       after: (N, N) [source, target], L_j(theta_s - eta grad L_i): same batch, heads
         frozen. Under jit it costs nothing where it is not used.
       joint: the gradients (of the shared parameters, of the private ones) of the sum
-        of the losses, from the same forward pass: the training gradient. As free.
+        of the losses, from the same forward pass: the training gradient. It costs
+        nothing where it is not used.
       learning_rate: eta of the lookahead step; a scalar, traced or not.
     """
 
@@ -40,9 +41,9 @@ def probe(
 ) -> Probe:
     """One shared forward pass; for each task a vector-Jacobian product and a lookahead.
 
-    Both in one loop over the tasks: a gradient is used while it is in the cache, and
-    on a CPU our convolutions are faster so than in one `vmap` over the cotangents
-    (`benchmarks/affinity_overhead.py` prints what a sample costs).
+    Both are computed in one loop over the tasks. Each gradient is used while it is in
+    the cache, and on a CPU this is faster than one `vmap` over the cotangents (
+    `benchmarks/affinity_overhead.py` prints what a sample costs).
 
     Args:
       losses_fn: (shared, private) -> (N,) task losses of one batch.

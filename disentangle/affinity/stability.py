@@ -27,12 +27,12 @@ Groups = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Stability:
-    """What became of the grouping in the redraws.
+    """How often the redraws gave the same grouping, and which others.
 
     Attributes:
       redraws: how many there were.
       share: in which share of them the same groups came back, 0 to 1.
-      answers: how many different groupings came.
+      answers: how many different groupings the redraws gave.
       most: the groupings that came most often, at most five, each with its share.
       together: (N, N), in which share of the redraws a group trained both tasks.
       ratio: (N, N), |affinity| / standard error; infinite where the error is 0.

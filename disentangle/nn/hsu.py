@@ -1,4 +1,4 @@
-"""The networks of Hsu et al. 2023 (QLAE): stacks of three convolutions a resolution.
+"""The networks of Hsu et al. 2023 (QLAE): three convolutions per resolution.
 
 At each of 64, 32, 16 and 8 pixels two 3x3 convolutions and one 4x4 with stride 2, no
 biases. The encoder normalises every feature map by itself (instance norm: Ulyanov et

@@ -89,8 +89,8 @@ def glorot_uniform(key: jax.Array, shapes: Params) -> Params:
 
     A kernel (..., n_in, n_out) is uniform within sqrt(6 / (fan_in + fan_out)), each
     fan counting the kernel's window (Glorot and Bengio 2010, eq. 16); a bias is zero.
-    All kernels come from one draw: one draw each takes XLA ten times as long to
-    compile.
+    All kernels come from one draw; a separate draw for each takes XLA ten times as
+    long to compile.
 
     Args:
       key: a typed key.

@@ -1,8 +1,9 @@
 """Networks for images of any size: Locatello's, with a margin of zeros.
 
 An image is put into the middle of the smallest one whose height and width are
-multiples of 16; a decoder draws that one and cuts the margin off. Where the image is
-such a one already these are, bit for bit, the networks of Locatello et al. 2019.
+multiples of 16; a decoder draws the enlarged image and cuts the margin off. Where
+height and width already are multiples of 16, these are the networks of Locatello et
+al. 2019, bit for bit.
 """
 
 from collections.abc import Callable

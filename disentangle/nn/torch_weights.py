@@ -52,8 +52,8 @@ def from_disvae(
       2 D)` and `decoder("burgess", (64, 64, C), D)`.
 
     Raises:
-      UserError: an array is missing, is of another network's shape, or holds other
-        than finite numbers.
+      UserError: an array is missing, has the shape of another network, or holds a
+        value that is not finite.
     """
     _check_shapes(weights)
     encoder = {ours: _layer(weights, *theirs) for ours, theirs in _ENCODER.items()}
