@@ -80,7 +80,7 @@ def policy(config: dict[str, Any]) -> Policy:
 
     rules: dict[str, Rule] = dict.fromkeys(("seed", "seeds"), models)
     for name in wanted.population[0].values:
-        section = "optimizer" if name == "learning_rate" else "method"
+        section = "method" if name in config["method"] else "optimizer"
         rules[f"{section}.{name}"] = models
     rules |= dict.fromkeys(("log_every", "eval_every", "checkpoint_every"), free)
     return Policy(

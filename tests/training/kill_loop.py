@@ -147,7 +147,8 @@ def results(folder: Path) -> dict[str, bytes]:
             "report.html",
         ):
             found[name] = path.read_bytes()
-    for place in sorted(folder.rglob("checkpoints")):
+    places = [*folder.rglob("checkpoints"), *folder.rglob("checkpoints/batch-*")]
+    for place in sorted(places):
         checkpoints = Checkpoints(place)
         leaves = checkpoints._load(checkpoints.steps()[-1])
         assert not leaves.damage

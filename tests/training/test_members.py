@@ -245,6 +245,7 @@ def test_values_steps_and_seeds_join_in_any_order(toy, tmp_path):
         assert here.rows[name]["loss"] == pytest.approx(row["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_older_workdir_without_members_gains_some_too(five, toy, tmp_path):
     """One of before: no members.json, lines without ids, a name that is now another."""
     workdir = tmp_path / "r"
@@ -272,6 +273,7 @@ def test_an_older_workdir_without_members_gains_some_too(five, toy, tmp_path):
         assert row["id"] == ids[row["member"]]
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_files_of_a_growing_run_is_gone_on_from(
     five, toy, tmp_path, monkeypatch
 ):
