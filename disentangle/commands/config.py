@@ -128,9 +128,10 @@ def fields(config: ConfigDict, prefix: str = "config") -> dict[str, Any]:
 def described(config: ConfigDict) -> Iterator[str]:
     """A line per field as a flag, and one with its type, range, meaning and source."""
     from disentangle.fields import about
+    from disentangle.study.sections import ALONE, SECTIONS
     from disentangle.training.config_fields import config_fields
 
-    known = config_fields(config)
+    known = config_fields(config, sections=SECTIONS, alone=ALONE)
     for name, value in fields(config).items():
         yield f"  --{name}={value!r}"
         field = known.get(name.removeprefix("config."))

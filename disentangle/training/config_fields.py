@@ -1,6 +1,7 @@
 """The fields of a whole config by their dotted names, and how words set them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -15,22 +16,34 @@ from disentangle.training.sections import Data, Run
 PLACES = ("method.", "optimizer.", "", "data.")  # where a bare name is looked for
 
 
-def config_fields(config: Any, prefix: str = "") -> dict[str, Field]:
+def config_fields(
+    config: Any,
+    prefix: str = "",
+    sections: Mapping[str, Any] = MappingProxyType({}),
+    alone: Sequence[Any] = (),
+) -> dict[str, Field]:
     """Dotted name -> field, of a training config or of a job that holds some.
 
-    Fields that no settings define, such as those of a config of one's own, are left
-    out.
+    Args:
+      config: a ConfigDict or plain data.
+      prefix: of the names.
+      sections: settings of further sections by name, such as a study's.
+      alone: settings of further fields that stand in no section of the job.
+
+    Returns:
+      The fields that settings define; others, of a config of one's own, are left out.
     """
     found: dict[str, Field] = {}
     own = fields_of(Run) if "steps" in config else {}
+    own = {name: f for kind in alone for name, f in fields_of(kind).items()} | own
     for name in config:
         value = _held(config, name)
-        kind = _kind(name, value)
-        if kind is not None:
+        kind = _kind(name, value) or sections.get(name)
+        if kind is not None and isinstance(value, ConfigDict | Mapping):
             known = fields_of(kind)
             found |= {f"{prefix}{name}.{k}": known[k] for k in value if k in known}
         elif isinstance(value, ConfigDict | Mapping):
-            found |= config_fields(value, f"{prefix}{name}.")
+            found |= config_fields(value, f"{prefix}{name}.", sections)
         elif name in own:
             found[prefix + name] = own[name]
     return found

@@ -1,0 +1,83 @@
+"""The fields of studies beside their training configs: what may stand there."""
+
+from disentangle.affinity import ESTIMATORS
+from disentangle.affinity.grouping import SINGLETONS
+from disentangle.fields import settings, static
+from disentangle.metrics.base import PROTOCOLS
+from disentangle.metrics.trees import BACKENDS
+from disentangle.study.sample import MOST_ROWS
+
+FIFTY = "Fifty et al. 2021"
+
+
+@settings
+class Score:
+    """The section `score` of a study."""
+
+    metrics: tuple[str, ...] = static(
+        ("dci", "mig"), "names of metrics, or all", filled=True
+    )
+    num_train: int = static(
+        10_000,
+        "images to fit estimators on",
+        source="Locatello et al. 2019",
+        least=2,
+        most=MOST_ROWS,
+    )
+    num_test: int = static(
+        5_000,
+        "images to test estimators on",
+        source="Locatello et al. 2019",
+        least=1,
+        most=MOST_ROWS,
+    )
+    backend: str = static("fast", "trees of DCI", choices=BACKENDS)
+    protocol: str = static("locatello", "definitions of scores", choices=PROTOCOLS)
+    seed: int = static(0, "of everything random", least=0, most=2**32 - 1)
+
+
+@settings
+class AffinitySection:
+    """The section `affinity` of the main job."""
+
+    estimators: tuple[str, ...] = static(
+        ("lookahead", "cosine"),
+        "estimators that are measured side by side",
+        choices=ESTIMATORS,
+        filled=True,
+    )
+    group_by: str = static(
+        "lookahead", "the estimator that chooses the groups", choices=ESTIMATORS
+    )
+    every: int = static(10, "steps between samples", source=FIFTY, least=1)
+    learning_rate: float = static(
+        1e-3, "eta of the lookahead step, of plain gradient descent", above=0.0
+    )
+
+
+@settings
+class Grouping:
+    """The fields of the main job that stand in no section."""
+
+    budget: int = static(2, "networks, each costing 1", least=1)
+    singletons: str = static("forbid", "groups of one task", choices=SINGLETONS)
+    singleton_value: float | None = static(
+        None, "score of a group of one, for singletons='value' alone"
+    )
+
+
+@settings
+class Rotation:
+    """The fields of the theorem as an experiment that stand in no section."""
+
+    angles: tuple[float, ...] = static(
+        (0.0, 5.0, 10.0, 20.0, 45.0),
+        "degrees by which all pairs of latents are turned",
+        filled=True,
+        distinct=True,
+    )
+    run: str = static("", "a workdir, or a peer's .npz, whose VAE is turned as well")
+
+
+SECTIONS = {"score": Score, "affinity": AffinitySection}
+ALONE = (Grouping, Rotation)  # fields that stand in no section, of jobs
