@@ -20,9 +20,9 @@ import numpy as np
 from scipy.stats import binom
 
 from disentangle.metrics import METRICS, Settings, read_representation
-from disentangle.metrics.base import Metric, Representation
-from disentangle.metrics.bootstrap import intervals
-from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF
+from disentangle.metrics.base import Representation
+from disentangle.metrics.bootstrap import Compute, intervals
+from disentangle.metrics.protocols import BOTH
 from disentangle.metrics.score import choose_metrics
 
 SIZES = (3, 5, 4)
@@ -48,8 +48,9 @@ def sizes_of(metric: str) -> Sizes:
 
 def protocols_of(metric: str) -> tuple[str, ...]:
     """The protocols to ask for that give different numbers."""
-    known = PROTOCOLS_OF[metric]
-    return BOTH if known.has == BOTH and not known.why else BOTH[:1]
+    known = METRICS[metric].protocols
+    differ = known is not None and known.has == BOTH and not known.why
+    return BOTH if differ else BOTH[:1]
 
 
 def table(seed: int, rows: int) -> Representation:
@@ -69,20 +70,20 @@ def least(tables: int, level: float = 0.95, once_in: int = 1000) -> int:
 
 
 def covered(
-    metric: Metric, sizes: Sizes, protocol: str = "locatello"
+    compute: Compute, sizes: Sizes, protocol: str = "locatello"
 ) -> dict[str, int]:
     """part -> how many of the tables' intervals hold the expected score."""
     chosen = Settings(backend="fast", bootstrap=sizes.resamples, protocol=protocol)
     means: dict[str, list[float]] = {}
     for seed in range(sizes.truth):
-        found = metric(table(10_000 + seed, sizes.rows), chosen)
+        found = compute(table(10_000 + seed, sizes.rows), chosen)
         for part, value in found.values.items():
             means.setdefault(part, []).append(value)
     hits = dict.fromkeys(means, 0)
     for seed in range(sizes.tables):
         drawn = table(seed, sizes.rows)
-        parts = metric(drawn, chosen).values
-        around = intervals(metric, drawn, chosen, parts)
+        parts = compute(drawn, chosen).values
+        around = intervals(compute, drawn, chosen, parts)
         assert set(around) == set(parts)
         for part, (low, high) in around.items():
             assert low <= parts[part] <= high, part
@@ -104,7 +105,7 @@ def main() -> None:
     for name in choose_metrics(given["metrics"]):
         sizes = sizes_of(name)._replace(**asked)
         start = time.process_time()
-        found = covered(METRICS[name], sizes, given["protocol"])
+        found = covered(METRICS[name].compute, sizes, given["protocol"])
         seconds = time.process_time() - start
         print(f"{name}: {sizes}, {given['protocol']}, {seconds:.0f} CPU s")
         for part, hits in found.items():

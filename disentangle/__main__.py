@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from disentangle.commands import COMMANDS
-from disentangle.commands.flags import Flag
+from disentangle.commands import commands
+from disentangle.commands.flags import CONFIG, Flag
 from disentangle.errors import UserError, printable, unknown
 from disentangle.progress import silent
 from disentangle.training.stopping import Stopped, exit_code, leave, watched
@@ -35,8 +35,13 @@ NO_ROOM = (
     errno.EACCES,
     errno.EPERM,
 )
-SHOWN = {"string": "TEXT", "integer": "N", "number": "NUMBER", "config": "FILE"}
-TRAINS = ("train", "pipeline", "compare", "affinity")  # in --workdir
+SHOWN = {
+    "string": "TEXT",
+    "names": "NAME,NAME",
+    "integer": "N",
+    "number": "NUMBER",
+    "config": "FILE",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     values: dict[str, Any] = {}
     try:
-        if words[0] not in COMMANDS:
-            raise unknown("command", words[0], COMMANDS)
+        if words[0] not in commands():
+            raise unknown("command", words[0], commands())
         if any(word in ("-h", "--help") for word in words[1:]):
             print(usage(words[0], words[1:]))
             return 0
@@ -59,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep_compiled()
         quiet = values["quiet"]
         with silent(bars=quiet or not values["progress"], lines=quiet):
-            COMMANDS[words[0]].run(values, rest)
+            commands()[words[0]].run(values, rest)
     except UserError as error:
         return refuse(error)
     except OSError as error:
@@ -82,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def what_remains(command: str, values: Mapping[str, Any]) -> str:
     """Whether the same command goes on from a checkpoint in its workdir."""
-    if command in TRAINS and values.get("workdir"):
+    if CONFIG in commands()[command].flags and values.get("workdir"):  # it fills one
         from disentangle.training.checkpoint import Checkpoints
 
         folder = Path(values["workdir"])
@@ -115,12 +120,13 @@ def define(name: str, config: "ConfigDict | None", words: list[str]) -> "FlagVal
 
     kinds: dict[str, Callable[..., Any]] = {
         "string": flags.DEFINE_string,
+        "names": flags.DEFINE_list,
         "integer": flags.DEFINE_integer,
         "number": flags.DEFINE_float,
         "switch": flags.DEFINE_bool,
     }
     values = flags.FlagValues()
-    for flag in COMMANDS[name].all_flags:
+    for flag in commands()[name].all_flags:
         if flag.kind != "config":
             kinds[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
         elif config is not None:
@@ -138,18 +144,18 @@ def parse(name: str, words: list[str]) -> tuple[dict[str, Any], list[str]]:
         another type, a config file that cannot be read, too many words.
     """
     config = None
-    if any(flag.kind == "config" for flag in COMMANDS[name].flags):
+    if any(flag.kind == "config" for flag in commands()[name].flags):
         words, config = config_in(words)
     try:
         table = define(name, config, [PROGRAM, *words])
         rest = list(table([PROGRAM, *words]))[1:]
         values = {
             flag.name: table[flag.name].value if flag.name in table else None
-            for flag in COMMANDS[name].all_flags
+            for flag in commands()[name].all_flags
         }
     except Exception as error:  # whatever the libraries raise is about these words
         raise UserError(f"{root(error)} (see {PROGRAM} {name} --help)") from None
-    wanted = COMMANDS[name].words
+    wanted = commands()[name].words
     needed = [word for word in wanted if not word.startswith("[")]
     if not len(needed) <= len(rest) <= len(wanted):
         given = " ".join(rest) or "nothing"
@@ -195,7 +201,7 @@ def root(error: BaseException) -> str:
 
 def overview() -> str:
     """The top-level help."""
-    rows = [f"  {name:14} {command.summary}" for name, command in COMMANDS.items()]
+    rows = [f"  {name:14} {command.summary}" for name, command in commands().items()]
     return "\n".join([f"usage: {PROGRAM} COMMAND ... (--help for each)", "", *rows])
 
 
@@ -206,7 +212,7 @@ def usage(name: str, words: list[str]) -> str:
     """
     from disentangle.commands.config import described
 
-    command = COMMANDS[name]
+    command = commands()[name]
     takes = " ".join([name, *command.words])
     lines = [f"usage: {PROGRAM} {takes} [flags]", "", command.summary, "", "example:"]
     lines += [f"  {PROGRAM} {name} {command.example}", "", "flags:"]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import disentangle
 from disentangle.affinity import ESTIMATORS
-from disentangle.commands import COMMANDS
+from disentangle.commands import commands
 from disentangle.commands.catalogue import describe, tables
 from disentangle.data import DATASETS
 from disentangle.methods import METHODS
@@ -191,7 +191,7 @@ data = dt.load("{name}"{path})
 def commands_page() -> str:
     """Every command with its flags and an example."""
     parts = ["# Command line", "Each shows all fields with `--help --config=FILE`."]
-    for name, command in COMMANDS.items():
+    for name, command in commands().items():
         flags = [f"| `--{f.name}` | {_cell(f.help)} |" for f in command.flags]
         parts += [
             f"## {name}",

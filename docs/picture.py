@@ -21,7 +21,7 @@ from PIL import Image
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, files, traversal_figure
 from disentangle.report.style import plotting
-from disentangle.study.visualize import refresh_images
+from disentangle.study.visualize import Panels, refresh_pictures
 
 HERE = Path(__file__).resolve().parent
 ROWS = 10  # latents shown: all
@@ -41,16 +41,16 @@ def draw(job: Path, trained: Path, out: Path = HERE) -> list[Path]:
     measured = files.affinities(job)
     if not measured:
         raise UserError(f"{job} holds no finished job: make quickstart")
-    panels = files.panels(refresh_images(trained))
-    if panels is None:
+    panels = files.found(Panels, refresh_pictures(trained))
+    if panels is None or panels.traversals is None:
         raise UserError(f"{trained} holds no trained model that can be drawn")
     figures = {
         "affinity": affinity_figure(measured[files.grouped_by(job)]),
         "traversals": traversal_figure(
-            panels["traversals"],
-            panels["traversal_values"],
-            panels["kl"],
-            panels["captions"],
+            panels.traversals,
+            panels.traversal_values,
+            panels.kl,
+            panels.captions,
             limit=ROWS,
         ),
     }

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from disentangle.__main__ import main, parse
-from disentangle.commands import COMMANDS
+from disentangle.commands import commands
 from disentangle.commands.config import fields, load_config
 from disentangle.errors import UserError
 
 TAKE_CONFIG = [
-    n for n, c in COMMANDS.items() if any(f.kind == "config" for f in c.flags)
+    n for n, c in commands().items() if any(f.kind == "config" for f in c.flags)
 ]
 GOOD = """
 from ml_collections import ConfigDict

@@ -21,10 +21,15 @@ from disentangle.__main__ import main
 from disentangle.data import cache
 from disentangle.errors import UserError
 from disentangle.files import read_json
-from disentangle.report import files, summary
-from disentangle.study import impossibility
-from disentangle.study.scores import held_scores
+from disentangle.report import files, runs, summary
+from disentangle.report.studies import STUDIES, study_of
+from disentangle.study.facts import ComparedScores
+from disentangle.study.groups import Groups
+from disentangle.study.impossibility import Clouds, Rotations
+from disentangle.study.scores import Scores
 from disentangle.study.stage_timer import StageTimer
+from disentangle.study.stages import Begun
+from disentangle.study.visualize import Panels, Plane, Units
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.data_spec import read_spec
 from disentangle.training.writers import JsonlWriter, read_metrics
@@ -131,6 +136,7 @@ def job(tmp_path_factory):
     writer = JsonlWriter(folder / "vae/metrics.jsonl", 10**6)
     writer.write_scalars(10**6, "train", {"seed=0": {"loss": 1.0, "kl": [1.0, np.nan]}})
     writer.flush()
+    Begun("pipeline").save(folder)
     kept(folder)
     return folder
 
@@ -189,8 +195,16 @@ def title(folder: Path) -> None:
     """What the page says of the config, without drawing."""
     config = read_json(folder / "config.json", dict[str, object])
     with files.reading(folder / "config.json"):
-        summary.title(config), summary.what_ran(folder, config)
-        summary.command(config, folder)
+        study = study_of(folder, config)
+        page = STUDIES[study].load().page if study else runs.PAGE
+        page.title(config)
+        summary.what_ran(folder, config, page.told(folder, config))
+        summary.command(config, folder, study)
+
+
+def record(kind):
+    """The door of a record: read for the page, and by the job that goes on."""
+    return lambda folder: (kind.held(folder, "begun anew"), files.found(kind, folder))
 
 
 # file -> who reads it; "checkpoints/2/*" is any file of the newest checkpoint
@@ -198,20 +212,26 @@ DOORS = {
     "config.json": title,
     "summary.json": times,
     "affinity.json": files.affinities,
-    "groups.json": files.groups,
+    "groups.json": record(Groups),
+    "study.json": record(Begun),
     "losses.json": files.task_losses,
-    "scores.json": lambda folder: (files.scores(folder), held_scores(folder)),
-    "units.json": files.units,
+    "scores.json": lambda folder: (
+        Scores.held(folder, "it is passed over"),
+        files.found(ComparedScores, folder),
+        files.scores(folder),
+    ),
+    "units.json": lambda folder: (
+        (units := files.found(Units, folder)) and files.swept(units)
+    ),
     "impossibility.json": lambda folder: (
-        files.impossibility(folder),
-        files.rotations_ran(folder),
-        impossibility._held(folder / "impossibility.json"),
+        Rotations.held(folder, "it is begun anew"),
+        (found := files.found(Rotations, folder)) and found.by_code(),
     ),
     "importance.npz": files.importances,
     "information.npz": files.informations,
-    "impossibility.npz": files.clouds,
-    "panels.npz": files.panels,
-    "plane.npz": files.plane,
+    "impossibility.npz": record(Clouds),
+    "panels.npz": record(Panels),
+    "plane.npz": record(Plane),
     "multitask/config.json": lambda folder: files.task_names(folder / "multitask"),
     "vae/data.json": lambda folder: read_spec(folder / "vae/data.json"),
     "vae/metrics.jsonl": lambda folder: (files.metrics(folder / "vae"), resume(folder)),

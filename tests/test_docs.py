@@ -14,7 +14,7 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import parse
 from disentangle.affinity import ESTIMATORS
-from disentangle.commands import COMMANDS
+from disentangle.commands import commands
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
 from disentangle.methods import METHODS
@@ -56,7 +56,7 @@ def test_every_row_of_a_table_has_its_page(made):
         assert found == [f"{folder}/{n}.md" for n in ("index", *table)]
         for name in table:
             assert f"[{name}]({name}.md)" in made[f"{folder}/index.md"]
-    for name in COMMANDS:
+    for name in commands():
         assert f"\n## {name}\n" in made["reference/command-line.md"]
 
 
@@ -92,7 +92,7 @@ def test_commands_of_the_pages_are_taken(path, tmp_path):
     text = re.sub(r"--config=\S+", "", path.read_text())
     for words in re.findall(r"^\.venv/bin/python -m disentangle (.*)$", text, re.M):
         name, *rest = words.split()
-        assert name in COMMANDS
+        assert name in commands()
         parse(name, [word for word in rest if not word.startswith("--config.")])
 
 

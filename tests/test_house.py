@@ -26,12 +26,16 @@ BELOW = {
     "progress": ("errors",),
     "files": ("errors",),
     "fields": ("errors",),
+    "records": ("errors", "files"),
     "data": ("errors", "files", "progress"),
     "nn": ("errors",),
     "metrics": ("errors", "versions"),
     "affinity": ("errors", "files"),
     "methods": ("errors", "fields", "data", "nn"),
-    "training": ("errors", "fields", "files", "progress", "data", "nn", "methods"),
+    "training": (
+        *("errors", "fields", "files", "records", "progress"),
+        *("data", "nn", "methods"),
+    ),
 }
 BELOW["study"] = (
     *BELOW["training"],
@@ -80,7 +84,7 @@ REGISTRIES = {
     "KERNELS": "methods.info_vae",
     "STATISTICS": "methods.info_vae",
     "METRICS": "metrics",
-    "POPULATION_METRICS": "metrics",
+    "STUDIES": "report.studies",
     "BACKENDS": "metrics.trees",
     "ESTIMATORS": "affinity",
     "DATASETS": "data",

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disentangle.__main__ import main
-from disentangle.commands import COMMANDS
+from disentangle.commands import commands
 from disentangle.commands.config import fields, load_config
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
@@ -76,8 +76,8 @@ def known_fields(name):
 @st.composite
 def command_lines(draw):
     """The words of one command: mostly its own flags and fields, with odd values."""
-    name = draw(st.sampled_from(sorted(COMMANDS)))
-    command = COMMANDS[name]
+    name = draw(st.sampled_from(sorted(commands())))
+    command = commands()[name]
     flags = [flag.name for flag in command.all_flags if flag.kind != "config"]
     words = [f"--workdir=w{next(count)}"] if "workdir" in flags else []
     words += {"group": ["a.csv"], "score": ["c.npz"], "export": ["toy"]}.get(

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def added(monkeypatch):
     monkeypatch.setitem(METHODS, "warmup_vae", warmup_vae.RECIPE)
-    monkeypatch.setitem(METRICS, "correlation", correlation.correlation)
+    monkeypatch.setitem(METRICS, "correlation", correlation.METRIC)
     monkeypatch.setitem(ESTIMATORS, "inner_product", inner_product.estimate)
     monkeypatch.setitem(DATASETS, "blocks", blocks.RECIPE)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.affinity import tables
-from disentangle.errors import UserError, as_list
+from disentangle.errors import UserError, as_list, shown
 from disentangle.files import place, read_json, reading, write_json
 
 LARGEST = 1e300  # sums over tasks stay finite
@@ -32,7 +32,8 @@ class Affinity:
 
     Raises:
       UserError: no tasks, names that are empty or used twice, an array of another
-        shape, or a value that is not finite or beyond 1e300 (a mean would overflow).
+        shape, a value that is not finite or beyond 1e300 (a mean would overflow), or
+        samples or a method that `save` could not write so that `load` reads them.
     """
 
     matrix: np.ndarray
@@ -57,6 +58,16 @@ class Affinity:
                     f"{tasks[target]!r} is {error[source, target]:g}, below 0"
                 )
             object.__setattr__(self, "standard_error", error)
+        whole = isinstance(self.samples, int | np.integer)
+        if not whole or isinstance(self.samples, bool) or self.samples < 0:
+            raise UserError(
+                f"the samples of an affinity must be a count, not {shown(self.samples)}"
+            )
+        if not isinstance(self.method, str):
+            raise UserError(
+                f"the method of an affinity must be a name, not {shown(self.method)}"
+            )
+        object.__setattr__(self, "samples", int(self.samples))
 
     @property
     def orientation(self) -> str:
@@ -99,9 +110,7 @@ class Affinity:
             raise UserError("the tasks of an affinity must be a list of names")
         matrix = _numbers("matrix", table["matrix"])
         error = None if error is None else _numbers("standard_error", error)
-        samples, method = table.get("samples", 0), table.get("method", method)
-        if not isinstance(samples, int) or not isinstance(method, str):
-            raise UserError("an affinity's samples is a count, its method a name")
+        method, samples = table.get("method", method), table.get("samples", 0)
         return cls(matrix, tuple(tasks), method, error, samples)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -1,7 +1,8 @@
 """What each command does: the API called, and its result printed.
 
 A command is a function of its flags' values and its words, and one line in
-COMMANDS. Its imports are inside, so that it waits only for what it uses.
+COMMANDS. Its imports are inside, so that it waits only for what it uses. Every study
+has a command by its line in STUDIES (report/studies.py).
 """
 
 from disentangle.commands import jobs, tools
@@ -14,6 +15,7 @@ from disentangle.commands.flags import (
     Flag,
     scoring,
 )
+from disentangle.report.studies import STUDIES
 
 COMMANDS: dict[str, Command] = {
     "train": Command(
@@ -33,28 +35,6 @@ COMMANDS: dict[str, Command] = {
         "--workdir=runs/a --metrics=dci,mig",
         (WORKDIR, OUT, *scoring(10_000, 5_000)),
     ),
-    "pipeline": Command(
-        jobs.pipeline,
-        "the main job: affinity, groups, networks, scores, report",
-        "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
-        (CONFIG, WORKDIR),
-    ),
-    "compare": Command(
-        jobs.compare,
-        "a study: many methods trained, scored, put beside published numbers",
-        "--config=experiments/comparison.py:dsprites,quick --workdir=runs/comparison",
-        (
-            CONFIG,
-            WORKDIR,
-            Flag("only", "string", None, "comma-separated runs to do now"),
-        ),
-    ),
-    "affinity": Command(
-        jobs.affinity,
-        "the main job's first stage: measure inter-task affinity",
-        "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
-        (CONFIG, WORKDIR),
-    ),
     "group": Command(
         tools.group,
         "the best groups of tasks, exactly, from affinity.csv or measured scores",
@@ -72,12 +52,6 @@ COMMANDS: dict[str, Command] = {
             JSON,
         ),
         ("AFFINITY.csv",),
-    ),
-    "impossibility": Command(
-        jobs.impossibility,
-        "the theorem as an experiment: latents rotated, scores destroyed",
-        "--config=experiments/impossibility.py:dsprites --workdir=runs/impossibility",
-        (CONFIG, WORKDIR),
     ),
     "score": Command(
         tools.score,
@@ -120,3 +94,9 @@ COMMANDS: dict[str, Command] = {
         words=("[NAME]",),
     ),
 }
+
+
+def commands() -> dict[str, Command]:
+    """Every command by its name: those of COMMANDS, and one per study."""
+    studies = {name: jobs.command_of(name) for name in STUDIES}
+    return COMMANDS | studies | COMMANDS

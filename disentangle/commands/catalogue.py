@@ -4,13 +4,12 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from disentangle.affinity import ESTIMATORS
 from disentangle.affinity.grouping import SINGLETONS
+from disentangle.commands.config import fields
 from disentangle.data import DATASETS, SOURCES
 from disentangle.data.export import FORMATS
-from disentangle.errors import UserError, unknown
+from disentangle.errors import unknown
 from disentangle.fields import about, fields_of
 from disentangle.methods import METHODS
 from disentangle.methods.base import SUPERVISION, Recipe
@@ -19,13 +18,14 @@ from disentangle.methods.label_losses import LABEL_LOSSES
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.methods.tasks import KINDS
 from disentangle.methods.total_correlation import TC_ESTIMATORS
-from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.metrics import METRICS
 from disentangle.metrics.base import PROTOCOLS
+from disentangle.metrics.metric import NEEDS, Metric
 from disentangle.metrics.protocols import said as protocols_of
-from disentangle.metrics.score import score_details
 from disentangle.metrics.trees import BACKENDS
 from disentangle.nn import DECODERS, ENCODERS
-from disentangle.report.page import SECTIONS
+from disentangle.report.page import all_sections
+from disentangle.report.studies import STUDIES, Study
 from disentangle.training.optimizers import OPTIMIZERS
 
 
@@ -40,11 +40,15 @@ def tables() -> dict[str, dict[str, Row]]:
     """Every table whose names a config, a flag or a call takes, with its place."""
     return {
         "methods": {k: Row(r, r.summary) for k, r in METHODS.items()},
-        "metrics": {
-            k: Row(m, f"{_first_line(m)} ({protocols_of(k)})")
-            for k, m in METRICS.items()
+        "studies": {k: Row(s, s.summary) for k, s in STUDIES.items()},
+        **{
+            "metrics" + f", from {NEEDS[needs]}" * (needs != "representation"): {
+                k: Row(m, f"{_first_line(m.compute)} ({protocols_of(m.protocols)})")
+                for k, m in METRICS.items()
+                if m.needs == needs
+            }
+            for needs in dict.fromkeys(m.needs for m in METRICS.values())
         },
-        "metrics of several models": _documented(POPULATION_METRICS),
         "data sets": {k: Row(r, _sizes(r)) for k, r in DATASETS.items()},
         "sources of data (data.source)": _named(SOURCES),
         "affinity estimators": _documented(ESTIMATORS),
@@ -65,7 +69,7 @@ def tables() -> dict[str, dict[str, Row]]:
         "definitions of scores (--protocol)": _named(PROTOCOLS),
         "groups of one task (--singletons)": _named(SINGLETONS),
         "formats of export (--format)": _named(FORMATS),
-        "sections of the page": {k: Row(v, v[0]) for k, v in SECTIONS.items()},
+        "sections of the page": {k: Row(v, v[0]) for k, v in all_sections().items()},
     }
 
 
@@ -101,12 +105,19 @@ def _about(name: str, row: Row) -> Iterator[str]:
     if isinstance(row.thing, Recipe):
         yield from _method(row.thing)
         return
-    if name in METRICS and row.thing is METRICS[name]:
-        yield from _parts(name)
+    if isinstance(row.thing, Study):
+        config = row.thing.load().default("")
+        yield from (f"  --{k}={v!r}" for k, v in fields(config).items())
+        return
     if name in OPTIMIZERS and row.thing is OPTIMIZERS[name]:
         yield from _fields(row.thing, "optimizer.")
         return
-    text = inspect.getdoc(row.thing) if callable(row.thing) else None
+    thing = row.thing
+    if isinstance(thing, Metric):
+        yield "  parts: " + ", ".join(f"{name}/{part}" for part in thing.parts)
+        yield from (f"  {name}/{k}: {p.definition}" for k, p in thing.parts.items())
+        thing = thing.compute
+    text = inspect.getdoc(thing) if callable(thing) else None
     if text:
         yield ""
         yield from (f"  {line}".rstrip() for line in text.splitlines())
@@ -127,20 +138,6 @@ def _fields(kind: type, prefix: str) -> Iterator[str]:
     """A line per field of settings: default, type, range, meaning and source."""
     for name, field in fields_of(kind).items():
         yield f"  {prefix}{name}={field.default!r}  ({about(field)})"
-
-
-def _parts(name: str) -> Iterator[str]:
-    """A metric's parts and what it says it ran, from a small table."""
-    rng = np.random.default_rng(0)
-    factors = rng.integers(0, 2, (80, 2))
-    codes = factors + rng.normal(0, 0.5, (80, 2))
-    try:
-        result = score_details(codes, factors, [name], logvars=np.zeros((80, 2)))[name]
-    except UserError:  # it takes more rows than that
-        return
-    yield "  parts: " + ", ".join(f"{name}/{part}" for part in result.values)
-    if "definition" in result.metadata:
-        yield f"  definition: {result.metadata['definition']}"
 
 
 def _documented(table: Mapping[str, Any]) -> dict[str, Row]:

@@ -6,7 +6,7 @@ Values = dict[str, Any]  # flag -> its value, as a command is given it
 
 
 class Flag(NamedTuple):
-    """One flag: kind is string, integer, number, switch or config."""
+    """One flag: kind is string, names, integer, number, switch or config."""
 
     name: str
     kind: str

@@ -109,6 +109,7 @@ def group(values: Values, words: list[str]) -> None:
     from disentangle.affinity import group_tasks, read_group_input
     from disentangle.files import write_json
     from disentangle.report.text import grouping_text, work_bar
+    from disentangle.study.groups import Groups
 
     if values["budget"] is None:
         raise UserError("--budget=NUMBER is missing")
@@ -122,7 +123,7 @@ def group(values: Values, words: list[str]) -> None:
             singleton_value=values["singleton_value"],
             progress=progress,
         )
-    show(grouping_text(grouping.to_json()))
+    show(grouping_text(Groups.of(grouping)))
     if out:
         write_json(out, grouping.to_json())
 

@@ -2,15 +2,16 @@
 
 A metric is a plain function
 
-    metric(table: Representation, settings: Settings) -> Result
+    compute(table: Representation, settings: Settings) -> Result
 
 with its own constants as keyword-only arguments after these two. It knows no model,
-no data set and no file. A metric is one file and one line in METRICS
-(`metrics/__init__.py`). A metric that compares several models of the same images,
+no data set and no file. A metric that compares several models of the same images is
 
-    metric(population: Population, settings: Settings) -> PopulationResult
+    compute(population: Population, settings: Settings) -> PopulationResult
 
-has its line in POPULATION_METRICS.
+and one that searches takes a Retrieval. Which of them a metric needs, and what its
+numbers are called, is said by its row (`metric.Metric`): a metric is one file, which
+ends in that row, and one line in METRICS (`metrics/__init__.py`).
 """
 
 from collections.abc import Callable
@@ -125,6 +126,28 @@ class Representation:
 
 
 @dataclass(frozen=True)
+class Retrieval:
+    """Codes to search with and codes to search in.
+
+    Of a table the test rows search among the training rows, for images of their own
+    factors.
+
+    Attributes:
+      queries: (Q, D) float, a code per query.
+      wanted: (Q, F) int64, the factor values that a query looks for.
+      gallery: (N, D) float, the codes that are searched.
+      factors: (N, F) int64, their factor values.
+      factor_names: F names.
+    """
+
+    queries: np.ndarray
+    wanted: np.ndarray
+    gallery: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """How scores are computed, for all metrics at once.
 
@@ -219,9 +242,6 @@ class Result:
     why_not: str = ""
 
 
-Metric = Callable[[Representation, Settings], Result]
-
-
 @dataclass(frozen=True)
 class Population:
     """Codes of the same images by several models, for scores that compare models.
@@ -252,6 +272,3 @@ class PopulationResult:
     values: dict[str, np.ndarray]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     metadata: dict[str, object] = field(default_factory=dict)
-
-
-PopulationMetric = Callable[[Population, Settings], PopulationResult]

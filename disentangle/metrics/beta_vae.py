@@ -10,6 +10,8 @@ from disentangle.metrics.interventions import (
     draw_partner,
     groups,
 )
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 BATCH, POINTS, JUDGED = 64, 10_000, 5_000
@@ -97,3 +99,18 @@ def _classify(
     with threadpool_limits(1), few_rows(), refusals(library):
         model = LogisticRegression(random_state=seed).fit(features, labels)
         return model.predict(judged)
+
+
+METRIC = Metric(
+    beta_vae,
+    {
+        "score": Part(
+            "BetaVAE",
+            "BetaVAE score, 0 to 1: accuracy of a linear classifier that names the "
+            "factor two images share. Near 1 also for mixed codes.",
+        )
+    },
+    protocols=Protocols(
+        BOTH, "Higgins et al. 2017 leave the classifier and all numbers open"
+    ),
+)

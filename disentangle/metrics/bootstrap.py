@@ -1,18 +1,19 @@
 """Confidence intervals of scores by resampling rows (Efron & Tibshirani 1993)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics.base import Metric, Representation, Settings
+from disentangle.metrics.base import Representation, Result, Settings
 
 LEVEL = 0.95
+Compute = Callable[[Representation, Settings], Result]
 
 
 def intervals(
-    metric: Metric,
+    compute: Compute,
     table: Representation,
     settings: Settings,
     parts: Mapping[str, float],
@@ -43,7 +44,7 @@ def intervals(
     in every resample has an interval of no width.
 
     Args:
-      metric: what `parts` is of.
+      compute: what `parts` is of.
       table: the rows.
       settings: reads `bootstrap`, `seed`, `progress`.
       parts: the scores of the table itself.
@@ -58,7 +59,7 @@ def intervals(
     for done in range(settings.bootstrap):
         some = resampled(table, rng)
         again = replace(quiet, seed=int(rng.integers(2**32)))
-        for part, value in _parts(metric, some, again).items():
+        for part, value in _parts(compute, some, again).items():
             drawn.setdefault(part, []).append(value)
         if settings.progress is not None:
             settings.progress("bootstrap", done + 1, settings.bootstrap)
@@ -70,11 +71,11 @@ def intervals(
 
 
 def _parts(
-    metric: Metric, table: Representation, settings: Settings
+    compute: Compute, table: Representation, settings: Settings
 ) -> dict[str, float]:
     """The scores of a resample; none where it has too few different rows for them."""
     try:
-        return metric(table, settings).values
+        return compute(table, settings).values
     except UserError:
         return {}
 

@@ -9,7 +9,9 @@ from disentangle.metrics.bagging import bagged, likeliest
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import Rows, standardise
 from disentangle.metrics.labels import by_appearance, by_content
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 PREDICTORS = ("linear", "forest")
@@ -197,3 +199,23 @@ def _means(
                 found[j] = np.mean([done[name, j, k] for k in ks], axis=0)
         means |= {name: found[:, 1], f"{name}_gap": found[:, 0] - found[:, 1]}
     return means
+
+
+METRIC = Metric(
+    compositional,
+    {
+        "linear": Part(
+            "unseen linear",
+            "Accuracy, 0 to 1, of a linear classifier on combinations of two factors' "
+            "values that it was not fitted to.",
+        ),
+        "linear_gap": Part(
+            "gap linear",
+            "Its accuracy on combinations it has seen less that, −1 to 1.",
+            "lower",
+        ),
+        "forest": Part("unseen forest", "Accuracy, 0 to 1, of a forest on the same."),
+        "forest_gap": Part("gap forest", "The forest's gap, −1 to 1.", "lower"),
+    },
+    protocols=Protocols(("own",), "a common task with many forms"),
+)

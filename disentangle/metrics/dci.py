@@ -9,14 +9,21 @@ is better (`dci_regression`).
 import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
-from disentangle.metrics.dci_regression import dci_forest, dci_lasso
+from disentangle.metrics.dci_regression import (
+    FOREST,
+    LASSO,
+    dci_forest,
+    dci_lasso,
+)
 from disentangle.metrics.importance import (
     completeness,
     concentration,
     disentanglement,
 )
 from disentangle.metrics.labels import matched
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows
 from disentangle.metrics.trees import BACKENDS, Fit
 
@@ -120,3 +127,31 @@ def fit_factors(table: Representation, settings: Settings, metric: str) -> list[
         found = in_threads(one, longest_first, settings, metric)
     done = dict(zip(longest_first, found, strict=True))
     return [done[j] for j in range(len(sizes))]
+
+
+METRIC = Metric(
+    dci,
+    {
+        **FOREST.parts,  # of protocol "paper"
+        "disentanglement": Part(
+            "D",
+            "DCI disentanglement, 0 to 1: each code dimension matters to one factor "
+            "only.",
+            name="DCI disentanglement",
+        ),
+        "completeness": Part(
+            "C",
+            "DCI completeness, 0 to 1: each factor is held by one code dimension only. "
+            "Codes with several dimensions a task are below 1 by design.",
+            name="DCI completeness",
+        ),
+        "informativeness_train": Part(
+            "I train",
+            "DCI informativeness, accuracy from 0 to 1 of predicting the factors from "
+            "the code, on the rows the predictors were fitted to.",
+        ),
+        "informativeness_test": Part("I test", "The same on rows they have not seen."),
+        **{f"lasso_{name}": part for name, part in LASSO.parts.items()},
+    },
+    protocols=Protocols(BOTH),
+)

@@ -12,7 +12,9 @@ from disentangle.metrics.importance import (
     disentanglement,
 )
 from disentangle.metrics.labels import by_appearance, by_content
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 from disentangle.metrics.refusals import few_rows
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -154,3 +156,30 @@ def _curves(
 
     with few_rows():
         return in_threads(curve, range(table.factors.shape[1]), settings, "dci_es")
+
+
+METRIC = Metric(
+    dci_es,
+    {
+        "explicitness": Part(
+            "E",
+            "DCI-ES explicitness, at most 1: how little capacity a probe needs to read "
+            "the factors. 1 also where no probe reads anything.",
+        ),
+        "size": Part("S", "Number of factors over number of codes.", "neither"),
+        "disentanglement": Part(
+            "D probe",
+            "Disentanglement, 0 to 1, of the probe of the best accuracy, whose forests "
+            "draw few codes a split: not comparable with DCI's.",
+        ),
+        "completeness": Part("C probe", "Completeness, 0 to 1, of the same probe."),
+        "informativeness_train": Part(
+            "I train probe",
+            "Accuracy, 0 to 1, of the same probe on the rows it was fitted to.",
+        ),
+        "informativeness_test": Part(
+            "I test probe", "The same on rows it has not seen."
+        ),
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

@@ -22,7 +22,9 @@ from disentangle.metrics.bagging import Bag, bagged, mean_prediction
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.importance import concentration, disentanglement
 from disentangle.metrics.labels import by_content
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 DEPTHS = (2, 4, 8, 12)
@@ -249,3 +251,34 @@ def _scored(
             **metadata,
         },
     )
+
+
+def _parts(head: str, words: str) -> dict[str, Part]:
+    """The words of DCI by one kind of regressor."""
+    return {
+        "disentanglement": Part(
+            f"D {head}",
+            f"DCI disentanglement by {words}, 0 to 1: each code dimension matters to "
+            "one factor only.",
+        ),
+        "completeness": Part(
+            f"C {head}",
+            f"DCI completeness by {words}, 0 to 1: each factor is held by one code "
+            "dimension only.",
+        ),
+        "informativeness_error_train": Part(
+            f"error train {head}",
+            f"Squared error of predicting the factors from the code by {words}, over "
+            "their variance, on the rows they were fitted to; 1 is what the mean "
+            "predicts.",
+            "lower",
+        ),
+        "informativeness_error_test": Part(
+            f"error test {head}", "The same on rows they have not seen.", "lower"
+        ),
+    }
+
+
+BOOSTED = Protocols(("paper",), "Locatello et al. 2019 boost trees: see dci")
+FOREST = Metric(dci_forest, _parts("forest", "random forests"), protocols=BOOSTED)
+LASSO = Metric(dci_lasso, _parts("lasso", "the lasso"), protocols=BOOSTED)

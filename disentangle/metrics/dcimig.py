@@ -4,8 +4,10 @@ import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mig_sup import row_gap
 from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 
 
 def dcimig(table: Representation, settings: Settings) -> Result:
@@ -54,3 +56,16 @@ def dcimig(table: Representation, settings: Settings) -> Result:
             "bins": settings.bins,
         },
     )
+
+
+METRIC = Metric(
+    dcimig,
+    {
+        "score": Part(
+            "DCIMIG",
+            "3CharM, 0 to 1: every factor fully in a code dimension of its own. A "
+            "second one for the same factor costs nothing.",
+        )
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

@@ -5,7 +5,9 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.labels import matched
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 from disentangle.metrics.trees import BACKENDS, Fit
 
@@ -132,3 +134,28 @@ def _logistic(
         float(np.mean(guesses == test_classes)),
         guesses,
     )
+
+
+OVER = {"mean": "the mean", "min": "the least"}
+METRIC = Metric(
+    downstream,
+    {
+        f"{p}_{n}_{over}": Part(
+            f"{p} {n:,} {over}",
+            f"Accuracy, 0 to 1, of predicting the factors from the code by {p} fitted "
+            f"to {n:,} labels: {words} over factors.",
+        )
+        for p in PREDICTORS
+        for n in SIZES
+        for over, words in OVER.items()
+    }
+    | {
+        f"{p}_efficiency_{n}": Part(
+            f"{p} efficiency {n:,}",
+            f"Mean accuracy by {p} of {n:,} labels over that of 10,000.",
+        )
+        for p in PREDICTORS
+        for n in (100, 1_000)
+    },
+    protocols=Protocols(BOTH, "Locatello et al. 2019 proposed this task"),
+)

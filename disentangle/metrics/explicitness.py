@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 
@@ -127,3 +129,17 @@ def roc_area(scores: np.ndarray, classes: np.ndarray, values: np.ndarray) -> flo
     ranks = rankdata(scores[:, counted], axis=0)
     above = np.where(inside, ranks, 0.0).sum(axis=0) - hits * (hits + 1) / 2
     return float(np.mean(above / (hits * (len(values) - hits))))
+
+
+METRIC = Metric(
+    explicitness,
+    {
+        "train": Part(
+            "explicit train",
+            "Explicitness, 0.5 (chance) to 1: area under the ROC curve of linear "
+            "classifiers of the factors, on the rows they were fitted to.",
+        ),
+        "test": Part("explicit test", "The same on rows they have not seen."),
+    },
+    protocols=Protocols(BOTH),
+)

@@ -12,6 +12,8 @@ from disentangle.metrics.interventions import (
     majority,
     smallest_group,
 )
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import BOTH, Protocols
 
 # A code whose standard deviation is smaller has collapsed to the prior.
 COLLAPSED = 0.05
@@ -156,3 +158,16 @@ def _votes(
         named = np.argmin(local / scale, axis=1)
         found[k] = np.bincount(named, minlength=len(scale))
     return found
+
+
+METRIC = Metric(
+    factor_vae,
+    {
+        "score": Part(
+            "FactorVAE",
+            "FactorVAE score, 0 to 1: accuracy of naming the factor that was held by "
+            "the code dimension that varies least.",
+        )
+    },
+    protocols=Protocols(BOTH),
+)

@@ -5,6 +5,8 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci import fit_factors
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.trees import BACKENDS
 
 SHUFFLES = 20
@@ -105,3 +107,27 @@ def unfairness(guesses: np.ndarray, sensitive: np.ndarray) -> float:
         here = np.bincount(some, minlength=kinds) / len(some)
         total += len(some) / len(guesses) * 0.5 * np.sum(np.abs(here - everywhere))
     return float(total)
+
+
+METRIC = Metric(
+    fairness,
+    {
+        "mean": Part(
+            "unfairness",
+            "Unfairness, 0 to 1: how much the predictions of one factor change with "
+            "another one, mean over all pairs (total variation).",
+            "lower",
+        ),
+        "worst": Part(
+            "unfairness worst",
+            "The same of the worst other factor, mean over factors.",
+            "lower",
+        ),
+        "chance": Part(
+            "unfairness by chance",
+            "What so few rows show where the other factor is shuffled.",
+            "neither",
+        ),
+    },
+    protocols=Protocols(BOTH, "Locatello et al. 2019 proposed this score"),
+)

@@ -5,8 +5,10 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 
@@ -203,3 +205,32 @@ def _explicitness(
     with few_rows():
         factors = range(table.factors.shape[1])
         return np.array(in_threads(explained, factors, settings, "infomec"))
+
+
+METRIC = Metric(
+    infomec,
+    {
+        "explicitness": Part(
+            "InfoE",
+            "Explicitness, at most 1: how much of the factors a linear classifier "
+            "reads from the code, on the rows it was fitted to.",
+        ),
+        "modularity": Part(
+            "InfoM",
+            "Modularity by information, 0 to 1: each active code dimension tells of "
+            "one factor only.",
+        ),
+        "compactness": Part(
+            "InfoC",
+            "Compactness by information, 0 to 1: each factor is in one active code "
+            "dimension only.",
+        ),
+        "modularity_iqr": Part(
+            "InfoM iqr", "InfoM of the dimensions that are active by Tripod's rule."
+        ),
+        "compactness_iqr": Part(
+            "InfoC iqr", "InfoC of the dimensions that are active by Tripod's rule."
+        ),
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

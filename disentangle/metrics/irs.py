@@ -4,6 +4,8 @@ import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import histogram_bins
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import BOTH, Protocols
 
 QUANTILE = {"locatello": 0.99, "paper": 1.0}
 
@@ -79,3 +81,16 @@ def _deviation(codes: np.ndarray, held: np.ndarray, quantile: float) -> np.ndarr
         away = np.abs(rows - rows.mean(axis=0))
         deviations.append(np.quantile(away, quantile, axis=0))
     return np.mean(deviations, axis=0)
+
+
+METRIC = Metric(
+    irs,
+    {
+        "score": Part(
+            "IRS",
+            "Interventional robustness, 0 to 1: how still code dimensions are while "
+            "one factor is held, against their largest deviation.",
+        )
+    },
+    protocols=Protocols(BOTH),
+)

@@ -5,7 +5,9 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.quantised import BINS, CERTAIN, Quantised, quantised
 
 
@@ -88,3 +90,17 @@ def _measured(
     metadata = {"estimator": "plug-in on equal-width bins of the training codes"}
     most = int(bins.max()) + 1
     return Quantised(information, joint, entropies, most), settings.bins, metadata
+
+
+METRIC = Metric(
+    jemmig,
+    {
+        "score": Part(
+            "JEMMIG",
+            "Joint entropy minus mutual information gap, 0 to 1: as MIG, and it costs "
+            "what the best code dimension holds besides the factor.",
+        ),
+        "raw": Part("JEMMIG nats", "The same in nats, not normalised.", "lower"),
+    },
+    protocols=Protocols(BOTH),
+)

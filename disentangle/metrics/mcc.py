@@ -4,6 +4,8 @@ import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 
 
 def mcc(table: Representation, settings: Settings) -> Result:
@@ -117,3 +119,18 @@ def assigned(matrix: np.ndarray) -> np.ndarray:
     values = np.zeros(matrix.shape[1])
     values[factors] = matrix[codes, factors]
     return values
+
+
+METRIC = Metric(
+    mcc,
+    {
+        "pearson": Part(
+            "MCC",
+            "Mean correlation coefficient, 0 to 1: the absolute correlation of each "
+            "factor with the code dimension that the best one-to-one assignment gives "
+            "it.",
+        ),
+        "spearman": Part("MCC ranks", "The same by rank correlation."),
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

@@ -5,8 +5,10 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.posterior_information import posterior_information
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.quantised import CERTAIN
 from disentangle.metrics.shuffled import shuffled_floor
 
@@ -124,3 +126,16 @@ def gap(information: np.ndarray) -> np.ndarray:
     """
     ordered = np.sort(information, axis=0)
     return ordered[-1] - ordered[-2]
+
+
+METRIC = Metric(
+    mig,
+    {
+        "score": Part(
+            "MIG",
+            "Mutual information gap, 0 to 1: how much more the best code dimension "
+            "knows of a factor than the second best, over the factor's entropy.",
+        )
+    },
+    protocols=Protocols(BOTH),
+)

@@ -4,8 +4,10 @@ import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mig import measured_information
 from disentangle.metrics.mutual_information import entropy
+from disentangle.metrics.protocols import BOTH, Protocols
 
 
 def mig_sup(
@@ -83,3 +85,16 @@ def row_gap(information: np.ndarray) -> np.ndarray:
     padded = np.pad(information, ((0, 0), (1, 0)))
     ordered = np.sort(padded, axis=1)
     return ordered[:, -1] - ordered[:, -2]
+
+
+METRIC = Metric(
+    mig_sup,
+    {
+        "score": Part(
+            "MIG-sup",
+            "Mutual information gap of codes, 0 to 1: how much more a code dimension "
+            "knows of its best factor than of the second best, over their entropies.",
+        )
+    },
+    protocols=Protocols(BOTH),
+)

@@ -4,7 +4,9 @@ import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import mutual_information
+from disentangle.metrics.protocols import BOTH, Protocols
 
 # nats: what is left of 0 when a code that tells nothing is summed up.
 ROUNDING = 1e-12
@@ -64,3 +66,18 @@ def pureness(information: np.ndarray) -> np.ndarray:
     bottom = largest * max(1, information.shape[1] - 1)
     each = 1.0 - np.divide(rest, bottom, out=np.ones_like(rest), where=largest > 0)
     return np.clip(each, 0.0, 1.0)
+
+
+METRIC = Metric(
+    modularity,
+    {
+        "score": Part(
+            "modularity",
+            "Modularity, 0 to 1: each code dimension tells of one factor only. "
+            "Dimensions that tell nothing count too, with the value of their noise.",
+        )
+    },
+    protocols=Protocols(
+        BOTH, "Locatello et al. 2019 compute it as Ridgeway & Mozer 2018 define it"
+    ),
+)

@@ -1,4 +1,4 @@
-"""Which protocols each metric has, and which one a result was computed by."""
+"""The protocols that a metric has, and which one a result was computed by."""
 
 from typing import NamedTuple
 
@@ -20,49 +20,17 @@ class Protocols(NamedTuple):
     why: str = ""
 
 
-# A metric without a line here is asked for its `metadata["protocol"]` alone.
-PROTOCOLS_OF: dict[str, Protocols] = {
-    "dci": Protocols(BOTH),
-    "dci_forest": Protocols(("paper",), "Locatello et al. 2019 boost trees: see dci"),
-    "dci_lasso": Protocols(("paper",), "Locatello et al. 2019 boost trees: see dci"),
-    "dci_es": Protocols(("paper",), NOT_THERE),
-    "mig": Protocols(BOTH),
-    "mig_sup": Protocols(BOTH),
-    "jemmig": Protocols(BOTH),
-    "rmig": Protocols(("paper",), NOT_THERE),
-    "wsepin": Protocols(("paper",), NOT_THERE),
-    "dcimig": Protocols(("paper",), NOT_THERE),
-    "infomec": Protocols(("paper",), NOT_THERE),
-    "mcc": Protocols(("paper",), NOT_THERE),
-    "r2": Protocols(("own",), "a common measure with many forms"),
-    "snc_nk": Protocols(("paper",), NOT_THERE),
-    "sap": Protocols(BOTH),
-    "modularity": Protocols(
-        BOTH, "Locatello et al. 2019 compute it as Ridgeway & Mozer 2018 define it"
-    ),
-    "explicitness": Protocols(BOTH),
-    "irs": Protocols(BOTH),
-    "unsupervised": Protocols(BOTH, "Locatello et al. 2019 proposed these scores"),
-    "factor_vae": Protocols(BOTH),
-    "beta_vae": Protocols(
-        BOTH, "Higgins et al. 2017 leave the classifier and all numbers open"
-    ),
-    "z_max_variance": Protocols(("paper",), NOT_THERE),
-    "downstream": Protocols(BOTH, "Locatello et al. 2019 proposed this task"),
-    "fairness": Protocols(BOTH, "Locatello et al. 2019 proposed this score"),
-    "compositional": Protocols(("own",), "a common task with many forms"),
-    "udr": Protocols(BOTH, "disentanglement_lib has the code of Duan et al. 2020"),
-}
+def used(known: Protocols | None, asked: str) -> dict[str, object]:
+    """The protocol that is computed when `asked` is asked for, for a metric's report.
 
-
-def used(metric: str, asked: str) -> dict[str, object]:
-    """The protocol that `metric` computes when `asked` is asked for, for its report.
+    Args:
+      known: `Metric.protocols`; None is computed as asked.
+      asked: a name in `base.PROTOCOLS`.
 
     Returns:
       {"protocol": name}, with "protocol_note" where it is not the one asked for.
     """
-    known = PROTOCOLS_OF.get(metric, Protocols((asked,)))
-    if asked in known.has:
+    if known is None or asked in known.has:
         return {"protocol": asked}
     return {
         "protocol": known.has[0],
@@ -70,9 +38,9 @@ def used(metric: str, asked: str) -> dict[str, object]:
     }
 
 
-def said(metric: str) -> str:
+def said(known: Protocols | None) -> str:
     """The protocols of a metric in a few words, for a list of metrics."""
-    known = PROTOCOLS_OF.get(metric, Protocols(BOTH))
-    if known.has == BOTH:
-        return "both protocols alike" if known.why else "protocols locatello, paper"
+    if known is None or known.has == BOTH:
+        alike = known is not None and known.why
+        return "both protocols alike" if alike else "protocols locatello, paper"
     return f"protocol {known.has[0]}"

@@ -5,6 +5,8 @@ from threadpoolctl import threadpool_limits
 
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import standardise
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import Protocols
 from disentangle.metrics.refusals import refusals
 
 
@@ -113,3 +115,17 @@ def _kernel_ridge(
         model.fit(features.transform(codes[:, alive]), factors)
         guesses: np.ndarray = model.predict(features.transform(test_codes[:, alive]))
     return guesses.reshape(len(test_codes), factors.shape[1])
+
+
+METRIC = Metric(
+    r2,
+    {
+        "linear": Part(
+            "R²",
+            "Share of a factor's variance, at most 1, that a linear regression on the "
+            "code explains; 0 is what the mean predicts.",
+        ),
+        "kernel": Part("R² kernel", "The same of a kernel regression."),
+    },
+    protocols=Protocols(("own",), "a common measure with many forms"),
+)

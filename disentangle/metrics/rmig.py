@@ -5,7 +5,9 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.discretize import dense_labels
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mig import gap
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 from disentangle.metrics.quantised import BINS, CERTAIN, quantised
 
 
@@ -58,3 +60,17 @@ def rmig(table: Representation, settings: Settings) -> Result:
             **({"note": CERTAIN} if table.logvars is None else {}),
         },
     )
+
+
+METRIC = Metric(
+    rmig,
+    {
+        "score": Part(
+            "RMIG",
+            "Robust mutual information gap, 0 to 1: as MIG, of codes with their noise "
+            "in fixed bins.",
+        ),
+        "raw": Part("RMIG nats", "The same in nats, not normalised."),
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

@@ -5,8 +5,10 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mig import gap
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 C = 0.01
@@ -151,3 +153,17 @@ def _squared_correlations(table: Representation) -> np.ndarray:
     top = (codes.T @ factors / rows) ** 2
     bottom = spread * np.sum(factors**2, axis=0) / rows
     return np.where(alive, top / np.where(alive, bottom, 1.0), 0.0)
+
+
+METRIC = Metric(
+    sap,
+    {
+        "score": Part(
+            "SAP",
+            "Separated attribute predictability, 0 to 1: how much better the best code "
+            "dimension predicts a factor than the second best. Linear classifiers on "
+            "one dimension keep it far below 1.",
+        )
+    },
+    protocols=Protocols(BOTH),
+)

@@ -1,8 +1,9 @@
 """Scores of one representation: arrays in, numbers out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,8 +11,16 @@ from numpy.typing import ArrayLike
 from disentangle import errors
 from disentangle import metrics as registry
 from disentangle.errors import UserError
-from disentangle.metrics.base import Images, Progress, Representation, Result, Settings
+from disentangle.metrics.base import (
+    Images,
+    Progress,
+    Representation,
+    Result,
+    Retrieval,
+    Settings,
+)
 from disentangle.metrics.bootstrap import intervals
+from disentangle.metrics.metric import Part
 from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
 from disentangle.metrics.table import read_representation
@@ -19,6 +28,36 @@ from disentangle.versions import versions
 
 DEFAULTS = Settings()
 ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
+
+
+def _images(name: str, table: Representation) -> Representation:
+    """The table, which must have a source of more images."""
+    if table.images is None:
+        raise UserError(
+            f"{name} draws images of its own, and this is one table of codes: evaluate "
+            "a run instead"
+        )
+    return table
+
+
+def _retrieval(name: str, table: Representation) -> Retrieval:
+    """The test rows of the table to search with, its training rows to search in."""
+    table.need_test_rows(name)
+    return Retrieval(
+        table.test_codes,
+        table.test_factors,
+        table.codes,
+        table.factors,
+        table.factor_names,
+    )
+
+
+# What a metric of one model needs -> what it is given, from its name and a table.
+INPUTS: dict[str, Callable[[str, Representation], Any]] = {
+    "representation": lambda name, table: table,
+    "data set": _images,
+    "retrieval": _retrieval,
+}
 
 
 def score(
@@ -113,7 +152,7 @@ def score_details(
     Returns:
       A Result per metric. `metadata` says definition, estimator, rows, seed, factor
       names, versions, and the protocol it was really computed by
-      (`protocols.PROTOCOLS_OF`); it can be written as JSON.
+      (`Metric.protocols`); it can be written as JSON.
       Of several metrics, one that cannot be had here has `why_not` and no parts.
     """
     names = choose_metrics(metrics)
@@ -133,7 +172,8 @@ def score_details(
         if settings.progress is not None:
             settings.progress(name, 0, 1)
         result = _computed(name, table, settings)
-        metadata = {**common, **used(name, settings.protocol), **result.metadata}
+        known = registry.METRICS[name].protocols
+        metadata = {**common, **used(known, settings.protocol), **result.metadata}
         results[name] = replace(result, metadata=metadata)
     if all(result.why_not for result in results.values()):
         raise UserError("; ".join(result.why_not for result in results.values()))
@@ -143,17 +183,22 @@ def score_details(
 def _computed(name: str, table: Representation, settings: Settings) -> Result:
     """One metric with its intervals, or why it cannot be had."""
     metric = registry.METRICS[name]
+
+    def compute(table: Representation, settings: Settings) -> Result:
+        found: Result = metric.compute(INPUTS[metric.needs](name, table), settings)
+        return found
+
     try:
-        if not table.factors.shape[1] and name not in registry.WITHOUT_FACTORS:
+        if not table.factors.shape[1] and metric.uses_factors:
             reasons = ", and ".join(table.left_out.values()) or "there are no labels"
             raise UserError(f"{name} has no factor to score: {reasons}")
-        result = metric(table, settings)
+        result = compute(table, settings)
     except UserError as error:  # a library's refusal is one too, see `refusals`
         return Result({}, why_not=str(error))
     if result.why_not or not settings.bootstrap:
         return result
     try:
-        found = intervals(metric, table, settings, result.values)
+        found = intervals(compute, table, settings, result.values)
     except UserError as error:  # of a resample, which has fewer different rows
         return replace(
             result, metadata=result.metadata | {"note": f"no intervals: {error}"}
@@ -192,13 +237,20 @@ def flatten(results: dict[str, Result]) -> dict[str, float]:
     return flat
 
 
+def part_of(key: str) -> Part | None:
+    """The words of "<metric>/<part>"; None where the metric has none for it."""
+    metric, _, part = key.partition("/")
+    row = registry.METRICS.get(metric)
+    return row.parts.get(part) if row else None
+
+
 def choose_metrics(
     metrics: str | Sequence[str], *, alone: str = ONE_TABLE
 ) -> tuple[str, ...]:
     """Names of metrics from a list, "dci,mig" or "all", each once, in order.
 
     Args:
-      metrics: names in METRICS or POPULATION_METRICS; "all" is all that can be had.
+      metrics: names in METRICS; "all" is all that can be had.
       alone: why models cannot be compared here; "" where they can.
 
     Raises:
@@ -209,8 +261,8 @@ def choose_metrics(
     listed = metrics.split(",") if isinstance(metrics, str) else metrics
     listed = errors.as_list(listed, says)
     names = [str(name).strip() for name in listed]
-    together = tuple(registry.POPULATION_METRICS)
-    known = (*registry.METRICS, *(() if alone else together))
+    together = [n for n, m in registry.METRICS.items() if m.needs == "population"]
+    known = tuple(n for n in registry.METRICS if not (alone and n in together))
     for name in names:
         if alone and name in together:
             raise UserError(f"{name} compares several models, but {alone}")

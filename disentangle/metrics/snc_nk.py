@@ -6,8 +6,10 @@ from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.dci_regression import standardise
 from disentangle.metrics.labels import by_appearance, by_content
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 HIDDEN, LEARNING_RATE, EPOCHS = 256, 1e-2, 15
@@ -189,3 +191,22 @@ def _knockout(
     whole = [done[j, -1] for j in range(len(assigned))]
     without = [done[j, int(code)] for j, code in enumerate(assigned)]
     return np.array(whole), np.array(without)
+
+
+METRIC = Metric(
+    snc_nk,
+    {
+        "snc": Part(
+            "SNC",
+            "Single-neuron classification, 0 to 1: accuracy of naming a factor by the "
+            "bin of its one code dimension.",
+        ),
+        "nk": Part(
+            "NK",
+            "Neuron knockout, −1 to 1: accuracy of naming a factor from the code less "
+            "that without its one code dimension.",
+        ),
+        "mlp": Part("MLP", "Accuracy, 0 to 1, of naming it from the whole code."),
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

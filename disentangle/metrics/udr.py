@@ -6,7 +6,9 @@ from disentangle.errors import UserError, unknown
 from disentangle.metrics.base import Population, PopulationResult, Settings
 from disentangle.metrics.infomec import standardised
 from disentangle.metrics.mcc import correlations
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import few_rows, refusals
 
 ESTIMATORS = ("lasso", "spearman")
@@ -159,3 +161,18 @@ def _spearman(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return correlations(rankdata(sources, axis=0), rankdata(targets, axis=0))
+
+
+METRIC = Metric(
+    udr,
+    {
+        "score": Part(
+            "UDR",
+            "Unsupervised disentanglement ranking, about 0 to 1: how alike the codes "
+            "are that models of other seeds learn. No factor is looked at.",
+        )
+    },
+    needs="population",
+    uses_factors=False,
+    protocols=Protocols(BOTH, "disentanglement_lib has the code of Duan et al. 2020"),
+)

@@ -3,7 +3,9 @@
 import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.mutual_information import mutual_information
+from disentangle.metrics.protocols import BOTH, Protocols
 from disentangle.metrics.refusals import refusals
 
 
@@ -97,3 +99,31 @@ def _wasserstein(codes: np.ndarray) -> float:
     with refusals("numpy's singular values"):
         roots = np.linalg.svd(scaled * deviation, compute_uv=False)
     return float(max(0.0, 2 * np.sum(deviation**2) - 2 * np.sum(roots)))
+
+
+METRIC = Metric(
+    unsupervised,
+    {
+        "gaussian_total_correlation": Part(
+            "TC",
+            "Total correlation of a Gaussian with the code's covariance, in nats: 0 "
+            "where code dimensions are independent. No factor is looked at.",
+            "lower",
+        ),
+        "wasserstein_correlation": Part(
+            "W",
+            "Squared Wasserstein distance of that Gaussian from independence.",
+            "lower",
+        ),
+        "wasserstein_correlation_norm": Part(
+            "W norm", "The same over the code's total variance.", "lower"
+        ),
+        "mutual_information": Part(
+            "MI of codes",
+            "Mean mutual information of two code dimensions, in nats.",
+            "lower",
+        ),
+    },
+    uses_factors=False,
+    protocols=Protocols(BOTH, "Locatello et al. 2019 proposed these scores"),
+)

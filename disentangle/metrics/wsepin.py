@@ -5,7 +5,9 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Representation, Result, Settings
 from disentangle.metrics.labels import by_content
+from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 from disentangle.metrics.quantised import WIDEST
 
 # Numbers in one chunk of draws by rows.
@@ -136,3 +138,19 @@ def _log_mean(density: np.ndarray) -> np.ndarray:
     top = density.max(axis=1)
     found: np.ndarray = top + np.log(np.mean(np.exp(density - top[:, None]), axis=1))
     return found
+
+
+METRIC = Metric(
+    wsepin,
+    {
+        "score": Part(
+            "WSEPIN",
+            "Weighted separated information, in nats, 0 to the logarithm of the rows: "
+            "what a code dimension tells of the image that the others do not, by how "
+            "much it tells. No factor is looked at.",
+        ),
+        "unweighted": Part("SEPIN", "The same, all code dimensions counted alike."),
+    },
+    uses_factors=False,
+    protocols=Protocols(("paper",), NOT_THERE),
+)

@@ -5,6 +5,8 @@ import numpy as np
 from disentangle.errors import UserError
 from disentangle.metrics.base import Images, Representation, Result, Settings
 from disentangle.metrics.interventions import groups, majority
+from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import NOT_THERE, Protocols
 
 MOST, VOTES = 100, 800
 # Different values of the free factor that a table's groups must hold, or all there are.
@@ -133,3 +135,16 @@ def _check_groups(table: Representation, k: int, values: np.ndarray) -> None:
             f"{median:g} of its {there} values (median), and {needed} is the least; "
             "evaluate the run, which draws such images, or give more rows of the grid"
         )
+
+
+METRIC = Metric(
+    z_max_variance,
+    {
+        "score": Part(
+            "Z-max var",
+            "Z-max variance, 0 to 1: accuracy of naming the only factor that was free "
+            "by the code dimension that varies most.",
+        )
+    },
+    protocols=Protocols(("paper",), NOT_THERE),
+)

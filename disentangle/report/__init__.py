@@ -1,24 +1,30 @@
 """Figures, and the page that shows a run: `write_report(workdir)`.
 
 The figure functions take arrays and return a matplotlib Figure, which a notebook
-shows by itself and `figure.savefig` writes. The only package that imports matplotlib.
+shows by itself and `figure.savefig` writes. The only package that imports matplotlib,
+and it does so when one of these names is first used (report/figures.py): STUDIES,
+which is read at every start, is here too.
 """
 
-from disentangle.report.impossibility import Clouds, impossibility_figure
-from disentangle.report.latents import plane_figure, units_figure
-from disentangle.report.losses import (
-    curves_figure,
-    curves_of,
-    parts_of,
-    task_losses_figure,
-)
-from disentangle.report.matrices import (
-    affinity_figure,
-    importance_figure,
-    information_figure,
-)
-from disentangle.report.page import write_report
-from disentangle.report.panels import reconstruction_figure, traversal_figure
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from disentangle.report.figures import (
+        Clouds,
+        affinity_figure,
+        curves_figure,
+        curves_of,
+        importance_figure,
+        impossibility_figure,
+        information_figure,
+        parts_of,
+        plane_figure,
+        reconstruction_figure,
+        task_losses_figure,
+        traversal_figure,
+        units_figure,
+        write_report,
+    )
 
 __all__ = [
     "Clouds",
@@ -36,3 +42,12 @@ __all__ = [
     "units_figure",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A figure function, or `write_report`, read when first used."""
+    if name in __all__:
+        from disentangle.report import figures
+
+        return vars(figures)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from disentangle.report import files
+from disentangle.report import files, ranking, scores, text
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -17,23 +17,31 @@ from disentangle.report.blocks import (
     Table,
     Terms,
     Text,
+    listed,
     over_seeds,
     plural,
 )
 from disentangle.report.runs import ended
+from disentangle.report.studies import Config, Job, Page, Result
 from disentangle.report.style import INK, MUTED, PALETTE, PAPER, new_figure, plotting
+from disentangle.report.summary import data_name, part
+from disentangle.study.comparison import check, default_comparison, run_comparison
+from disentangle.study.facts import ComparedScores
+from disentangle.study.scores import Scores
 from disentangle.study.targets import Target, targets_of
 
 
 def published(workdir: Path) -> list[Block]:
     """Our scores beside those of papers, where a study has both."""
     config = files.json_or_nothing(workdir / "config.json")
-    found = files.scores(workdir) if "runs" in config else None
+    found = files.found(ComparedScores, workdir) if "runs" in config else None
     if found is None:
         return []
+    with files.reading(workdir / found.FILE):
+        tables = found.tables()
     ours = {
         name: dict(zip(found.columns, values.T, strict=True))
-        for name, values in found.rows.items()
+        for name, values in tables.items()
     }
     method = {k: run["method"]["name"] for k, run in config["runs"].items()}
     pairs = [
@@ -183,3 +191,37 @@ def _signature(r: np.ndarray, kl: np.ndarray, factors: int) -> str:
         f"KL of the relevant: {kl[relevant].sum():.3g} nats in all; "
         f"of the others: {most}."
     )
+
+
+def told(workdir: Path, config: Config) -> list[str]:
+    """How many runs are done, and what they were; those that are alike together."""
+    place = workdir / "runs"
+    done = [n for n in config["runs"] if (place / n / Scores.FILE).exists()]
+    alike: dict[str, list[str]] = {}
+    for name in done:
+        alike.setdefault(part(config["runs"], name, ""), []).append(name)
+    return [
+        f"{len(done)} of {plural(len(config['runs']), 'run')} done.",
+        *(listed(names) + words for words, names in alike.items()),
+    ]
+
+
+COMPARISON = Job(
+    lambda data: default_comparison(data, {"vae": {}}),
+    check,
+    run_comparison,
+    text.score_table,
+    Page(
+        lambda config: (
+            f"{plural(len(config['runs']), 'method')} on {data_name(config)}"
+        ),
+        {
+            "ranking": ("What can be compared", ranking.ranking),
+            "scores": ("Disentanglement scores", scores.scores),
+            "published": ("Beside published scores", published),
+            "relevance": ("Relevance of the latents", relevance),
+        },
+        told,
+        lambda workdir: Result(ranking.sentence(workdir)),
+    ),
+)

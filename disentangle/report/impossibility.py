@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from disentangle.errors import UserError
-from disentangle.report import files
+from disentangle.report import files, text
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -19,7 +19,8 @@ from disentangle.report.blocks import (
     Terms,
     Text,
 )
-from disentangle.report.scores import SCORE_DECIMALS, protocol
+from disentangle.report.scores import SCORE_DECIMALS, name_of, protocol
+from disentangle.report.studies import Job, Page, Result
 from disentangle.report.style import (
     MARKERS,
     MUTED,
@@ -28,13 +29,18 @@ from disentangle.report.style import (
     new_figure,
     plotting,
 )
+from disentangle.report.summary import data_name
+from disentangle.study.impossibility import (
+    Clouds,
+    Rotations,
+    check,
+    default_impossibility,
+    run_impossibility,
+)
 
-# The columns of the table; the figure draws the first three.
-NAMES = {
-    "dci/disentanglement": "DCI disentanglement",
-    "mig/score": "MIG",
+# What is measured besides scores; of these, the study is the one that knows the names.
+MEASURES = {
     "probe/accuracy": "linear probe",
-    "dci/informativeness_test": "trees",
     "marginals/ks": "KS to N(0, 1)",
     "marginals/log_density": "log p(z)",
     "likelihood/reconstruction": "reconstruction",
@@ -43,14 +49,23 @@ NAMES = {
     "likelihood/elbo": "ELBO",
     "likelihood/diagonal_gap": "lost if diagonal",
 }
-UNCHANGED = tuple(key for key in NAMES if key.startswith(("marginals", "likelihood")))
-DRAWN = ("dci/disentanglement", "mig/score", "probe/accuracy")
+# The columns of the table, as far as they are there; the figure draws the first three.
+SHOWN = (
+    "dci/disentanglement",
+    "mig/score",
+    "probe/accuracy",
+    "dci/informativeness_test",
+    *list(MEASURES)[1:],
+)
+UNCHANGED = tuple(MEASURES)[1:]
+DRAWN = SHOWN[:3]
 WORDS = (
     "All pairs of latents are turned one after the other by an angle. A turned N(0, I) "
     "is N(0, I), so that nothing that sees data alone can prefer one angle (Locatello "
     "et al. 2019, Theorem 1); and every angle holds the same information in linear "
     "form. Scores of disentanglement differ. Linear probe: mean accuracy over factors "
-    "of least-squares predictors; trees: that of DCI's; both on rows not fitted to."
+    "of least-squares predictors; I test: that of DCI's trees; both on rows that they "
+    "were not fitted to."
 )
 PERFECT = (
     "KS to N(0, 1): the largest Kolmogorov-Smirnov distance of a latent's distribution "
@@ -66,13 +81,8 @@ TRAINED = (
 )
 
 
-class Clouds(NamedTuple):
-    """The first two latents of a code at every angle."""
-
-    angles: np.ndarray  # (A,) degrees
-    points: np.ndarray  # (A, n, 2)
-    values: np.ndarray  # (n,) the factor that the first latent carries at 0 degrees
-    factor: str
+def _name(key: str) -> str:
+    return MEASURES.get(key) or name_of(key)
 
 
 def impossibility_figure(
@@ -112,7 +122,7 @@ def impossibility_figure(
 def _draw_clouds(figure: Figure, grid: Any, clouds: Clouds) -> None:
     """A scatter an angle, in colours of the factor's values."""
     for column, (angle, points) in enumerate(
-        zip(clouds.angles, clouds.points, strict=True)
+        zip(clouds.angles, clouds.clouds, strict=True)
     ):
         axes = figure.add_subplot(grid[0, column])
         style: dict[str, Any] = {
@@ -139,7 +149,7 @@ def _draw_scores(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
             "markersize": 5,
             "clip_on": False,
         }
-        axes.plot(angles, [row[key] for row in rows], label=NAMES[key], **style)
+        axes.plot(angles, [row[key] for row in rows], label=_name(key), **style)
     axes.set_ylim(0, 1)
     axes.set_ylabel("score")
     axes.set_xticks(angles, [f"{angle:g}°" for angle in angles])
@@ -181,12 +191,14 @@ def write_figures(workdir: Path) -> list[Path]:
 
 def _codes(workdir: Path) -> dict[str, tuple[list[dict[str, Any]], Clouds | None]]:
     """code -> its rows by angle, and its clouds if they are stored."""
-    found, stored = files.impossibility(workdir) or {}, files.clouds(workdir)
-    clouds = Clouds(*stored) if stored else None
-    return {
-        code: (rows, clouds if "marginals/ks" in rows[0] else None)
-        for code, rows in found.items()
-    }
+    table, clouds = files.found(Rotations, workdir), files.found(Clouds, workdir)
+    if table is None:
+        return {}
+    with files.reading(workdir / Rotations.FILE):
+        return {
+            code: (rows, clouds if "marginals/ks" in rows[0] else None)
+            for code, rows in table.by_code().items()
+        }
 
 
 def _cell(key: str, value: float) -> Number:
@@ -200,7 +212,7 @@ def rotations(workdir: Path) -> list[Block]:
     for place, (code, (rows, clouds)) in enumerate(_codes(workdir).items()):
         with files.reading(workdir / "impossibility.json"):
             figure = impossibility_figure(rows, clouds)
-            shown = [key for key in NAMES if key in rows[0]]
+            shown = [key for key in SHOWN if key in rows[0]]
             table: list[list[Cell]] = [
                 [f"{row['angle']:g}°", *(_cell(key, row[key]) for key in shown)]
                 for row in rows
@@ -210,8 +222,39 @@ def rotations(workdir: Path) -> list[Block]:
             words = f"Top: two latents, coloured by {clouds.factor}. {words}"
         alt = f"{code}: scores against angle; the table holds the same numbers."
         drawing = Drawing.of(figure, f"rotations-{place}", alt, f"{code}. {words}")
-        header = ["angle", *(NAMES[key] for key in shown)]
+        header = ["angle", *map(_name, shown)]
         blocks += [Row([drawing]), Table(f"{code}, by angle.", header, table)]
     if not blocks:
         return []
-    return [Text(WORDS), *blocks, Terms(protocol(files.rotations_ran(workdir)))]
+    held = files.found(Rotations, workdir)
+    return [Text(WORDS), *blocks, Terms(protocol(held.ran if held else {}))]
+
+
+def result(workdir: Path) -> Result:
+    """What the largest angle does to the disentanglement of every code."""
+    key = "dci/disentanglement"
+    sentences = []
+    for code, (rows, _) in _codes(workdir).items():
+        if key in rows[0]:
+            ends = [f"{float(row[key]):.{SCORE_DECIMALS}f}" for row in rows]
+            sentences.append(
+                f"{code[0].upper() + code[1:]}: turned by {rows[-1]['angle']:g}°, "
+                f"{name_of(key)} goes from {ends[0]} to {ends[-1]}."
+            )
+    return Result(" ".join(sentences))
+
+
+IMPOSSIBILITY = Job(
+    default_impossibility,
+    check,
+    run_impossibility,
+    text.rotation_table,
+    Page(
+        lambda config: (
+            f"Rotated latents of {data_name(config)}: what data alone cannot tell"
+        ),
+        {"rotations": ("Rotated latents", rotations)},
+        result=result,
+        figures=write_figures,
+    ),
+)

@@ -19,8 +19,7 @@ from disentangle.report.style import (
     new_figure,
     plotting,
 )
-
-Plane = Mapping[str, Any]  # the arrays of `study.visualize.latent_plane`
+from disentangle.study.visualize import Plane, Units
 
 
 def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figure:
@@ -31,9 +30,7 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
     VAE's about N(0, I).
 
     Args:
-      planes: name -> `plane_codes` (n, 2), `plane_labels` (n, F), `plane_factors`
-        (F,), `plane_share` (F,), `plane_x`, `plane_y` (S,), `plane_pictures`
-        (S, S, H, W, C) in [0, 1] decoded at [y, x]; `plane_shuffled` (F,) if known.
+      planes: name -> the plane of a model with two latents.
       factor: colours the codes; None is the one of which latents tell most beyond
         what shuffled factors give.
 
@@ -43,9 +40,9 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
     if not planes:
         raise UserError("there is no latent plane to draw")
     first = next(iter(planes.values()))
-    names = [str(name) for name in first["plane_factors"]]
+    names = [str(name) for name in first.plane_factors]
     if factor is None:
-        shares = np.mean([_told(plane) for plane in planes.values()], axis=0)
+        shares = np.mean([plane.told for plane in planes.values()], axis=0)
         factor = names[int(np.argmax(shares))]
     if factor not in names:
         raise unknown("factor", factor, names)
@@ -64,14 +61,9 @@ def plane_figure(planes: Mapping[str, Plane], factor: str | None = None) -> Figu
     return figure
 
 
-def _told(plane: Plane) -> np.ndarray:
-    """(F,) the share of a factor's entropy beyond that of shuffled factors."""
-    return np.asarray(plane["plane_share"]) - plane.get("plane_shuffled", 0.0)
-
-
 def _draw_codes(axes: Any, plane: Plane, column: int) -> None:
     """The codes, in colours of one factor's values."""
-    codes, values = plane["plane_codes"], plane["plane_labels"][:, column]
+    codes, values = plane.plane_codes, plane.plane_labels[:, column]
     style: dict[str, Any] = {"s": 5, "linewidths": 0, "rasterized": True}
     axes.scatter(codes[:, 0], codes[:, 1], c=values, cmap=SEQUENTIAL, **style)
     axes.set_xlabel("z1")
@@ -80,8 +72,8 @@ def _draw_codes(axes: Any, plane: Plane, column: int) -> None:
 
 def _draw_grid(axes: Any, plane: Plane) -> None:
     """Decoded images, each over the values of z1 and z2 it was decoded from."""
-    x, y = plane["plane_x"], plane["plane_y"]
-    images = np.asarray(plane["plane_pictures"])[::-1]  # z2 grows upwards
+    x, y = plane.plane_x, plane.plane_y
+    images = np.asarray(plane.plane_pictures)[::-1]  # z2 grows upwards
     step = np.array([x[1] - x[0], y[1] - y[0]]) / 2
     extent = (x[0] - step[0], x[-1] + step[0], y[0] - step[1], y[-1] + step[1])
     axes.imshow(mosaic(images, gap=0), extent=extent, aspect="auto")
@@ -101,12 +93,12 @@ def write_planes(
 
 def plane(workdir: Path) -> list[Block]:
     """The latent plane of a run with two latents."""
-    arrays = files.plane(workdir)
-    if arrays is None:
+    found = files.found(Plane, workdir)
+    if found is None:
         return []
-    with files.reading(workdir / "plane.npz"):
-        figure = plane_figure({files.model_name(workdir): arrays})
-    told = bool(_told(arrays).max() > 0)
+    with files.reading(workdir / Plane.FILE):
+        figure = plane_figure({files.model_name(workdir): found})
+        told = bool(found.told.max() > 0)
     doubt = "" if told else ", though no more than of shuffled factors"
     caption = (
         f"Left: codes of images, coloured by the factor that they tell most of{doubt}. "
@@ -154,9 +146,12 @@ def units_figure(
 
 def units(workdir: Path) -> list[Block]:
     """Active units of every model, and their figure where one number is swept."""
-    found = files.units(workdir)
+    found = files.found(Units, workdir)
     if found is None:
         return []
+    with files.reading(workdir / Units.FILE):
+        swept = files.swept(found)
+    active = {row.member: row.active for row in found.rows}
     intro = Text(
         "A latent is active where the variance over images of its posterior mean is "
         "above 0.01 (Burda et al. 2016)."
@@ -164,14 +159,13 @@ def units(workdir: Path) -> list[Block]:
     table = Table(
         f"Active units of {plural(found.latents, 'latent')}.",
         ["model", "active"],
-        [[name, f"{count}"] for name, count in found.active.items()],
-        folded="Active units of every model" if len(found.active) > 4 else "",
+        [[name, f"{count}"] for name, count in active.items()],
+        folded="Active units of every model" if len(active) > 4 else "",
     )
-    if found.swept is None:
+    if swept is None:
         return [intro, table]
-    name, values = found.swept
-    active = list(found.active.values())
-    figure = units_figure(values, active, name, found.latents)
+    name, values = swept
+    figure = units_figure(values, list(active.values()), name, found.latents)
     alt = f"Active units against {name}; the table holds the same numbers."
     caption = f"Active units against {name}. Bars: standard deviation over seeds."
     return [intro, Row([Drawing.of(figure, "units", alt, caption)]), table]

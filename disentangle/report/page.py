@@ -10,19 +10,10 @@ import jinja2
 
 from disentangle.errors import UserError
 from disentangle.files import DAMAGE, read_json, write_text
-from disentangle.report import (
-    comparison,
-    files,
-    impossibility,
-    latents,
-    ranking,
-    runs,
-    scores,
-    sections,
-    summary,
-)
+from disentangle.report import files, latents, runs, scores, sections, summary
 from disentangle.report.blocks import (
     Block,
+    Cell,
     Code,
     Number,
     Problem,
@@ -30,19 +21,13 @@ from disentangle.report.blocks import (
     Table,
     Text,
 )
+from disentangle.report.studies import STUDIES, Result, study_of
 from disentangle.report.style import THEMES
 
-# The page in reading order: anchor -> title and the blocks under it. A new section
-# is a function and a line here.
-SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
-    "rotations": ("Rotated latents", impossibility.rotations),
-    "affinity": ("Affinity between tasks", sections.affinity),
-    "groups": ("Groups", sections.groups),
-    "losses": ("Test losses", sections.task_losses),
-    "ranking": ("What can be compared", ranking.ranking),
+Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is under it
+# The sections that any workdir may have, in reading order, below those of its study.
+SECTIONS: dict[str, Build] = {
     "scores": ("Disentanglement scores", scores.scores),
-    "published": ("Beside published scores", comparison.published),
-    "relevance": ("Relevance of the latents", comparison.relevance),
     "importance": ("What each code dimension is used for", sections.importance),
     "information": ("What each code dimension knows", sections.information),
     "training": ("Training", runs.curves),
@@ -52,6 +37,19 @@ SECTIONS: dict[str, tuple[str, Callable[[Path], list[Block]]]] = {
     "plane": ("The latent plane", latents.plane),
     "units": ("Active units", latents.units),
 }
+
+
+def all_sections(first: str = "") -> dict[str, Build]:
+    """Every section there is, in reading order: a study's, other studies', SECTIONS.
+
+    Args:
+      first: the study whose sections come first, "" for none.
+    """
+    pages = {name: study.load().page for name, study in STUDIES.items()}
+    found = dict(pages[first].sections) if first else {}
+    for page in pages.values():
+        found |= {k: build for k, build in page.sections.items() if k not in found}
+    return found | {k: build for k, build in SECTIONS.items() if k not in found}
 
 
 def write_report(workdir: str | Path) -> Path:
@@ -76,21 +74,24 @@ def write_report(workdir: str | Path) -> Path:
     if not isinstance(config, dict):
         raise UserError(f"{folder / 'config.json'} is not the config of a run")
     with files.reading(folder / "config.json"):
-        title, ran = summary.title(config), summary.what_ran(folder, config)
+        study = study_of(folder, config)
+        shown = STUDIES[study].load().page if study else runs.PAGE
+        title = shown.title(config)
+        told = summary.what_ran(folder, config, shown.told(folder, config))
     page = _render(
         title=title,
-        result=summary.result(folder),
-        what_ran=ran,
-        sections=[*_sections(folder), _again(folder, config)],
+        result=summary.unless_damaged(shown.result, folder) or Result(),
+        what_ran=told,
+        sections=[*_sections(folder, study), _again(folder, config, study)],
     )
     path = folder / "report.html"
     write_text(path, page)
     return path
 
 
-def _sections(folder: Path) -> list[Section]:
+def _sections(folder: Path, study: str) -> list[Section]:
     found = []
-    for name, (title, build) in SECTIONS.items():
+    for name, (title, build) in all_sections(study).items():
         try:
             blocks = build(folder)
         except UserError as error:
@@ -103,10 +104,10 @@ def _sections(folder: Path) -> list[Section]:
     return found
 
 
-def _again(folder: Path, config: dict[str, Any]) -> Section:
+def _again(folder: Path, config: dict[str, Any], study: str) -> Section:
     """How to run it again: the command, the whole config, the time it took."""
     blocks: list[Block] = [
-        Code(summary.command(config, folder)),
+        Code(summary.command(config, folder, study or "train")),
         Text(
             "Run in the folder of this page, this does the same job anew: config.json "
             "there holds the config below. Add --config.<field>=<value> to change a "
@@ -114,12 +115,10 @@ def _again(folder: Path, config: dict[str, Any]) -> Section:
         ),
         Code(json.dumps(config, indent=2), folded="The whole config"),
     ]
-    seconds = files.json_or_nothing(folder / "summary.json").get("seconds")
-    if isinstance(seconds, dict):
-        rows = [
-            [stage, Number(spent, decimals=1)]
-            for stage, spent in seconds.items()
-            if isinstance(spent, int | float)
+    times = summary.timed(folder)
+    if times:
+        rows: list[list[Cell]] = [
+            [stage, Number(spent, decimals=1)] for stage, spent in times.seconds.items()
         ]
         blocks.append(Table("Time.", ["stage", "seconds"], rows))
     return Section("reproduce", "Run it again", blocks)

@@ -6,15 +6,14 @@ images. A run with a model that diverged or carries nothing is shown and not ran
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.files import read_json
 from disentangle.methods.base import SUPERVISION
+from disentangle.metrics import part_of
 from disentangle.report import files
 from disentangle.report.blocks import (
     Block,
@@ -28,8 +27,8 @@ from disentangle.report.blocks import (
     over_seeds,
     plural,
 )
-from disentangle.report.scores import PARTS, SCORE_DECIMALS
-from disentangle.study.facts import LEARNED, Facts
+from disentangle.report.scores import SCORE_DECIMALS, head_of, name_of
+from disentangle.study.facts import LEARNED, ComparedScores, Facts
 
 TOLD = {  # the words of SUPERVISION within a sentence
     "none": "on images alone",
@@ -57,13 +56,6 @@ class Standing(NamedTuple):
         return all(member.state == LEARNED for member in self.facts.members)
 
 
-@dataclass
-class Study:
-    """What scores.json of a study holds beside the scores."""
-
-    facts: dict[str, Facts] = field(default_factory=dict)
-
-
 class Group(NamedTuple):
     """What runs have in common that are compared."""
 
@@ -83,17 +75,16 @@ class Group(NamedTuple):
 
 def standings(workdir: Path) -> list[Standing]:
     """The runs in scores.json of a study that have facts, as they come."""
-    found = files.scores(workdir)
-    if found is None:
+    held = files.found(ComparedScores, workdir)
+    if held is None:
         return []
-    with files.reading(workdir / "scores.json"):
-        facts = read_json(workdir / "scores.json", Study).facts
-    columns = lambda name: (
-        dict(zip(found.columns, found.rows[name].T, strict=True))
-        if name in found.rows
-        else {}
-    )
-    return [Standing(name, fact, columns(name)) for name, fact in facts.items()]
+    with files.reading(workdir / held.FILE):
+        tables = held.tables()
+    columns = lambda name: dict(zip(held.columns, tables[name].T, strict=True))
+    return [
+        Standing(name, fact, columns(name) if name in tables else {})
+        for name, fact in held.facts.items()
+    ]
 
 
 def key_of(runs: Sequence[Standing]) -> str:
@@ -103,7 +94,7 @@ def key_of(runs: Sequence[Standing]) -> str:
 
 
 def grouped(runs: Sequence[Standing], key: str) -> dict[Group, list[Standing]]:
-    """Groups by supervision and steps; ranked runs by falling mean, then the others."""
+    """Groups by supervision and steps; ranked runs, the best first, then the others."""
     found: dict[Group, list[Standing]] = {}
     for run in runs:
         f = run.facts
@@ -116,14 +107,21 @@ def grouped(runs: Sequence[Standing], key: str) -> dict[Group, list[Standing]]:
         group.steps,
         group.batch_size,
     )
-    place = lambda run: (not run.ranked, -_mean(run, key))
+    place = lambda run: (not run.ranked, -_merit(run, key))
     return {g: sorted(found[g], key=place) for g in sorted(found, key=order)}
 
 
-def _mean(run: Standing, key: str) -> float:
+def _merit(run: Standing, key: str) -> float:
+    """The mean score over seeds, its sign such that larger is better."""
     values = run.scores.get(key, np.array([]))
     values = values[np.isfinite(values)]
-    return float(values.mean()) if values.size else -math.inf
+    sign = -1.0 if _is_lower_better(key) else 1.0
+    return sign * float(values.mean()) if values.size else -math.inf
+
+
+def _is_lower_better(key: str) -> bool:
+    part = part_of(key)
+    return part is not None and part.better == "lower"
 
 
 def ranking(workdir: Path) -> list[Block]:
@@ -137,7 +135,7 @@ def ranking(workdir: Path) -> list[Block]:
     if not key:
         return []
     shown = [k for k in SHOWN if any(k in run.scores for run in runs)] or [key]
-    header = ["run", "place", *(PARTS[k][0] if k in PARTS else k for k in shown)]
+    header = ["run", "place", *map(head_of, shown)]
     header += ["seeds", "active latents", "images seen", "learning rate"]
     tables = [
         Table(
@@ -150,7 +148,7 @@ def ranking(workdir: Path) -> list[Block]:
     return [
         Text(
             "Ranked among runs that were told as much and trained for as many steps of "
-            f"as many images, by the mean {_name(key)} over seeds; ± is the standard "
+            f"as many images, by the mean {name_of(key)} over seeds; ± is the standard "
             "deviation over seeds. One seed has none: its place may be luck. "
             "Not ranked: runs with a model that diverged, or collapsed, which is no "
             "active latent (variance of the code over images above 0.01) or no code "
@@ -163,7 +161,7 @@ def ranking(workdir: Path) -> list[Block]:
 
 def _placed(runs: Sequence[Standing], key: str) -> list[tuple[str, Standing]]:
     """Each run with its place; "–": not ranked, "alone": nothing to rank it among."""
-    able = [run for run in runs if run.ranked and math.isfinite(_mean(run, key))]
+    able = [run for run in runs if run.ranked and math.isfinite(_merit(run, key))]
     places = {run.name: f"{place + 1}" for place, run in enumerate(able)}
     if len(able) == 1:
         places = {able[0].name: ALONE}
@@ -238,12 +236,6 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def _name(key: str) -> str:
-    return {"dci/disentanglement": "DCI disentanglement", "mig/score": "MIG"}.get(
-        key, key
-    )
-
-
 def sentence(workdir: Path) -> str:
     """The first of every group, for the top of the page; "" without facts."""
     runs = standings(workdir)
@@ -259,8 +251,9 @@ def sentence(workdir: Path) -> str:
     words = f" Not ranked, collapsed or diverged: {listed(lost)}." if lost else ""
     if not parts:
         return f"No run can be ranked.{words}"
+    end = "Lowest" if _is_lower_better(key) else "Highest"
     return (
-        f"Highest {_name(key)} among runs that were told as much and trained as long: "
+        f"{end} {name_of(key)} among runs that were told as much and trained as long: "
         f"{'; '.join(parts)}.{words}"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from disentangle.errors import UserError
-from disentangle.report import files
+from disentangle.report import files, summary
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -16,6 +16,7 @@ from disentangle.report.blocks import (
     Table,
     Text,
     listed,
+    number,
     plural,
 )
 from disentangle.report.losses import Curve, curves_figure, curves_of, parts_of
@@ -27,6 +28,7 @@ from disentangle.report.models import (
     models,
     weights_of,
 )
+from disentangle.report.studies import Config, Page, Result
 
 FOLDERS = {
     ".": "The run",
@@ -221,3 +223,46 @@ def is_scalar(key: str, value: Any) -> bool:
 def cell(value: float | None) -> Number:
     """A logged scalar as a cell."""
     return Number(float("nan") if value is None else float(value))
+
+
+def told(workdir: Path, config: Config) -> list[str]:
+    """How long the run was trained, or whose weights they are."""
+    del workdir
+    if "weights" in config:
+        return [f"Not trained here: weights of {config['weights']}."]
+    return [summary.part({"run": config}, "run", "Trained")]
+
+
+def result(workdir: Path) -> Result:
+    """The scores, and the loss that the run ended at."""
+    said = [
+        summary.unless_damaged(say, workdir) or ""
+        for say in (summary.scores_sentence, loss_sentence)
+    ]
+    return Result(" ".join(filter(None, said)))
+
+
+def loss_sentence(workdir: Path) -> str:
+    """The loss of the models at the run's last step; "" without any."""
+    found = ended(workdir)
+    if found is None:
+        return ""
+    ends = [row.get("loss") for row in found.rows.values()]
+    losses = [float(loss) for loss in ends if isinstance(loss, int | float)]
+    if not losses:
+        return ""
+    step = max(row["step"] for row in found.rows.values())
+    low, high = number(min(losses)), number(max(losses))
+    span = low if low == high else f"{low} to {high}"
+    models = "" if len(found.rows) == 1 else f" over {len(losses)} models"
+    return f"After {plural(step, 'step')} the {found.split} loss is {span}{models}."
+
+
+PAGE = Page(  # of a folder that is of no study
+    lambda config: (
+        f"{summary.method_name(config, missing='A run')} on {summary.data_name(config)}"
+    ),
+    {},
+    told,
+    result,
+)

@@ -3,91 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+from disentangle.metrics import METRICS, part_of
 from disentangle.report import files
 from disentangle.report.blocks import Block, Cell, Table, Terms, over_seeds, plural
 
 SCORE_DECIMALS = 3
 COLUMNS = 6  # scores in one table; more go into the next
-# Column head and definition of the scores everyone asks for. A score that is not
-# here is shown under its own name, defined by what its metric says of itself.
-PARTS = {
-    "dci/disentanglement": (
-        "D",
-        "DCI disentanglement, 0 to 1: each code dimension matters to one factor only.",
-    ),
-    "dci/completeness": (
-        "C",
-        "DCI completeness, 0 to 1: each factor is held by one code dimension only. "
-        "Codes with several dimensions a task are below 1 by design.",
-    ),
-    "dci/informativeness_train": (
-        "I train",
-        "DCI informativeness, accuracy from 0 to 1 of predicting the factors from "
-        "the code, on the rows the predictors were fitted to.",
-    ),
-    "dci/informativeness_test": ("I test", "The same on rows they have not seen."),
-    "mig/score": (
-        "MIG",
-        "Mutual information gap, 0 to 1: how much more the best code dimension knows "
-        "of a factor than the second best, over the factor's entropy.",
-    ),
-    "sap/score": (
-        "SAP",
-        "Separated attribute predictability, 0 to 1: how much better the best code "
-        "dimension predicts a factor than the second best. Linear classifiers on one "
-        "dimension keep it far below 1.",
-    ),
-    "modularity/score": (
-        "modularity",
-        "Modularity, 0 to 1: each code dimension tells of one factor only. Dimensions "
-        "that tell nothing count too, with the value of their noise.",
-    ),
-    "explicitness/train": (
-        "explicit train",
-        "Explicitness, 0.5 (chance) to 1: area under the ROC curve of linear "
-        "classifiers of the factors, on the rows they were fitted to.",
-    ),
-    "explicitness/test": ("explicit test", "The same on rows they have not seen."),
-    "irs/score": (
-        "IRS",
-        "Interventional robustness, 0 to 1: how still code dimensions are while one "
-        "factor is held, against their largest deviation.",
-    ),
-    "factor_vae/score": (
-        "FactorVAE",
-        "FactorVAE score, 0 to 1: accuracy of naming the factor that was held by the "
-        "code dimension that varies least.",
-    ),
-    "beta_vae/score": (
-        "BetaVAE",
-        "BetaVAE score, 0 to 1: accuracy of a linear classifier that names the factor "
-        "two images share. Near 1 also for mixed codes.",
-    ),
-    "z_max_variance/score": (
-        "Z-max var",
-        "Z-max variance, 0 to 1: accuracy of naming the only factor that was free by "
-        "the code dimension that varies most.",
-    ),
-    "unsupervised/gaussian_total_correlation": (
-        "TC",
-        "Total correlation of a Gaussian with the code's covariance, in nats; lower "
-        "is more independent. No factor is looked at.",
-    ),
-    "unsupervised/wasserstein_correlation": (
-        "W",
-        "Squared Wasserstein distance of that Gaussian from independence; lower is "
-        "more independent.",
-    ),
-    "unsupervised/wasserstein_correlation_norm": (
-        "W norm",
-        "The same over the code's total variance.",
-    ),
-    "unsupervised/mutual_information": (
-        "MI of codes",
-        "Mean mutual information of two code dimensions, in nats; lower is more "
-        "independent.",
-    ),
-}
+
+
+def head_of(column: str) -> str:
+    """The head of the column of "<metric>/<part>", or that where it has none."""
+    part = part_of(column)
+    return part.head if part else column
+
+
+def name_of(column: str) -> str:
+    """The same within a sentence."""
+    part = part_of(column)
+    return part.name if part else column
 
 
 def scores(workdir: Path) -> list[Block]:
@@ -95,8 +28,9 @@ def scores(workdir: Path) -> list[Block]:
     found = files.scores(workdir)
     if found is None:
         return []
-    order = [k for k in PARTS if k in found.columns]
-    order += [k for k in found.columns if k not in PARTS]
+    place = {k: i for i, k in enumerate(_known())}
+    order = sorted(found.columns, key=lambda k: place.get(k, len(place)))
+    parts = {k: part_of(k) for k in order}
     seeds = max(len(values) for values in found.rows.values())
     spread = " ± is the standard deviation over seeds." if seeds > 1 else ""
     fewest = min(len(values) for values in found.rows.values())
@@ -106,22 +40,23 @@ def scores(workdir: Path) -> list[Block]:
         *(
             Table(
                 f"Scores{', continued' * (start > 0)}; {better}. {seeded}.{spread}",
-                ["representation", *map(_head, order[start : start + COLUMNS])],
+                ["representation", *map(head_of, order[start : start + COLUMNS])],
                 _rows(found, order[start : start + COLUMNS]),
             )
             for start in range(0, len(order), COLUMNS)
         ),
-        Terms([PARTS[k] for k in order if k in PARTS]),
-        Terms(_own_words([k for k in order if k not in PARTS], found)),
+        Terms([(part.head, part.definition) for part in parts.values() if part]),
+        Terms(_own_words([k for k, part in parts.items() if not part], found)),
         Terms(protocol(found.ran)),
     ]
 
 
-def _head(column: str) -> str:
-    return PARTS[column][0] if column in PARTS else column
+def _known() -> list[str]:
+    """Every "<metric>/<part>" that has words, in the order of METRICS."""
+    return [f"{name}/{part}" for name, row in METRICS.items() for part in row.parts]
 
 
-def _rows(found: files.Scores, columns: list[str]) -> list[list[Cell]]:
+def _rows(found: files.ScoreTable, columns: list[str]) -> list[list[Cell]]:
     places = [found.columns.index(k) for k in columns]
     return [
         [name, *(over_seeds(values[:, i], SCORE_DECIMALS) for i in places)]
@@ -129,7 +64,7 @@ def _rows(found: files.Scores, columns: list[str]) -> list[list[Cell]]:
     ]
 
 
-def _own_words(columns: list[str], found: files.Scores) -> list[tuple[str, str]]:
+def _own_words(columns: list[str], found: files.ScoreTable) -> list[tuple[str, str]]:
     """A term a metric, of its parts in `columns`: what it says of itself."""
     parts: dict[str, list[str]] = {}
     for column in columns:

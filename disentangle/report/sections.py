@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from disentangle.affinity import Affinity
-from disentangle.errors import UserError
 from disentangle.report import files
 from disentangle.report.blocks import (
     Block,
@@ -36,6 +35,8 @@ from disentangle.report.matrices import (
     scale_words,
 )
 from disentangle.report.panels import reconstruction_figure, traversal_figure
+from disentangle.study.groups import Groups
+from disentangle.study.visualize import NAMED, Panels
 
 ORIENTATION = (
     "Row: the task that takes the step. Column: the task whose loss moves. "
@@ -46,14 +47,6 @@ ESTIMATORS = {
     "alone lowers the column task's loss on the same batch (Fifty et al. 2021, Eq. 1).",
     "cosine": "Cosine: the cosine of the angle between the two tasks' gradients.",
     "first_order": "First order: the lookahead by the gradients alone.",
-}
-CERTIFICATE = {
-    "objective": "Mean over tasks of the affinity that a task receives from the "
-    "others in the network that serves it.",
-    "bound": "No grouping within the budget does better.",
-    "gap": "Bound less objective; 0 means that the grouping is proven best.",
-    "runner_up": "The objective of the best different answer.",
-    "margin": "Objective against runner-up; 0 means that a tie was broken.",
 }
 
 
@@ -111,28 +104,28 @@ def _affinity_table(name: str, found: Affinity) -> Table:
 
 def groups(workdir: Path) -> list[Block]:
     """Which network learns what and serves whom, with the certificate."""
-    found = files.groups(workdir)
+    found = files.found(Groups, workdir)
     if found is None:
         return []
-    tasks = list(found.assignment)
+    tasks = list(found.serves)
     rows: list[list[Cell]] = []
     for place, group in enumerate(found.groups):
         role = lambda task, place=place, group=group: (
             "●\u00a0serves"
-            if found.assignment[task] == place
+            if found.serves[task] == place
             else "○\u00a0helps"
             if task in group
             else ""
         )
         rows.append([f"network {place + 1}", *map(role, tasks)])
     proof: list[list[Cell]] = [
-        [name.replace("_", "-"), Number(found.numbers[name]), meaning]
-        for name, meaning in CERTIFICATE.items()
-        if name in found.numbers
+        [name, Number(value), meaning]
+        for name, (value, meaning) in _certificate(found).items()
+        if value is not None
     ]
-    budget = found.numbers.get("budget")
+    budget = found.budget
     allowed = "" if budget is None else f" The budget allows {budget:g}."
-    sure, table = _how_sure(workdir)
+    sure, table = _how_sure(found)
     return [
         *([Text(sure)] if sure else []),
         Text(
@@ -142,46 +135,58 @@ def groups(workdir: Path) -> list[Block]:
         Table("Rows: networks. Columns: tasks.", ["", *tasks], rows),
         *table,
         Table("How good the grouping is on this matrix.", ["", "value", ""], proof),
-        *_by_budget(workdir, budget),
+        *_by_budget(found),
     ]
 
 
-def _how_sure(workdir: Path) -> tuple[str, list[Block]]:
-    """A sentence on the redraws of groups.json, and how often pairs are together."""
-    value = files.json_or_nothing(workdir / "groups.json")
-    found = value.get("stability")
-    if not isinstance(found, dict):
-        why = value.get("unsure")
+def _certificate(found: Groups) -> dict[str, tuple[float | None, str]]:
+    """The numbers that say how good a grouping is, and what each means."""
+    return {
+        "objective": (
+            found.objective,
+            "Mean over tasks of the affinity that a task receives from the others in "
+            "the network that serves it.",
+        ),
+        "bound": (found.bound, "No grouping within the budget does better."),
+        "gap": (
+            found.gap,
+            "Bound less objective; 0 means that the grouping is proven best.",
+        ),
+        "runner-up": (found.runner_up, "The objective of the best different answer."),
+        "margin": (
+            found.margin,
+            "Objective against runner-up; 0 means that a tie was broken.",
+        ),
+    }
+
+
+def _how_sure(found: Groups) -> tuple[str, list[Block]]:
+    """A sentence on the redraws, and how often pairs of tasks are together."""
+    sure = found.stability
+    if sure is None:
+        why = found.unsure
         return (f"How sure the groups are is not known: {why}." if why else "", [])
-    with files.reading(workdir / "groups.json"):
-        share, redraws = float(found["share"]), int(found["redraws"])
-        tasks = list(value["serves"])
-        pairs = np.asarray(found["together"], np.float64)
-        if pairs.shape != (len(tasks), len(tasks)):
-            raise UserError(f"together has shape {pairs.shape}")
-        words = (
-            "How sure: when every affinity is redrawn within its standard error, these "
-            f"groups come back in {share:.0%} of {redraws:,} redraws, among "
-            f"{plural(int(found['answers']), 'different answer')}; "
-            f"{int(found['clear'])} of {int(found['cells'])} affinities between tasks "
-            "are two standard errors or more from 0."
-        )
-        rows: list[list[Cell]] = [
-            [task, *(Number(v, decimals=2) for v in row)]
-            for task, row in zip(tasks, pairs.tolist(), strict=True)
-        ]
+    words = (
+        "How sure: when every affinity is redrawn within its standard error, these "
+        f"groups come back in {sure.share:.0%} of {sure.redraws:,} redraws, among "
+        f"{plural(sure.answers, 'different answer')}; {sure.clear} of {sure.cells} "
+        "affinities between tasks are two standard errors or more from 0."
+    )
+    tasks = list(found.serves)
+    rows: list[list[Cell]] = [
+        [task, *(Number(value, decimals=2) for value in row)]
+        for task, row in zip(tasks, sure.together, strict=True)
+    ]
     caption = "In which share of the redraws a network learns both tasks."
     return words, [Table(caption, ["", *tasks], rows, folded="Pairs in the redraws")]
 
 
-def _by_budget(workdir: Path, budget: float | None) -> list[Block]:
-    """The objective over the budget, where groups.json has more than one."""
-    value = files.json_or_nothing(workdir / "groups.json").get("by_budget")
-    if not isinstance(value, list) or len(value) < 2:
+def _by_budget(found: Groups) -> list[Block]:
+    """The objective over the budget, where there is more than one."""
+    values = found.by_budget
+    if len(values) < 2:
         return []
-    with files.reading(workdir / "groups.json"):
-        values = [float(v) for v in value]
-        figure = budget_figure(values, budget or 0)
+    figure = budget_figure(values, found.budget or 0)
     said = ", ".join(f"{i}: {number(v)}" for i, v in enumerate(values, 1))
     alt = f"The best objective for a budget of networks. {said}."
     caption = "The best objective for every budget of networks; ring: this job's."
@@ -272,12 +277,12 @@ def information(workdir: Path) -> list[Block]:
 
 def reconstructions(workdir: Path) -> list[Block]:
     """Images and what the model makes of them."""
-    arrays = files.panels(workdir) or {}
-    if "images" not in arrays or "reconstructions" not in arrays:
+    held = files.found(Panels, workdir)
+    if held is None or held.images is None or held.reconstructions is None:
         return []
-    with files.reading(workdir / "panels.npz"):
-        figure = reconstruction_figure(arrays["images"], arrays["reconstructions"])
-    count = plural(len(arrays["images"]), "image")
+    with files.reading(workdir / Panels.FILE):
+        figure = reconstruction_figure(held.images, held.reconstructions)
+    count = plural(len(held.images), "image")
     alt = f"{count}, each above its reconstruction by the model."
     caption = (
         "Above: images of the data set. Below: their reconstructions by the first "
@@ -288,57 +293,54 @@ def reconstructions(workdir: Path) -> list[Block]:
 
 def traversals(workdir: Path) -> list[Block]:
     """One latent a column, by falling KL."""
-    arrays = files.panels(workdir) or {}
-    if "traversals" not in arrays or "traversal_values" not in arrays:
+    held = files.found(Panels, workdir)
+    if held is None or held.traversals is None or held.traversal_values is None:
         return []
-    kl = arrays.get("kl")
-    with files.reading(workdir / "panels.npz"):
+    with files.reading(workdir / Panels.FILE):
         figure = traversal_figure(
-            arrays["traversals"],
-            arrays["traversal_values"].tolist(),
-            kl,
-            _captions(arrays),
+            held.traversals,
+            held.traversal_values.tolist(),
+            held.kl,
+            _captions(held),
             columns=True,
         )
     sorted_by = (
         "Columns by falling KL to the prior: the last carry nothing."
-        if kl is not None and np.any(kl)
+        if held.kl is not None and np.any(held.kl)
         else "Columns by falling variance of the code: there is no KL."
     )
-    unit = str(arrays.get("traversal_unit", ""))
+    unit = "" if held.traversal_unit is None else str(held.traversal_unit)
     beside = f", in {unit} from the code's mean," if unit else ""
-    alt = f"Latent traversals, {plural(len(arrays['traversals']), 'latent')}."
+    alt = f"Latent traversals, {plural(len(held.traversals), 'latent')}."
     caption = (
         f"{files.model_name(workdir)}: a column sets one latent of the first image to "
         f"the value on the left{beside} and holds the others. {sorted_by} A column is "
         "named by the factor with which the latent shares most information, and how "
-        f"much of the factor's entropy that is.{_unnamed(arrays)}"
+        f"much of the factor's entropy that is.{_unnamed(held)}"
     )
     return [Row([Drawing.of(figure, "traversals", alt, caption)])]
 
 
-def _captions(arrays: dict[str, np.ndarray]) -> list[str] | None:
+def _captions(held: Panels) -> list[str] | None:
     """Names of the latents; panels of before `shuffled` named dead latents too."""
-    captions, kl = arrays.get("captions"), arrays.get("kl")
-    if captions is None:
+    if held.captions is None:
         return None
-    names = [str(caption) for caption in captions]
-    if "shuffled" in arrays or kl is None or not np.any(kl):
+    names = [str(caption) for caption in held.captions]
+    if held.shuffled is not None or held.kl is None or not np.any(held.kl):
         return names
-    least = 0.1  # nats
     return [
-        name if nats >= least else name.partition(":")[0]
-        for name, nats in zip(names, kl, strict=True)
+        name if nats >= NAMED else name.partition(":")[0]
+        for name, nats in zip(names, held.kl, strict=True)
     ]
 
 
-def _unnamed(arrays: dict[str, np.ndarray]) -> str:
+def _unnamed(held: Panels) -> str:
     """Which latents have no name; "" for panels that do not say."""
-    if "shuffled" not in arrays:
+    if held.shuffled is None or held.factors is None:
         return ""
-    pairs = zip(arrays["factors"], arrays["shuffled"], strict=True)
+    pairs = zip(held.factors, held.shuffled, strict=True)
     floors = listed([f"{share:.2f} of {factor}" for factor, share in pairs])
     return (
         " No name: the latent tells no more than it would of shuffled factors "
-        f"({floors}), or its KL is below 0.1 nat."
+        f"({floors}), or its KL is below {NAMED:g} nat."
     )

@@ -1,25 +1,28 @@
 """Tables and progress for the terminal, read from a job's files."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from disentangle.files import read_json
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
+from disentangle.study.affinity import load_affinities
+from disentangle.study.groups import Groups
+from disentangle.study.representations import Losses
+from disentangle.study.scores import Scores
 
 
 def affinity_table(workdir: Path) -> str:
     """affinity.json as text, each estimator with its orientation."""
     parts = []
-    for name, table in read_json(workdir / "affinity.json").items():
-        frame = pd.DataFrame(table["matrix"], table["tasks"], table["tasks"])
+    for name, found in load_affinities(workdir).items():
+        frame = pd.DataFrame(found.matrix, found.tasks, found.tasks)
         parts.append(
-            f"\n{name} affinity, {table['samples']} samples (row: the task that takes "
+            f"\n{name} affinity, {found.samples} samples (row: the task that takes "
             f"the step, column: the task whose loss moves; > 0 helps)\n"
             + frame.to_string(float_format="{:+.4f}".format)
         )
@@ -33,43 +36,42 @@ def result_tables(workdir: Path) -> str:
 
 
 def _groups(workdir: Path) -> str:
-    groups = read_json(workdir / "groups.json")
-    title = f"\nbest groups for a budget of {groups['budget']} networks\n"
+    groups = Groups.load(workdir)
+    title = f"\nbest groups for a budget of {groups.budget} networks\n"
     return title + grouping_text(groups)
 
 
-def grouping_text(groups: Mapping[str, Any]) -> str:
+def grouping_text(groups: Groups) -> str:
     """Groups, what they serve, and the certificate."""
     rows = []
-    for i, members in enumerate(groups["groups"]):
-        served = [task for task, group in groups["serves"].items() if group == i]
+    for i, members in enumerate(groups.groups):
+        served = [task for task, group in groups.serves.items() if group == i]
         rows.append(f"  {' + '.join(members)}  serves {', '.join(served)}")
-    runner_up = groups["runner_up"]
-    second = "none" if runner_up is None else f"{runner_up:.6g}"
+    second = "none" if groups.runner_up is None else f"{groups.runner_up:.6g}"
     rows.append(
-        f"  objective {groups['objective']:.6g} (mean over tasks), bound "
-        f"{groups['bound']:.6g}, gap {groups['gap']:.2g}, runner-up {second}"
+        f"  objective {groups.objective:.6g} (mean over tasks), bound "
+        f"{groups.bound:.6g}, gap {groups.gap:.2g}, runner-up {second}"
     )
     rows.append(f"  how sure: {stability_words(groups)}")
     return "\n".join(rows)
 
 
-def stability_words(groups: Mapping[str, Any]) -> str:
+def stability_words(groups: Groups) -> str:
     """How often the groups come back when the affinity is redrawn, in a sentence."""
-    found = groups.get("stability")
+    found = groups.stability
     if found is None:
-        return f"not known, {groups.get('unsure') or 'it was not computed'}"
+        return f"not known, {groups.unsure or 'it was not computed'}"
     return (
-        f"these groups in {found['share']:.0%} of {found['redraws']} redraws within "
-        f"standard errors, {found['answers']} different answers; {found['clear']} of "
-        f"{found['cells']} affinities beyond two standard errors"
+        f"these groups in {found.share:.0%} of {found.redraws} redraws within "
+        f"standard errors, {found.answers} different answers; {found.clear} of "
+        f"{found.cells} affinities beyond two standard errors"
     )
 
 
 def _losses(workdir: Path) -> str:
-    table = read_json(workdir / "losses.json")
-    means = {k: np.asarray(v, float).mean(0) for k, v in table["networks"].items()}
-    frame = pd.DataFrame(means, index=table["tasks"])
+    table = Losses.load(workdir)
+    means = {k: np.asarray(v, float).mean(0) for k, v in table.networks.items()}
+    frame = pd.DataFrame(means, index=table.tasks)
     frame.loc["mean"] = frame.mean()
     title = "\ntest loss, mean over seeds (1 is the trivial predictor)\n"
     return title + frame.to_string(float_format="{:.4f}".format)
@@ -77,24 +79,22 @@ def _losses(workdir: Path) -> str:
 
 def score_table(workdir: Path) -> str:
     """scores.json as text: one row per score, one column per representation."""
-    table = read_json(workdir / "scores.json")
-    frame = pd.DataFrame(table["rows"])
-    columns = [name for name in frame.columns if "/" in name]
-    groups = frame.groupby("representation", sort=False)
-    ran = next(iter(table["ran"].values()))
+    held = Scores.load(workdir)
+    tables = held.tables()
+    ran = next(iter(held.ran.values()))
     rows = f"{ran['num_train']}/{ran['num_test']} train/test rows"
-    seeds = groups.size().max()
+    seeds = max(map(len, tables.values()))
     spread = " ± standard deviation" if seeds > 1 else ""
-    title = f"\nscores, mean{spread} over {plural(int(seeds), 'seed')} ({rows})\n"
+    title = f"\nscores, mean{spread} over {plural(seeds, 'seed')} ({rows})\n"
     cells = {
-        name: [over_seeds(own[k].to_numpy(float), 3).text for k in columns]
-        for name, own in groups
+        name: [over_seeds(column, 3).text for column in table.T]
+        for name, table in tables.items()
     }
-    return title + pd.DataFrame(cells, index=columns).to_string()
+    return title + pd.DataFrame(cells, index=held.columns).to_string()
 
 
 def member_table(table: pd.DataFrame) -> str:
-    """What `evaluate` returns, one row per score, one column per model, values rising.
+    """What `evaluate` returns, a row a score and a column a model, by rising values.
 
     Of several seeds there is a table of means and standard deviations before it, a
     column for what the models differ in besides. "diverged" stands for a model that

@@ -17,6 +17,7 @@ from disentangle.report import files
 from disentangle.report.blocks import listed, plural
 from disentangle.report.files import TaskLosses
 from disentangle.report.text import stability_words
+from disentangle.study.groups import Groups
 
 TRIVIAL = 0.9  # a loss from here on: hardly better than a constant
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
@@ -107,7 +108,7 @@ def _tasks(
 
 
 def _networks(workdir: Path, found: TaskLosses) -> int:
-    chosen = files.groups(workdir)
+    chosen = files.found(Groups, workdir)
     return 0 if chosen is None else len(chosen.groups)
 
 
@@ -160,7 +161,7 @@ def _size(workdir: Path, seeds: int) -> str:
 
 def _stability(workdir: Path) -> str:
     """How often these groups come back within the noise of the affinity."""
-    groups = files.json_or_nothing(workdir / "groups.json")
+    groups = files.found(Groups, workdir)
     return f"The choice of groups: {stability_words(groups)}." if groups else ""
 
 

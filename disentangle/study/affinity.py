@@ -1,6 +1,7 @@
 """Inter-task affinity measured on the way, while one network learns all tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Batch
 from disentangle.errors import UserError, unknown
+from disentangle.files import read_json, reading, write_json
 from disentangle.methods.base import Method, Params
 from disentangle.training import ranges
 from disentangle.training.config import default_config
@@ -18,6 +20,22 @@ from disentangle.training.loop import Observer
 from disentangle.training.run import Run, fit
 
 NAME = "affinity"  # of the observer, and of its sums in a checkpoint
+AFFINITIES = "affinity.json"
+
+
+def save_affinities(folder: Path, measured: Mapping[str, Affinity]) -> None:
+    """Writes affinity.json: every estimator's Affinity, with its standard errors."""
+    write_json(
+        folder / AFFINITIES, {name: held.to_json() for name, held in measured.items()}
+    )
+
+
+def load_affinities(folder: Path) -> dict[str, Affinity]:
+    """What `save_affinities` wrote; UserError naming the file where it is damaged."""
+    path = folder / AFFINITIES
+    tables = read_json(path, dict[str, Any])
+    with reading(path):
+        return {n: Affinity.from_json(table, method=n) for n, table in tables.items()}
 
 
 def observe_affinity(

@@ -3,7 +3,7 @@
 Every method is a training run of its own (one program for its seeds), scored when
 it is done. A killed study goes on where it stopped, in training as in scoring.
 
-  config.json                 the whole study
+  config.json study.json      the whole study, and that it is one
   runs/<name>/                training run, see training/run.py
   runs/<name>/scores.json     its scores, see study/scores.py
   runs/<name>/facts.json      what it was told and spent, see study/facts.py
@@ -23,19 +23,20 @@ from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import read
-from disentangle.files import place, read_json, write_json
+from disentangle.files import place, read_json
 from disentangle.metrics.base import Settings
 from disentangle.study.evaluate import load_data, score_run
-from disentangle.study.facts import describe
+from disentangle.study.facts import ComparedScores, Facts, describe
 from disentangle.study.representations import check_score
-from disentangle.study.scores import (
-    MATRICES,
-    held_scores,
-    keep_scores,
-    scored_members,
-)
+from disentangle.study.scores import MATRICES, Scores, keep_scores, scored_members
 from disentangle.study.stage_timer import Log, StageTimer
-from disentangle.study.stages import Stages, allow_changes, data_source, run_source
+from disentangle.study.stages import (
+    Stages,
+    allow_changes,
+    begin,
+    data_source,
+    run_source,
+)
 from disentangle.training.config import (
     check_fields,
     check_sections,
@@ -48,7 +49,7 @@ from disentangle.training.run import Run, fit, prepare
 from disentangle.training.sections import Data
 from disentangle.training.workdir import check_workdir, owned
 
-WRITTEN = ("scores.json", "facts.json", *MATRICES)  # beside a run that is scored
+WRITTEN = (Scores.FILE, Facts.FILE, *MATRICES)  # beside a run that is scored
 INTERVALS = ("log_every", "eval_every", "checkpoint_every")  # scores do not see them
 
 
@@ -158,12 +159,12 @@ def run_comparison(
                 data = load_data(config["data"]) if data is None else data
             for name in names:
                 prepare(training_config(config, name), data)
-            write_json(folder / "config.json", whole_study)
+            begin(folder, "compare", whole_study)
             for name in names:
                 do_run(config, name, data, stages, timer, progress)
                 gather(whole_study, stages)
         else:
-            write_json(folder / "config.json", whole_study)
+            begin(folder, "compare", whole_study)
             gather(whole_study, stages)
     return folder
 
@@ -186,8 +187,7 @@ def do_run(
     with timer(f"score {name}"):
         score(run, data, config["score"], name, progress=progress)
         with bars.waiting(f"describe {name}", shown=progress):
-            facts = dataclasses.asdict(describe(run, data))
-        write_json(home / "facts.json", facts)
+            describe(run, data).save(home)
         files = [f"runs/{name}/{file}" for file in WRITTEN]
         stages.keep(f"score {name}", source_of(stages, config, name), files)
 
@@ -243,21 +243,19 @@ def score(
         settings = dataclasses.replace(_settings(section), progress=show)
         results = score_run(run, data, section["metrics"], settings, rows)
     members = scored_members(run, results)
-    scored = [member._replace(representation=name) for member in members]
+    scored = [dataclasses.replace(member, representation=name) for member in members]
     keep_scores(run.workdir, scored, data.space.names)
 
 
 def gather(config: dict[str, Any], stages: Stages) -> None:
     """scores.json of the study, from the files of its runs that are done."""
-    rows: list[dict[str, Any]] = []
-    facts: dict[str, Any] = {}
-    ran: dict[str, Any] = {}
+    whole = ComparedScores([])
     for name in config["runs"]:
         home = stages.folder / "runs" / name
-        found = held_scores(home) if is_scored(stages, config, name) else None
-        if found:
-            rows += found.rows
-            ran |= found.ran
-            facts[name] = read_json(home / "facts.json")
-    scores = {"rows": rows, "ran": ran, "facts": facts}
-    write_json(stages.folder / "scores.json", scores)
+        if is_scored(stages, config, name):
+            found = Scores.held(home, "it is passed over")
+            if found:
+                whole.rows.extend(found.rows)
+                whole.ran.update(found.ran)
+                whole.facts[name] = Facts.load(home)
+    whole.save(stages.folder)

@@ -15,7 +15,7 @@ from disentangle import progress as bars
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.metrics import METRICS, POPULATION_METRICS
+from disentangle.metrics import METRICS
 from disentangle.metrics.base import Images, Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
 from disentangle.study.peers import population_results, why_alone
@@ -123,8 +123,8 @@ def evaluate(
 
     Args:
       run: from `train` or `load_run`, or the path of its workdir.
-      metrics: names in METRICS, or in POPULATION_METRICS for a run of several
-        members whose codes are Gaussian, or "all".
+      metrics: names in METRICS, or "all". Those that need a population are for a run
+        of several members whose codes are Gaussian.
       data: the data set, or its name; None loads the one the run was trained on.
       num_train, num_test: images sampled to fit and to test estimators.
       seed: of the sampled images and of the estimators.
@@ -186,8 +186,8 @@ def chosen(
       UserError: a name that is not there, or there is nothing to compute.
     """
     names = choose_metrics(metrics, alone="")
-    single = [name for name in names if name in METRICS]
-    together = [name for name in names if name in POPULATION_METRICS]
+    together = [name for name in names if METRICS[name].needs == "population"]
+    single = [name for name in names if name not in together]
     alone = why_alone(run) if together else ""
     why = {n: f"{n} compares several models, but {alone}" for n in together if alone}
     if why and not single:

@@ -6,7 +6,7 @@ models all learned something; here is what says so.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,10 @@ from disentangle.methods.base import Method
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
+from disentangle.records import JsonRecord
 from disentangle.study.evaluate import encode_images
 from disentangle.study.sample import labels_of, sample_index
+from disentangle.study.scores import Scores
 from disentangle.study.visualize import ROWS, active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run
@@ -58,8 +60,8 @@ class Unlike:
 
 
 @dataclasses.dataclass(frozen=True)
-class Facts:
-    """What stands beside the scores of a run.
+class Facts(JsonRecord):
+    """facts.json: what stands beside the scores of a run.
 
     Attributes:
       method: name in METHODS.
@@ -75,6 +77,7 @@ class Facts:
       published: whose settings that protocol is, `Recipe.published`.
     """
 
+    FILE: ClassVar[str] = "facts.json"
     method: str
     supervision: str
     labels: int | None
@@ -87,6 +90,13 @@ class Facts:
     members: list[Member]
     unlike: list[Unlike] | None
     published: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedScores(Scores):
+    """scores.json of a comparison: the scores of its runs, and run -> its Facts."""
+
+    facts: dict[str, Facts] = dataclasses.field(default_factory=dict)
 
 
 def describe(run: Run, data: Dataset) -> Facts:

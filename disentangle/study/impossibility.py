@@ -4,7 +4,7 @@ A perfect Gaussian code of the data set's factors is turned by growing angles, a
 with `run` the latents of a trained VAE too. Every angle leaves a row; a stopped job
 goes on with the first that is missing. `report` reads the same files.
 
-  config.json         the whole job
+  config.json         the whole job; study.json: that it is one
   impossibility.json  rows (a code and an angle each), and how scores were computed
   impossibility.csv   the rows
   stages.json         what is done, and from what
@@ -13,10 +13,9 @@ goes on with the first that is missing. `report` reads the same files.
 """
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,9 +25,10 @@ from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.fields import read
-from disentangle.files import place, read_json, whole, write_arrays, write_json
+from disentangle.files import place, whole
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
+from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.representations import check_score
 from disentangle.study.rotation import (
@@ -40,7 +40,13 @@ from disentangle.study.rotation import (
     trained,
 )
 from disentangle.study.sample import sample_index
-from disentangle.study.stages import Stages, allow_changes, data_source, run_source
+from disentangle.study.stages import (
+    Stages,
+    allow_changes,
+    begin,
+    data_source,
+    run_source,
+)
 from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.run import Run, load_run
@@ -50,18 +56,66 @@ from disentangle.training.workdir import owned
 GAUSSIAN = "perfect Gaussian code"
 CLOUD = 1500  # points drawn of a code
 FREE = ("angles", "score")  # what a job that is there may be given anew
-WRITTEN = ("impossibility.json", "impossibility.csv", "impossibility.npz")
 Row = dict[str, Any]
 # angle -> what is measured at it, and how scores were computed
 Measure = Callable[[float], tuple[Row, dict[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
-    """What impossibility.json holds."""
+class Rotations(JsonRecord):
+    """impossibility.json: what is measured of every code at every angle.
 
-    rows: list[dict[str, float | str | None]]
-    ran: dict[str, dict[str, Any]]
+    Attributes:
+      rows: "code", "angle" in degrees, and the measures by name.
+      ran: metric -> how it was computed.
+
+    Raises:
+      UserError: a row without code or angle.
+    """
+
+    FILE: ClassVar[str] = "impossibility.json"
+    rows: list[dict[str, int | float | str | None]]
+    ran: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not all({"code", "angle"} <= row.keys() for row in self.rows):
+            raise UserError("it has a row without code or angle")
+
+    def by_code(self) -> dict[str, list[Row]]:
+        """code -> its rows, an angle each, ascending."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(str(row["code"]), []).append(row)
+        angle = lambda row: float(row["angle"])
+        return {code: sorted(rows, key=angle) for code, rows in found.items()}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clouds(ArrayRecord):
+    """impossibility.npz: the first two latents of the Gaussian code at every angle.
+
+    Attributes:
+      angles: (A,) degrees.
+      clouds: (A, n, 2).
+      values: (n,) of the factor that the first latent carries at 0 degrees.
+      factor: its name.
+
+    Raises:
+      UserError: the shapes do not go together.
+    """
+
+    FILE: ClassVar[str] = "impossibility.npz"
+    angles: np.ndarray
+    clouds: np.ndarray
+    values: np.ndarray
+    factor: np.ndarray | str
+
+    def __post_init__(self) -> None:
+        if self.clouds.shape != (len(self.angles), len(self.values), 2):
+            raise UserError(f"clouds have shape {self.clouds.shape}")
+
+
+WRITTEN = (Rotations.FILE, "impossibility.csv", Clouds.FILE)
 
 
 def default_impossibility(data: str) -> ConfigDict:
@@ -127,7 +181,7 @@ def run_impossibility(
         allow_changes(folder, config, known, free=FREE, own=())
         stages, source = Stages(folder), source_of(config)
         if data is None and stages.is_done("rotate", [source, config["angles"]]):
-            write_json(folder / "config.json", config)
+            begin(folder, "impossibility", config)
             return folder
         run = load_run(config["run"]) if config["run"] else None
         data = load_data(config["data"]) if data is None else data
@@ -141,9 +195,9 @@ def run_impossibility(
             name = f"{run.config['method']['name']} in {Path(config['run']).name}"
             with bars.waiting("encode", shown=progress):
                 measures[name] = _vae(run, data, index, config)
-        write_json(folder / "config.json", config)
+        begin(folder, "impossibility", config)
         if not stages.is_done("begin", source):  # other rows would be of another code
-            (folder / "impossibility.json").unlink(missing_ok=True)
+            (folder / Rotations.FILE).unlink(missing_ok=True)
             stages.keep("begin", source, [])
         measure_angles(folder, measures, config["angles"], progress)
         stages.keep("rotate", [source, config["angles"]], WRITTEN)
@@ -154,22 +208,26 @@ def measure_angles(
     folder: Path, measures: dict[str, Measure], angles: list[float], progress: bool
 ) -> None:
     """impossibility.json and .csv: a row for each code and angle, in this order."""
-    path = folder / "impossibility.json"
-    table = _held(path)
-    held = {(row["code"], row["angle"]): row for row in table["rows"]}
+    table = Rotations.held(folder, "it is begun anew") or Rotations([])
+    held: dict[tuple[Any, Any], Row] = {}
+    held |= {(row["code"], row["angle"]): row for row in table.rows}
     pairs = [(name, angle) for name in measures for angle in angles]
-    table["rows"] = [held[pair] for pair in pairs if pair in held]
     todo = [pair for pair in pairs if pair not in held]
+    ran = table.ran
+
+    def kept() -> Rotations:
+        found = Rotations([held[pair] for pair in pairs if pair in held], ran)
+        found.save(folder)
+        return found
+
     for name, angle in bars.over(
         todo, "rotate and score", unit="angle", shown=progress
     ):
-        row, table["ran"] = measures[name](angle)
+        row, ran = measures[name](angle)
         held[name, angle] = {"code": name, "angle": angle} | row
-        table["rows"] = [held[pair] for pair in pairs if pair in held]
-        write_json(path, table)
-    write_json(path, table)  # of fewer angles than before
-    with whole(folder / "impossibility.csv") as beside:
-        pd.DataFrame(table["rows"]).to_csv(beside, index=False)
+        kept()
+    with whole(folder / "impossibility.csv") as beside:  # maybe of fewer than before
+        pd.DataFrame(kept().rows).to_csv(beside, index=False)
 
 
 def source_of(config: dict[str, Any]) -> list[Any]:
@@ -178,31 +236,17 @@ def source_of(config: dict[str, Any]) -> list[Any]:
     return [data_source(config["data"]), config["run"], run, config["score"]]
 
 
-def _held(path: Path) -> dict[str, Any]:
-    """The rows of an earlier start; a damaged file is reported and begun anew."""
-    if path.exists():
-        try:
-            held = read_json(path, Table)
-            if all({"code", "angle"} <= row.keys() for row in held.rows):
-                return dataclasses.asdict(held)
-            raise UserError(f"{path} has a row without code or angle")
-        except UserError as error:
-            warnings.warn(f"{error}; it is begun anew", stacklevel=3)
-    return {"rows": [], "ran": {}}
-
-
 def _perfect(data: Dataset, index: np.ndarray, config: dict, folder: Path) -> Measure:
     """The Gaussian code of the images `index`; writes impossibility.npz."""
     factors = data.space.factors(index)
     code = gaussian_code(factors, data.space.sizes, seed=config["score"]["seed"])
     turned = lambda angle: code @ givens(code.shape[1], angle).T
-    arrays = {
-        "angles": np.asarray(config["angles"]),
-        "clouds": np.stack([turned(a)[:CLOUD, :2] for a in config["angles"]]),
-        "values": factors[:CLOUD, 0],
-        "factor": np.asarray(data.space.names[0]),
-    }
-    write_arrays(folder / "impossibility.npz", arrays)
+    Clouds(
+        np.asarray(config["angles"]),
+        np.stack([turned(a)[:CLOUD, :2] for a in config["angles"]]),
+        factors[:CLOUD, 0],
+        data.space.names[0],
+    ).save(folder)
 
     def measure(angle: float) -> tuple[Row, dict[str, Any]]:
         row, ran = _scores(turned(angle), factors, data, config["score"])

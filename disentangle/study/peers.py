@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.metrics import POPULATION_METRICS, Population
+from disentangle.metrics import METRICS, Population
 from disentangle.metrics.base import PopulationResult, Result, Settings
 from disentangle.metrics.protocols import used
 from disentangle.metrics.udr import gaussian_kl
@@ -54,7 +54,7 @@ def population_results(
 
     Args:
       run: where the codes are from.
-      names: in POPULATION_METRICS.
+      names: of METRICS that need a population.
       codes: (P, N, D) posterior means.
       logvars: (P, N, D), needed if there are names.
       settings: as for all metrics.
@@ -72,12 +72,12 @@ def population_results(
         if settings.progress is not None:
             settings.progress(name, 0, 1)
         try:
-            compared = POPULATION_METRICS[name](population, settings)
+            compared = METRICS[name].compute(population, settings)
         except UserError as error:
             compared = PopulationResult({}, metadata={"why_not": str(error)})
         for place, member in enumerate(living):
             result = _of_member(name, compared, place, run.members[member])
-            ran = used(name, settings.protocol) | result.metadata
+            ran = used(METRICS[name].protocols, settings.protocol) | result.metadata
             found[member][name] = replace(result, metadata=ran)
     return found
 

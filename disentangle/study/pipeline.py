@@ -4,14 +4,15 @@ Every stage leaves files in the workdir and is skipped when they are there, so
 a killed job goes on where it stopped: training from its checkpoints, the rest
 from the last finished stage. `report` reads the same files.
 
-  config.json                       the whole job
+  config.json study.json            the whole job, and that it is one
   multitask/ networks/ vae/         training runs (see training/run.py); networks-2/
                                     and on for the groups of a later budget
   affinity.csv affinity.json        measured on the way of multitask/
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
-  codes/<representation>-<seed>.npz their codes, as `score` reads them
-  scores.json importance.npz        DCI, MIG, ...
+  codes/<representation>-<seed>.npz their codes, as `score` reads them; their scores
+                                    beside them, .json
+  scores.json importance.npz        DCI, MIG, ... of all of them
   stages.json                       what is done, and from what
   panels.npz                        reconstructions and traversals of vae/
 """
@@ -24,19 +25,36 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from disentangle import progress as bars
-from disentangle.affinity import Affinity, group_tasks
 from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import read
-from disentangle.files import place, read_json, reading, write_json
+from disentangle.files import place, read_json, reading
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
-from disentangle.study.affinity import affinities, observe_affinity
+from disentangle.study.affinity import (
+    AFFINITIES,
+    affinities,
+    observe_affinity,
+    save_affinities,
+)
 from disentangle.study.evaluate import check_sample, load_data
+from disentangle.study.groups import (
+    Groups,
+    choose_groups,
+    grouping_source,
+    measured_affinity,
+)
 from disentangle.study.stage_timer import Log, StageTimer
-from disentangle.study.stages import Stages, allow_changes, crc, data_source
-from disentangle.study.visualize import write_panels
+from disentangle.study.stages import (
+    Begun,
+    Stages,
+    allow_changes,
+    begin,
+    crc,
+    data_source,
+)
+from disentangle.study.visualize import Panels, Plane, write_panels
 from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
@@ -157,7 +175,7 @@ def run_pipeline(
         if data is None and all(
             stages.is_done(*item) for item in stage_sources(config, folder)
         ):
-            write_json(folder / "config.json", config)
+            begin(folder, "pipeline", config)
             return folder
         timer = StageTimer(folder, log)
         with timer("load the data"):
@@ -174,11 +192,11 @@ def run_pipeline(
         check_singletons(config["singletons"], config["singleton_value"], names)
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
-        write_json(folder / "config.json", config)
+        begin(folder, "pipeline", config)
         with timer("train one network on all tasks, measure affinity"):
             multitask = train_multitask(config, data, folder, progress)
         with timer("choose the groups"):
-            groups = choose_groups(config, folder)
+            groups = choose_groups(config, stages)
         with timer("train the grouped and the single-task networks"):
             networks = train_networks(config, groups, data, folder, progress)
         with timer(f"train the {config['unsupervised']['method']['name']}"):
@@ -190,7 +208,7 @@ def run_pipeline(
             )
         serving = representations.Serving(multitask, networks, vae, groups)
         with timer("encode and score"):
-            finish(config, serving, data, folder, stages, progress)
+            finish(config, serving, data, stages, progress)
     return folder
 
 
@@ -198,24 +216,29 @@ def finish(
     config: dict[str, Any],
     serving: representations.Serving,
     data: Dataset,
-    folder: Path,
     stages: Stages,
     progress: bool,
 ) -> None:
     """Images, losses and scores, each unless it is done from the same."""
-    write_scores = representations.write_scores
-    work = {
-        "panels": lambda: write_panels(serving.vae, data, folder / "panels.npz"),
-        "losses": lambda: representations.write_losses(serving, data, folder),
-        "scores": lambda: write_scores(config, serving, data, folder, progress),
-    }
-    for stage, source in stage_sources(config, folder):
-        if not stages.is_done(stage, source):
-            is_plain = stage != "scores"  # which show their own progress
-            with bars.waiting(f"write the {stage}", shown=progress and is_plain):
-                work[stage]()  # it may have written final.json of an older run
-            source = dict(stage_sources(config, folder))[stage]
-            stages.keep(stage, source, written(stage, folder))
+    folder = stages.folder
+
+    def panels() -> list[str]:
+        with bars.waiting("write the panels", shown=progress):
+            write_panels(serving.vae, data, folder / Panels.FILE)
+        return [Panels.FILE, Plane.FILE]
+
+    def losses() -> list[str]:
+        with bars.waiting("write the losses", shown=progress):
+            representations.write_losses(serving, data, folder)
+        losses = representations.Losses.FILE
+        return [losses, Groups.FILE, AFFINITIES, "affinity.csv"]
+
+    def scores() -> list[str]:
+        return representations.write_scores(config, serving, data, stages, progress)
+
+    for stage, work in (("panels", panels), ("losses", losses), ("scores", scores)):
+        source = lambda stage=stage: dict(stage_sources(config, folder))[stage]
+        stages.once(stage, source, work)
 
 
 def check_change(folder: Path, config: dict[str, Any]) -> None:
@@ -234,34 +257,23 @@ def stage_sources(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]
         path.parent.name: crc(path) for path in sorted(folder.glob("*/final.json"))
     }
     data = data_source(config["data"])
-    grouping = ("budget", "singletons", "singleton_value", "affinity")
     vae = [data, config["unsupervised"], trained.get("vae")]
-    losses = [data, config["supervised"], {name: config[name] for name in grouping}]
-    losses += [crc(folder / "affinity.json"), crc(folder / "groups.json"), trained]
+    measured, chosen = grouping_source(config, folder)
+    losses = [data, config["supervised"], chosen]
+    losses += [measured, crc(folder / Groups.FILE), trained]
     return [
+        ("groups", [measured, chosen]),
         ("panels", vae),
         ("losses", losses),
         ("scores", [losses, vae, config["score"]]),
     ]
 
 
-def written(stage: str, folder: Path) -> list[str]:
-    """The files of a stage."""
-    codes = sorted((folder / "codes").glob("*.npz"))
-    return {
-        "panels": ["panels.npz", "plane.npz"],
-        "losses": ["losses.json", "groups.json", "affinity.json", "affinity.csv"],
-        "scores": [
-            "scores.json",
-            "importance.npz",
-            "information.npz",
-            *(f"codes/{path.name}" for path in codes),
-        ],
-    }[stage]
-
-
 def measure(
-    config: Mapping[str, Any] | ConfigDict, workdir: str | Path, *, progress: bool
+    config: Mapping[str, Any] | ConfigDict,
+    workdir: str | Path,
+    *,
+    progress: bool = True,
 ) -> Path:
     """The first stage alone: trains all tasks together and measures affinity.
 
@@ -272,7 +284,8 @@ def measure(
         check_change(folder, config)
         data = load_data(config["data"])
         prepare(training_config(config, "supervised"), data)
-        write_json(folder / "config.json", config)
+        held = Begun.held(folder, "it is written anew")  # a pipeline stays one
+        begin(folder, held.study if held else "affinity", config)
         train_multitask(config, data, folder, progress)
     return folder
 
@@ -292,37 +305,13 @@ def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -
         progress=progress,
     )
     measured = affinities(run)
-    tables = {name: found.to_json() for name, found in measured.items()}
-    write_json(folder / "affinity.json", tables)
+    save_affinities(folder, measured)
     measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
     return run
 
 
-def choose_groups(config: dict, folder: Path) -> dict[str, Any]:
-    """The exact grouping of the measured affinity; writes groups.json."""
-    grouping = group_tasks(
-        measured_affinity(config, folder),
-        config["budget"],
-        singletons=config["singletons"],
-        singleton_value=config["singleton_value"],
-    )
-    groups = grouping.to_json() | {
-        "budget": config["budget"],
-        "affinity": config["affinity"]["group_by"],
-    }
-    write_json(folder / "groups.json", groups)
-    return groups
-
-
-def measured_affinity(config: dict, folder: Path) -> Affinity:
-    """The affinity that chooses the groups, from affinity.json."""
-    path, name = folder / "affinity.json", config["affinity"]["group_by"]
-    with reading(path):
-        return Affinity.from_json(read_json(path)[name], method=name)
-
-
 def train_networks(
-    config: dict, groups: dict, data: Dataset, folder: Path, progress: bool
+    config: dict, groups: Groups, data: Dataset, folder: Path, progress: bool
 ) -> tuple[Run, ...]:
     """Single-task and grouped networks, as populations over task weights.
 
@@ -331,7 +320,7 @@ def train_networks(
     """
     names = measured_affinity(config, folder).tasks
     masks = [[name] for name in names]
-    masks += [group for group in groups["groups"] if 1 < len(group) < len(names)]
+    masks += [group for group in groups.groups if 1 < len(group) < len(names)]
     missing = [[float(name in mask) for name in names] for mask in masks]
     runs: list[Run] = []
     spot, number = folder / "networks", 1

@@ -1,23 +1,47 @@
 """What the main job compares: grouped, single-task, all-together, unsupervised."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.files import write_arrays, write_json
-from disentangle.metrics.base import Settings
+from disentangle.files import write_arrays
+from disentangle.metrics.base import Result, Settings
 from disentangle.metrics.score import choose_metrics, score_details
+from disentangle.records import JsonRecord
 from disentangle.study.evaluate import check_rows, encode_images
-from disentangle.study.sample import choose_sample
+from disentangle.study.groups import Groups
+from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
+from disentangle.study.stages import Stages, crc
 from disentangle.training import ranges
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run
+
+KINDS = ("npz", "json")  # of a file in codes/: the table, and its scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Losses(JsonRecord):
+    """losses.json: the test loss of every task, 1 for the trivial predictor.
+
+    Attributes:
+      networks: way of sharing -> (seeds, tasks); None where a network diverged.
+    """
+
+    FILE: ClassVar[str] = "losses.json"
+    tasks: list[str]
+    networks: dict[str, list[list[float | None]]]
+
+    def __post_init__(self) -> None:
+        for name, rows in self.networks.items():
+            if any(len(row) != len(self.tasks) for row in rows):
+                raise UserError(f"{name!r} has no loss for each of the tasks")
 
 
 class Serving(NamedTuple):
@@ -26,7 +50,7 @@ class Serving(NamedTuple):
     multitask: Run  # all tasks; a member a seed
     networks: tuple[Run, ...]  # members: task weights, then seeds (seed fastest)
     vae: Run  # a member a seed
-    groups: Mapping[str, Any]  # groups.json
+    groups: Groups
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -47,7 +71,7 @@ class Serving(NamedTuple):
 
     def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
         """representation -> task -> the network whose head is used for it."""
-        assignment, groups = self.groups["serves"], self.groups["groups"]
+        assignment, groups = self.groups.serves, self.groups.groups
         chosen = {
             "single-task": {task: [task] for task in self.tasks},
             "all-together": {task: list(self.tasks) for task in self.tasks},
@@ -105,9 +129,7 @@ def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
                 for position, (run, member) in enumerate(servers.values())
             ]
             table.setdefault(name, []).append(losses)
-    write_json(
-        folder / "losses.json", {"tasks": list(serving.tasks), "networks": table}
-    )
+    Losses(list(serving.tasks), table).save(folder)
 
 
 class Table(NamedTuple):
@@ -158,32 +180,58 @@ def write_scores(
     config: Mapping[str, Any],
     serving: Serving,
     data: Dataset,
-    folder: Path,
+    stages: Stages,
     progress: bool,
-) -> None:
-    """codes/ and what `keep_scores` writes: one representation, every metric."""
-    section = config["score"]
+) -> list[str]:
+    """codes/ and what `keep_scores` writes: one representation, every metric.
+
+    Every representation and seed is a stage: what is scored is not scored again.
+
+    Returns:
+      The names of the files that were written.
+    """
+    section, folder = config["score"], stages.folder
     rows = (section["num_train"], section["num_test"])
-    index, factors, known, rows = choose_sample(data, rows, seed=section["seed"])
+    sample = choose_sample(data, rows, seed=section["seed"])
+    labels = {} if sample.factors is None else {"factors": sample.factors}
     (folder / "codes").mkdir(exist_ok=True)
-    scored = []
     with bars.waiting("encode", shown=progress):
-        found = tables(serving, data, index)
-    settings = Settings(section["seed"], section["backend"])
-    for (name, seed), (codes, names, categorical) in bars.over(
-        list(found.items()), "score", unit="representation", shown=progress
-    ):
-        table = {"codes": codes} | ({} if factors is None else {"factors": factors})
-        write_arrays(folder / "codes" / f"{name}-{seed}.npz", table)
-        results = score_details(
-            codes,
-            factors,
-            section["metrics"],
-            settings,
-            num_train=rows[0],
-            num_test=rows[1],
-            factor_names=known,
-            categorical=categorical,
+        found = tables(serving, data, sample.images)
+
+    def scored(name: str, seed: int, table: Table) -> Scored:
+        own = f"codes/{name}-{seed}"
+        write_arrays(folder / f"{own}.npz", {"codes": table.codes} | labels)
+        source = [crc(folder / f"{own}.npz"), table.names, table.categorical, section]
+
+        def score() -> list[str]:
+            results = _results(table, sample, section)
+            Scored.of(name, seed, table.names, results).save(folder, f"{own}.json")
+            return [f"{own}.json"]
+
+        stages.once(f"score {name}-{seed}", lambda: source, score)
+        return Scored.load(folder, f"{own}.json")
+
+    done = [
+        scored(name, seed, table)
+        for (name, seed), table in bars.over(
+            list(found.items()), "score", unit="representation", shown=progress
         )
-        scored.append(Scored(name, seed, names, results))
-    keep_scores(folder, scored, data.space.names)
+    ]
+    files = [f"codes/{n}-{seed}.{kind}" for n, seed in found for kind in KINDS]
+    return [*keep_scores(folder, done, data.space.names), *files]
+
+
+def _results(
+    table: Table, sample: Sample, section: Mapping[str, Any]
+) -> dict[str, Result]:
+    """Every metric of one representation."""
+    return score_details(
+        table.codes,
+        sample.factors,
+        section["metrics"],
+        Settings(section["seed"], section["backend"]),
+        num_train=sample.rows[0],
+        num_test=sample.rows[1],
+        factor_names=sample.names,
+        categorical=table.categorical,
+    )

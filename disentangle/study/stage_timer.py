@@ -2,13 +2,11 @@
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from disentangle.errors import UserError
-from disentangle.files import read_json, write_json
+from disentangle.records import JsonRecord
 from disentangle.versions import versions
 
 Log = Callable[[str], None]
@@ -16,9 +14,10 @@ PACKAGES = ("jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
-    """What summary.json holds."""
+class Summary(JsonRecord):
+    """summary.json: the seconds of every stage, and what it ran with."""
 
+    FILE: ClassVar[str] = "summary.json"
     seconds: dict[str, float]
     versions: dict[str, str]
 
@@ -27,7 +26,7 @@ class StageTimer:
     """Says which stage runs and keeps its seconds in summary.json."""
 
     def __init__(self, folder: Path, log: Log):
-        self._path, self._log, self._stage = folder / "summary.json", log, ""
+        self._folder, self._log, self._stage = folder, log, ""
         self._started = 0.0
 
     def __call__(self, stage: str) -> "StageTimer":
@@ -42,17 +41,8 @@ class StageTimer:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None:
             return
-        seconds = self._held()
+        held = Summary.held(self._folder, "its times begin anew")
+        seconds = held.seconds if held else {}
         spent = time.monotonic() - self._started
         seconds[self._stage] = round(seconds.get(self._stage, 0.0) + spent, 1)
-        write_json(self._path, {"seconds": seconds, "versions": versions(PACKAGES)})
-
-    def _held(self) -> dict[str, float]:
-        """The seconds kept so far; a damaged file is reported and begun anew."""
-        if not self._path.exists():
-            return {}
-        try:
-            return read_json(self._path, Summary).seconds
-        except UserError as error:
-            warnings.warn(f"{error}; its times begin anew", stacklevel=3)
-            return {}
+        Summary(seconds, versions(PACKAGES)).save(self._folder)

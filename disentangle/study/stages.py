@@ -4,18 +4,34 @@ import hashlib
 import json
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
+from disentangle.records import JsonRecord
+from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.workdir import difference, filled
 
 
 @dataclass(frozen=True)
-class Record:
+class Begun(JsonRecord):
+    """study.json: the study that a workdir is of, a name in STUDIES."""
+
+    FILE: ClassVar[str] = "study.json"
+    study: str
+
+
+def begin(folder: Path, study: str, config: dict[str, Any]) -> None:
+    """Writes the (checked) config of a study into its workdir, and the study's name."""
+    write_json(folder / "config.json", config)
+    Begun(study).save(folder)
+
+
+@dataclass(frozen=True)
+class Done:
     """One finished stage.
 
     Attributes:
@@ -28,14 +44,14 @@ class Record:
 
 
 class Stages:
-    """stages.json of a workdir: name of a stage -> its Record."""
+    """stages.json of a workdir: name of a stage -> its Done."""
 
     def __init__(self, folder: Path):
         self.folder, self._path = folder, folder / "stages.json"
-        self._held: dict[str, Record] = {}
+        self._held: dict[str, Done] = {}
         if self._path.exists():
             try:
-                self._held = read_json(self._path, dict[str, Record])
+                self._held = read_json(self._path, dict[str, Done])
             except UserError as error:
                 warnings.warn(f"{error}; its stages are done again", stacklevel=2)
 
@@ -46,11 +62,29 @@ class Stages:
             return False
         return all(crc(self.folder / name) == sum for name, sum in held.files.items())
 
+    def once(
+        self,
+        stage: str,
+        source: Callable[[], Any],
+        work: Callable[[], Sequence[str]],
+    ) -> None:
+        """Does the work of a stage, unless it was finished from the same source.
+
+        Args:
+          stage: its name.
+          source: gives all that it is computed from, as plain data; asked again when
+            the work is done, which may have mended what it read.
+          work: does it; gives the names of the files it wrote, within the workdir.
+        """
+        if not self.is_done(stage, source()):
+            files = work()
+            self.keep(stage, source(), files)
+
     def keep(self, stage: str, source: Any, files: Sequence[str]) -> None:
         """Records a finished stage and the files it wrote (those that exist)."""
         sums = {name: crc(self.folder / name) for name in files}
         written = {name: sum for name, sum in sums.items() if sum is not None}
-        self._held[stage] = Record(digest(source), written)
+        self._held[stage] = Done(digest(source), written)
         write_json(
             self._path, {name: asdict(held) for name, held in self._held.items()}
         )
@@ -80,10 +114,10 @@ def run_source(path: Path) -> list[Any]:
     """What a trained run is: a peer's file, or its results, last step and batches."""
     if not path.is_dir():
         return [crc(path)]
-    names = [p.name for p in path.glob("checkpoints/*")]
-    steps = [int(name) for name in names if name.isdigit()]
-    further = sorted(name for name in names if name.startswith("batch-"))
-    return [crc(path / "final.json"), max(steps, default=None), *further]
+    folder = path / "checkpoints"
+    further = sorted(batch.name for batch in folder.glob("batch-*"))
+    last = max(Checkpoints(folder).steps(), default=None)
+    return [crc(path / "final.json"), last, *further]
 
 
 def allow_changes(

@@ -1,8 +1,9 @@
 """Images a model is judged by: reconstructions, traversals, the latent plane."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +11,12 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.errors import UserError
-from disentangle.files import write_arrays, write_json
 from disentangle.methods.activity import is_active
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
+from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.evaluate import data_of, posterior_table
 from disentangle.study.sample import label_names, labels_of, sample_index
 from disentangle.training.data_spec import write_spec
@@ -38,6 +39,88 @@ class Survey(NamedTuple):
     share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
     shuffled: np.ndarray  # (F,) the same of shuffled factors, see `shuffled_floor`
     factor: np.ndarray  # (D,) the factor that names a latent, -1: none; `carried`
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Panels(ArrayRecord):
+    """panels.npz: what the first member of a run reconstructs and draws.
+
+    Any field may be missing in a file of an older version.
+
+    Attributes:
+      images, reconstructions: (n, H, W, C) in [0, 1].
+      traversals: (L, V, H, W, C), latent l of the first image set to each of
+        `traversal_values` (V,), the rest kept.
+      traversal_unit: "", or "standard deviations" around the code's mean, of codes that
+        have no unit of their own.
+      kl: (L,) nats, falling as the rows do; 0 where the method has none.
+      captions: (L,) a latent's number and the factor that it is named by, if any.
+      shuffled: (F,) of the `factors` (F,), the share of a factor's entropy below which
+        there is no name.
+    """
+
+    FILE: ClassVar[str] = "panels.npz"
+    images: np.ndarray | None = None
+    reconstructions: np.ndarray | None = None
+    traversals: np.ndarray | None = None
+    traversal_values: np.ndarray | None = None
+    traversal_unit: np.ndarray | None = None
+    kl: np.ndarray | None = None
+    captions: np.ndarray | None = None
+    shuffled: np.ndarray | None = None
+    factors: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plane(ArrayRecord):
+    """plane.npz: the two-dimensional latent space of the first member of a run.
+
+    Attributes:
+      plane_codes: (n, 2).
+      plane_labels: (n, F) their factors; plane_factors: (F,) the names.
+      plane_share: (F,) the larger of the two latents' I(z; y) / H(y);
+        plane_shuffled: (F,) what shuffled factors give, if known.
+      plane_x, plane_y: (S,), ascending: a grid over the middle 98 % of either code.
+      plane_pictures: (S, S, H, W, C), decoded at [y, x].
+    """
+
+    FILE: ClassVar[str] = "plane.npz"
+    plane_codes: np.ndarray
+    plane_labels: np.ndarray
+    plane_factors: np.ndarray
+    plane_share: np.ndarray
+    plane_x: np.ndarray
+    plane_y: np.ndarray
+    plane_pictures: np.ndarray
+    plane_shuffled: np.ndarray | None = None
+
+    @property
+    def told(self) -> np.ndarray:
+        """(F,) the share of a factor's entropy beyond that of shuffled factors."""
+        floor = 0.0 if self.plane_shuffled is None else self.plane_shuffled
+        return np.asarray(self.plane_share) - floor
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """The active units of one model, and what it differs in from the others."""
+
+    member: str
+    swept: dict[str, Any]
+    active: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Units(JsonRecord):
+    """units.json: the active units of every model of a run, of `latents` units."""
+
+    FILE: ClassVar[str] = "units.json"
+    latents: int
+    rows: list[Unit]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise UserError("it holds no model")
 
 
 def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
@@ -84,18 +167,13 @@ def carried(
 
 
 def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Survey:
-    """Writes panels.npz of the run's first member; returns what it looked at.
+    """Writes panels.npz (`Panels`) of the run's first member; returns what it saw.
 
-    `images`, `reconstructions` (n, H, W, C) in [0, 1]; `traversals`
-    (L, V, H, W, C): latent l of the first image set to each of `traversal_values`
-    (V,), the rest kept; `kl` (L,) nats, sorted descending as the rows are, 0
-    where the method has none; `captions` (L,): a latent's number and the factor that
-    it is named by (`carried`), if any; `shuffled` (F,) of the `factors` (F,): the
-    share of a factor's entropy below which there is no name.
+    Codes without a Gaussian posterior have no unit of their own: their traversals are
+    in standard deviations. With two latents, plane.npz (`Plane`) comes beside it.
 
-    Codes without a Gaussian posterior have no unit of their own: there the values are
-    `traversal_unit` "standard deviations" around the code's mean. With two latents,
-    the `latent_plane` goes to plane.npz beside it.
+    Args:
+      path: of panels.npz.
     """
     found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
@@ -111,34 +189,26 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
         moved[row, :, latent] = centre[latent] + unit[latent] * VALUES
     flat = moved.reshape(-1, codes.shape[1])
     frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.spec.shape)
-    arrays = {
-        "images": np.asarray(batch["images"]),
-        "reconstructions": run.decode(codes)[0],
-        "traversals": frames,
-        "traversal_values": VALUES,
-        "traversal_unit": np.asarray(
+    Panels(
+        images=np.asarray(batch["images"]),
+        reconstructions=run.decode(codes)[0],
+        traversals=frames,
+        traversal_values=VALUES,
+        traversal_unit=np.asarray(
             "" if run.method.posterior else "standard deviations"
         ),
-        "kl": np.zeros(len(order)) if found.kl is None else found.kl[order],
-        "captions": np.asarray(captions),
-        "shuffled": found.shuffled,
-        "factors": np.asarray(label_names(data), str),
-    }
-    write_arrays(path, arrays)
+        kl=np.zeros(len(order)) if found.kl is None else found.kl[order],
+        captions=np.asarray(captions),
+        shuffled=found.shuffled,
+        factors=np.asarray(label_names(data), str),
+    ).save(path.parent)
     if codes.shape[1] == 2 and label_names(data):
-        write_arrays(path.with_name("plane.npz"), latent_plane(run, data, found))
+        latent_plane(run, data, found).save(path.parent)
     return found
 
 
-def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray]:
+def latent_plane(run: Run, data: Dataset, found: Survey) -> Plane:
     """The two-dimensional latent space of the run's first member.
-
-    Returns:
-      `plane_codes` (n, 2); `plane_labels` (n, F) and `plane_factors` (F,) their
-      factors; `plane_share` (F,) the larger of the two latents' I(z; y) / H(y), and
-      `plane_shuffled` (F,) what shuffled factors give;
-      `plane_x`, `plane_y` (S,), ascending: a grid over the middle 98 % of either
-      code; `plane_pictures` (S, S, H, W, C), decoded at [y, x].
 
     Raises:
       UserError: another number of latents, or no decoder.
@@ -150,16 +220,16 @@ def latent_plane(run: Run, data: Dataset, found: Survey) -> dict[str, np.ndarray
     x, y = np.linspace(low, high, SIDE).T
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     images = run.decode(grid)[0].reshape(SIDE, SIDE, *run.spec.shape)
-    return {
-        "plane_codes": codes[:POINTS],
-        "plane_labels": labels_of(data, found.images[:POINTS]),
-        "plane_factors": np.asarray(label_names(data), str),
-        "plane_share": found.share.max(0),
-        "plane_shuffled": found.shuffled,
-        "plane_x": x,
-        "plane_y": y,
-        "plane_pictures": images,
-    }
+    return Plane(
+        plane_codes=codes[:POINTS],
+        plane_labels=labels_of(data, found.images[:POINTS]),
+        plane_factors=np.asarray(label_names(data), str),
+        plane_share=found.share.max(0),
+        plane_shuffled=found.shuffled,
+        plane_x=x,
+        plane_y=y,
+        plane_pictures=images,
+    )
 
 
 def active_units(codes: np.ndarray) -> np.ndarray:
@@ -211,7 +281,7 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
     if run.method.decode is not None:
         data = data_of(run)
         found = write_panels(run, data, folder / "panels.npz")
-        write_json(folder / "units.json", _units(run, found.codes))
+        _units(run, found.codes).save(folder)
     return folder
 
 
@@ -245,16 +315,10 @@ def check_out(source: Path, out: Path | None) -> None:
         raise UserError(f"--out is for weights (.npz): {source} keeps its own page")
 
 
-def _units(run: Run, codes: np.ndarray) -> dict[str, object]:
-    """units.json: active units of every member, and what it differs in."""
-    active = active_units(codes)
-    return {
-        "latents": codes.shape[2],
-        "rows": [
-            {"member": name, "swept": swept, "active": int(units)}
-            for name, swept, units in zip(run.members, run.swept, active, strict=True)
-        ],
-    }
+def _units(run: Run, codes: np.ndarray) -> Units:
+    """The active units of every member, and what it differs in."""
+    rows = zip(run.members, run.swept, active_units(codes), strict=True)
+    return Units(codes.shape[2], [Unit(n, swept, int(u)) for n, swept, u in rows])
 
 
 def _sorted_latents(found: Survey, data: Dataset) -> tuple[np.ndarray, list[str]]:

@@ -5,6 +5,11 @@
 
 from typing import NamedTuple
 
+from disentangle.metrics import METRICS
+
+# Those of one model; a population has its own tests.
+SINGLE = tuple(n for n, metric in METRICS.items() if metric.needs != "population")
+
 
 class Property(NamedTuple):
     """Facts of one metric.

@@ -9,6 +9,7 @@ from disentangle import metrics
 from disentangle.errors import UserError
 from disentangle.metrics import (
     METRICS,
+    Metric,
     Result,
     Settings,
     choose_metrics,
@@ -18,7 +19,7 @@ from disentangle.metrics import (
 from disentangle.metrics.base import PROTOCOLS
 from disentangle.metrics.protocols import used
 from disentangle.metrics.score import flatten
-from metrics.properties import PROPERTIES
+from metrics.properties import PROPERTIES, SINGLE
 
 ROWS = max(row.rows for row in PROPERTIES.values())
 SIZES = (3, 5, 4)
@@ -64,12 +65,12 @@ COSTLY = (
 )
 QUICK = [
     pytest.param(name, marks=pytest.mark.slow if name in COSTLY else ())
-    for name in METRICS
+    for name in SINGLE
 ]
 
 
 def test_every_metric_has_its_row():
-    assert set(PROPERTIES) == set(METRICS)
+    assert set(PROPERTIES) == set(SINGLE)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -156,7 +157,7 @@ def test_result_is_complete_and_says_what_ran(name, codes, factors):
     rows = len(factors)
     assert (ran["num_train"], ran["num_test"]) == (2 * rows // 3, rows // 3)
     assert ran["seed"] == 7
-    assert ran["protocol"] == used(name, "locatello")["protocol"]
+    assert ran["protocol"] == used(METRICS[name].protocols, "locatello")["protocol"]
     assert ran["factor_names"] == ["a", "b", "c"]
     assert {"numpy", "scikit-learn", "python"} <= set(ran["versions"])
 
@@ -169,7 +170,7 @@ def test_input_is_left_alone(name, codes, factors):
     np.testing.assert_array_equal(factors, before[1])
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SINGLE)
 def test_nan_is_refused(name, codes, factors):
     broken = codes.copy()
     broken[17, 2] = np.nan
@@ -212,7 +213,7 @@ def test_a_new_metric_is_a_function_and_a_line(monkeypatch, name, codes, factors
     def spread(table, settings, *, axis=0):
         return Result({"mean": float(table.codes.std(axis=axis).mean())})
 
-    monkeypatch.setitem(metrics.METRICS, "spread", spread)
+    monkeypatch.setitem(metrics.METRICS, "spread", Metric(spread))
     assert score(codes, factors, "spread") == {
         "spread/mean": pytest.approx(codes[:240].std(axis=0).mean())
     }

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from disentangle.metrics import METRICS, POPULATION_METRICS, Settings, score_details
+from disentangle.metrics import METRICS, Settings, score_details
 from disentangle.metrics.base import PROTOCOLS
-from disentangle.metrics.protocols import BOTH, PROTOCOLS_OF, said, used
+from disentangle.metrics.protocols import BOTH, said, used
+from metrics.properties import SINGLE
 
 SIZES = (3, 5, 6)
 OTHER = {"locatello": "paper", "paper": "locatello"}
@@ -30,9 +31,9 @@ def result(name, protocol, posteriors, logvars=True):
     return score_details(codes, factors, name, chosen, logvars=given)[name]
 
 
-def test_every_metric_has_its_line_and_every_line_its_metric():
-    assert set(PROTOCOLS_OF) == set(METRICS) | set(POPULATION_METRICS)
-    for name, known in PROTOCOLS_OF.items():
+def test_every_metric_says_its_protocols():
+    for name, metric in METRICS.items():
+        known = metric.protocols
         assert known.has, name
         assert set(known.has) <= {*PROTOCOLS, "own"}, name
         # One protocol, or two that are the same, come with a reason.
@@ -44,14 +45,14 @@ def test_every_metric_has_its_line_and_every_line_its_metric():
 FITTED = ("downstream", "fairness", "dci", "dci_es")
 QUICK = [
     pytest.param(name, marks=pytest.mark.slow if name in FITTED else ())
-    for name in METRICS
+    for name in SINGLE
 ]
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_protocols_differ_or_are_said_not_to(name, posteriors):
     found = {asked: result(name, asked, posteriors) for asked in PROTOCOLS}
-    known = PROTOCOLS_OF[name]
+    known = METRICS[name].protocols
     differ = known.has == BOTH and not known.why
     assert (found["paper"].values != found["locatello"].values) == differ
     for asked, ran in ((asked, one.metadata) for asked, one in found.items()):
@@ -75,10 +76,10 @@ def test_without_posteriors_the_paper_is_not_what_ran(name, posteriors):
 
 def test_a_metric_without_a_line_keeps_the_protocol_that_was_asked_for():
     for asked in PROTOCOLS:
-        assert used("somebody's own", asked) == {"protocol": asked}
+        assert used(None, asked) == {"protocol": asked}
 
 
 def test_a_list_says_which_protocols_there_are():
-    assert said("dci") == "protocols locatello, paper"
-    assert said("modularity") == "both protocols alike"
-    assert said("r2") == "protocol own"
+    assert said(METRICS["dci"].protocols) == "protocols locatello, paper"
+    assert said(METRICS["modularity"].protocols) == "both protocols alike"
+    assert said(METRICS["r2"].protocols) == "protocol own"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from disentangle.metrics.base import Representation, Result, Settings
+from disentangle.metrics.metric import Metric, Part
 
 
 def correlation(table: Representation, settings: Settings) -> Result:
@@ -16,3 +17,9 @@ def correlation(table: Representation, settings: Settings) -> Result:
         per_factor={"score": tuple(largest.tolist())},
         metadata={"definition": "mean over factors of max over codes of |Pearson r|"},
     )
+
+
+METRIC = Metric(
+    correlation,
+    {"score": Part("|r|", "How linearly the best code follows a factor, 0 to 1.")},
+)

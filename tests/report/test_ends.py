@@ -6,8 +6,7 @@ import pytest
 
 from disentangle.errors import UserError
 from disentangle.report.comparison import relevance
-from disentangle.report.runs import ended, ends
-from disentangle.report.summary import result
+from disentangle.report.runs import ended, ends, result
 
 
 def line(step, split, loss, **values):

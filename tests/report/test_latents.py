@@ -6,6 +6,7 @@ import pytest
 from disentangle.errors import UserError
 from disentangle.report import information_figure, plane_figure, units_figure
 from disentangle.report.matrices import FADED
+from disentangle.study.visualize import Plane
 
 
 def plane(**changes):
@@ -20,14 +21,14 @@ def plane(**changes):
         "plane_y": np.array([10.0, 30.0]),
         "plane_pictures": np.ones((2, 2, 3, 3, 1)) * shades[..., None, None, None],
     }
-    return arrays | changes
+    return Plane(**(arrays | changes))
 
 
 def test_the_plane_has_the_axis_values_of_its_codes():
     codes, grid = plane_figure({"vae": plane()}).axes
     assert codes.get_title(loc="left") == "vae\ncodes by x"  # told most
     (dots,) = codes.collections
-    assert dots.get_offsets().tolist() == plane()["plane_codes"].tolist()
+    assert dots.get_offsets().tolist() == plane().plane_codes.tolist()
     assert dots.get_array().tolist() == [2, 1, 0]
     (image,) = grid.images
     assert image.get_extent() == [-2.0, 2.0, 0.0, 40.0]

@@ -15,11 +15,11 @@ from synthetic_workdir import FACTORS, dump, write_pipeline
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, write_report
-from disentangle.report.page import SECTIONS
+from disentangle.report.page import all_sections
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
-ALL = {*SECTIONS, "reproduce"} - {"ends", "published", "ranking", "relevance"}
+ALL = {*all_sections(), "reproduce"} - {"ends", "published", "ranking", "relevance"}
 
 
 class Page(HTMLParser):

@@ -16,6 +16,7 @@ from disentangle.errors import UserError
 from disentangle.report.page import write_report
 from disentangle.report.text import result_tables
 from disentangle.study import pipeline
+from disentangle.study.groups import Groups
 from disentangle.study.pipeline import default_pipeline, run_pipeline
 from disentangle.study.representations import Serving, write_losses
 from disentangle.training.run import load_run
@@ -102,7 +103,7 @@ def test_losses_do_not_come_from_a_log(done, toy, tmp_path):
         load_run(workdir / "multitask"),
         (load_run(workdir / "networks"),),
         load_run(workdir / "vae"),
-        read(done, "groups.json"),
+        Groups.load(done),
     )
     write_losses(serving, toy, workdir)
     assert read(workdir, "losses.json") == held
@@ -122,7 +123,7 @@ def test_a_network_that_diverged_has_no_loss(done, toy, tmp_path):
         load_run(done / "multitask"),
         (dataclasses.replace(networks, alive=alive),),
         load_run(done / "vae"),
-        read(done, "groups.json"),
+        Groups.load(done),
     )
     write_losses(serving, toy, tmp_path)
     rows = read(tmp_path, "losses.json")["networks"]["single-task"]

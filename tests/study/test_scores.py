@@ -26,7 +26,7 @@ def scored(name, seed, value):
         },
         metadata={"bins": 20, "codes": 2},
     )
-    return Scored(name, seed, ["z1", "z2"], {"mig": mig})
+    return Scored.of(name, seed, ["z1", "z2"], {"mig": mig})
 
 
 def test_what_is_kept_is_read_back(tmp_path):

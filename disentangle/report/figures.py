@@ -1,0 +1,19 @@
+"""The figures and the page by their names, for `disentangle.report`."""
+
+# ruff: noqa: F401 (they are here to be had from here)
+
+from disentangle.report.impossibility import Clouds, impossibility_figure
+from disentangle.report.latents import plane_figure, units_figure
+from disentangle.report.losses import (
+    curves_figure,
+    curves_of,
+    parts_of,
+    task_losses_figure,
+)
+from disentangle.report.matrices import (
+    affinity_figure,
+    importance_figure,
+    information_figure,
+)
+from disentangle.report.page import write_report
+from disentangle.report.panels import reconstruction_figure, traversal_figure
