@@ -160,7 +160,7 @@ class Settings:
       protocol: a name in PROTOCOLS. "locatello": every score by the definition and
         the constants of Locatello et al. 2019 (disentanglement_lib), where they have
         it; "paper": by those of the paper that proposed it. Which of the two a score
-        has is in `protocols.PROTOCOLS_OF`; a score that lacks the one asked for is
+        has is in its row (`Metric.protocols`); a score that lacks the one asked for is
         computed by its own, and its `metadata` says so.
       bootstrap: resamples of the rows for confidence intervals, at least 2 (200 is
         usual); 0 is none.
