@@ -5,30 +5,23 @@ over pixels, plus `match` times the squared distance of the codes' means and of 
 variances. `decode` draws the first domain.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
 from disentangle.data.samplers import part, with_others
+from disentangle.fields import settings, static, swept
 from disentangle.methods.base import Method, Player, Recipe
-from disentangle.nn import decoder, encoder
+from disentangle.nn import DECODERS, ENCODERS, decoder, encoder
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """Static choices."""
+    """Of the method."""
 
-    latents: int = 4
-    encoder: str = "padded"
-    decoder: str = "padded"
-
-
-class Hyperparameters(NamedTuple):
-    """Swept."""
-
-    match: float = 1.0
+    latents: int = static(4, "size of the code", least=1)
+    encoder: str = static("padded", "network of images", choices=ENCODERS)
+    decoder: str = static("padded", "network of codes", choices=DECODERS)
+    match: float = swept(1.0, "weight of the distance of the codes")
 
 
 def build(settings, space, shape, shapes):
@@ -70,7 +63,6 @@ def build(settings, space, shape, shapes):
 RECIPE = Recipe(
     build,
     Settings,
-    Hyperparameters,
     "two autoencoders whose codes are alike",
     sources=("target",),
 )
