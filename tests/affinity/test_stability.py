@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,12 @@ def test_save_keeps_standard_errors_bit_for_bit(tmp_path):
         "lookahead",
         7,
     )
+    counted = replace(measured, samples=np.int64(7))
+    counted.save(tmp_path / "a.json")
+    assert Affinity.load(tmp_path / "a.json").samples == 7
+    for wrong in ({"samples": 7.0}, {"samples": -1}, {"method": 3}):
+        with pytest.raises(UserError, match="of an affinity must be a"):
+            replace(measured, **wrong)
     (tmp_path / "b.json").write_text('{"tasks": ["a"], "matrix": [[1, 2]]}')
     with pytest.raises(UserError, match=r"b\.json"):
         Affinity.load(tmp_path / "b.json")
