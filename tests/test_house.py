@@ -78,6 +78,7 @@ HOMES = {
 
 REGISTRIES = {
     "METHODS": "methods",
+    "WEIGHTINGS": "methods.weightings",
     "LIKELIHOODS": "methods.likelihood",
     "KINDS": "methods.tasks",
     "TC_ESTIMATORS": "methods.total_correlation",

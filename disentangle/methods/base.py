@@ -5,6 +5,7 @@ checkpoints and the population axis; it knows nothing but these types.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -17,15 +18,58 @@ LOCATELLO = "Locatello et al. 2019"  # whose protocol the defaults are
 
 Params = dict[str, Any]  # parameters per network name
 Logs = dict[str, jax.Array]  # scalars or small vectors, by name
-# loss(params, hyper, batch, *, key, step) -> (scalar to minimise, logs)
-Loss = Callable[..., tuple[jax.Array, Logs]]
+# loss(params, hyper, batch, *, key, step) -> (scalar to minimise, logs), or an Output
+Loss = Callable[..., tuple[Any, ...]]
+
+
+class Output(NamedTuple):
+    """What a loss gives; one with neither a state nor tasks gives (loss, logs)."""
+
+    loss: jax.Array  # () to minimise; (N,) per task where the player has a `gradient`
+    logs: Logs = {}  # noqa: RUF012 (JAX takes no read-only mapping)
+    # Per network, as `Net.train` gives it, whoever moves that network.
+    state: dict[str, Any] = {}  # noqa: RUF012
+    active: jax.Array | None = None  # (N,) bool, tasks with a loss here; None: all
+
+    @property
+    def total(self) -> jax.Array:
+        """() the loss, the sum of the tasks' losses."""
+        return self.loss.sum() if self.loss.ndim else self.loss
+
+
+class Weighting(NamedTuple):
+    """How the gradients g_1 .. g_N of N tasks become one, sum_i w_i g_i.
+
+    `weights(gram (N, N), losses (N,), active (N,) bool, memory, *, key) -> (weights
+    (N,), memory)`: `gram` holds the inner products g_i . g_j; tasks that are not
+    active have a loss and a gradient of 0, and what is given for them is not used.
+    `init(n)` is the memory of n tasks at the start, a pytree of arrays.
+    """
+
+    weights: Callable[..., tuple[jax.Array, Any]]
+    init: Callable[[int], Any] = lambda n: ()
+
+
+class TaskGradients(NamedTuple):
+    """The gradient of a player whose loss gives `tasks` losses, (N,).
+
+    The networks `shared` move along sum_i w_i g_i, g_i the gradient of task i with
+    respect to them, w from the weighting. What else the player moves (heads, one per
+    task) moves along the gradient of the plain sum of the active tasks' losses, on
+    which weights would act as other learning rates.
+    """
+
+    weighting: Weighting
+    shared: tuple[str, ...]
+    tasks: int  # N
 
 
 class Player(NamedTuple):
     """Some networks, the loss they lower, and how often they move.
 
     Players of one method move one after the other within a step, each seeing
-    what the ones before it changed; each changes only `moves`.
+    what the ones before it changed; each changes only the parameters of `moves`, and
+    the states that its loss gives.
     """
 
     moves: tuple[str, ...]
@@ -34,6 +78,7 @@ class Player(NamedTuple):
     # None: the optimiser of the run. Else optimizer(hyper) -> transformation.
     optimizer: Callable[[Any], optax.GradientTransformation] | None = None
     rate: str = ""  # the swept field that is the learning rate of its own optimiser
+    gradient: TaskGradients | None = None  # None: of the scalar that the loss gives
 
 
 class Tasks(NamedTuple):
@@ -56,6 +101,18 @@ class Method(NamedTuple):
     which are the probabilities of its values; `collate` makes a step's batch of the
     images drawn; `check(hyper)` of one member's numbers raises UserError where the
     ranges of single ones do not suffice.
+
+    What a method may offer, None where it cannot: `sample(params, *, key, n) -> images
+    (n, H, W, C)` of the model's own; `edit(params, images, factors (B, F), wanted
+    (B, F)) -> images` with other factors and all else kept; `log_prob(params, images,
+    *, key) -> (B,)` nats, of a density over images, or a lower bound of it;
+    `embed(params, images) -> (B, E)`, whose distances say how alike images are, for
+    retrieval. Images are float32 in [0, 1], factors int32.
+
+    `averages` names the networks whose parameters have an exponential moving average,
+    a <- d a + (1 - d) p after every step, each with its `decay(hyper, step) -> d` in
+    [0, 1); it starts as the parameters do. Everything above but the losses in training
+    is given the averages, and running statistics (`Net.apply`).
     """
 
     nets: dict[str, Net]
@@ -68,6 +125,11 @@ class Method(NamedTuple):
     categorical: tuple[tuple[int, ...], ...] = ()
     collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None
+    averages: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({})
+    sample: Callable[..., jax.Array] | None = None
+    edit: Callable[..., jax.Array] | None = None
+    log_prob: Callable[..., jax.Array] | None = None
+    embed: Callable[[Params, jax.Array], jax.Array] | None = None
 
 
 # What a method is told besides images: the word of a Recipe, and what it means.
@@ -113,7 +175,7 @@ class Recipe(NamedTuple):
 
 
 def init(method: Method, *, key: jax.Array) -> Params:
-    """Fresh parameters of every network."""
+    """Fresh parameters of every network, `Variables` where it has a state."""
     keys = jax.random.split(key, len(method.nets))
     return {
         name: net.init(k)
@@ -133,15 +195,15 @@ def evaluate_losses(
     """Every player's logs on one batch, nothing moved, as at `step` of training."""
     logs: Logs = {}
     for name, player in method.players.items():
-        loss, extra = player.loss(params, hyper, batch, key=key, step=step)
-        logs |= named_logs(method, name, loss, extra)
+        found = Output(*player.loss(params, hyper, batch, key=key, step=step))
+        logs |= named_logs(method, name, found)
     return logs
 
 
-def named_logs(method: Method, name: str, loss: jax.Array, logs: Logs) -> Logs:
+def named_logs(method: Method, name: str, found: Output) -> Logs:
     """The loss as "loss", or "<player>/loss" where there are several; and the logs.
 
     The players of a method log under different names.
     """
     prefix = "" if len(method.players) == 1 else f"{name}/"
-    return {f"{prefix}loss": loss} | logs
+    return {f"{prefix}loss": found.total, **found.logs}

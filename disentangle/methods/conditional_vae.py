@@ -143,12 +143,32 @@ def build(
     def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return vae.posterior(params, images, anyway(images))
 
+    def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
+        """z of the prior, and factors at random: every c is as likely."""
+        own, other = jax.random.split(key)
+        factors = jax.random.randint(own, (n, len(space.sizes)), 0, sizes)
+        z = jax.random.normal(other, (n, settings.latents))
+        return jax.nn.sigmoid(vae.logits(params, z, vae.one_hot(factors)))
+
+    def edit(
+        params: Params, images: jax.Array, factors: jax.Array, wanted: jax.Array
+    ) -> jax.Array:
+        """Coded with the factors that they have, decoded with those of `wanted`.
+
+        Only the factors in `condition` change.
+        """
+        mean, _ = vae.posterior(params, images, vae.one_hot(factors))
+        return jax.nn.sigmoid(vae.logits(params, mean, vae.one_hot(wanted)))
+
+    sizes = jnp.asarray(space.sizes)[None]
     return Method(
         nets=vae.nets,
         players={"vae": Player(tuple(vae.nets), loss)},
         represent=lambda params, images: posterior(params, images)[0],
         posterior=posterior,
         decode=lambda params, z: jax.nn.sigmoid(vae.logits(params, z, anyway(z))),
+        sample=sample,
+        edit=edit,
     )
 
 

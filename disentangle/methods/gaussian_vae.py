@@ -6,6 +6,7 @@ from `model` and writes its losses with the pieces.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from disentangle.data.samplers import Batch, Collate, alone
 from disentangle.fields import settings, static
 from disentangle.fields.define import WIDEST
 from disentangle.methods.base import LOCATELLO, Logs, Method, Params, Player
+from disentangle.methods.importance import bound
 from disentangle.methods.likelihood import LIKELIHOODS
 from disentangle.nn import DECODERS, ENCODERS, Net, decoder, encoder
 
@@ -48,6 +50,9 @@ class Model(NamedTuple):
     # represent(params, images) -> mean (B, D); decode(params, z) -> images
     represent: Callable[[Params, jax.Array], jax.Array]
     decode: Callable[[Params, jax.Array], jax.Array]
+    # log_likelihood(params, z (B, D), images) -> (B,), log p(x|z), nats
+    log_likelihood: Callable[[Params, jax.Array, jax.Array], jax.Array]
+    latents: int  # D
 
 
 class Terms(NamedTuple):
@@ -109,7 +114,18 @@ def model(settings: Settings, shape: tuple[int, int, int]) -> Model:
         reconstruction=lambda params, z, x: likelihood(logits(params, z), x),
         represent=lambda params, images: posterior(params, images)[0],
         decode=lambda params, z: jax.nn.sigmoid(logits(params, z)),
+        log_likelihood=lambda params, z, x: single(likelihood, logits(params, z), x),
+        latents=settings.latents,
     )
+
+
+def single(
+    likelihood: Callable[[jax.Array, jax.Array], jax.Array],
+    logits: jax.Array,
+    images: jax.Array,
+) -> jax.Array:
+    """log p(x|z) of every image, (B,), from a mean over a batch of -log p(x|z)."""
+    return -jax.vmap(lambda l, x: likelihood(l[None], x[None]))(logits, images)
 
 
 def forward(vae: Model, params: Params, images: jax.Array, *, key: jax.Array) -> Terms:
@@ -138,12 +154,20 @@ def method_of(
 ) -> Method:
     """The Method of these players: codes are posterior means.
 
+    Its model of images is p(z) = N(0, I) with the decoder's p(x|z), whatever else the
+    loss asks for: `sample` gives the means of x for draws of z, `log_prob` the bound
+    of methods/importance.py.
+
     Args:
       vae: gives encoder and decoder.
       players: as in Method.
       nets: what there is besides them, a discriminator for example.
       collate: as in Method.
     """
+
+    def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
+        return vae.decode(params, jax.random.normal(key, (n, vae.latents)))
+
     return Method(
         nets=vae.nets | (nets or {}),
         players=players,
@@ -151,6 +175,8 @@ def method_of(
         posterior=vae.posterior,
         decode=vae.decode,
         collate=collate,
+        sample=sample,
+        log_prob=partial(bound, vae.posterior, vae.log_likelihood),
     )
 
 

@@ -194,6 +194,16 @@ def build(
         q = posterior(params, images)
         return jnp.concatenate([q.mean, *map(jnp.exp, q.log_p)], axis=-1)
 
+    def from_prior(params: Params, *, key: jax.Array, n: int) -> jax.Array:
+        """Gaussians, and one value of every categorical, uniform."""
+        first, *others = jax.random.split(key, 1 + len(categories))
+        drawn = [jax.random.normal(first, (n, gaussians))]
+        for own, k in zip(others, categories, strict=True):
+            value = jax.random.randint(own, (n,), 0, k)
+            drawn.append(jax.nn.one_hot(value, k, dtype=jnp.float32))
+        zc = jnp.concatenate(drawn, axis=1)
+        return jax.nn.sigmoid(nets["decoder"].apply(params["decoder"], zc))
+
     return Method(
         nets=nets,
         players={"vae": Player(("encoder", "decoder"), loss)},
@@ -202,6 +212,7 @@ def build(
         decode=lambda params, codes: jax.nn.sigmoid(
             nets["decoder"].apply(params["decoder"], codes)
         ),
+        sample=from_prior,
     )
 
 

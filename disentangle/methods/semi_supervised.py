@@ -32,7 +32,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.fields import settings as settings_class
 from disentangle.fields import static, swept
-from disentangle.methods.base import Logs, Loss, Method, Params, Recipe
+from disentangle.methods.base import Loss, Method, Params, Recipe
 from disentangle.methods.label_losses import LABEL_LOSSES, LabelLoss
 from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net
@@ -74,14 +74,14 @@ def supervised(loss: Loss, method: Method, distance: LabelLoss) -> Loss:
 
     def both(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        value, logs = loss(params, hyper, batch, key=key, step=step)
+    ) -> tuple[Any, ...]:
+        value, logs, *state = loss(params, hyper, batch, key=key, step=step)
         labelled = part(batch, "labelled")  # `beside_labels` drew them
         means = method.represent(params, labelled["images"])
         known = labelled.get("known")
         own = params.get("labels", {})
         r = distance.loss(own, means, labelled["factors"], known)
-        return value + hyper.gamma_sup * r, logs | {"supervised": r}
+        return value + hyper.gamma_sup * r, {**logs, "supervised": r}, *state
 
     return both
 

@@ -11,8 +11,14 @@ predictor on r_a; the code is concat(r_1 .. r_T). The loss is a weighted sum of
 normalised task losses, the weights traced: every subset of the tasks is the
 same program, so single-task, grouped and all-together networks train as one
 population.
+
+Labels may be missing: the loss of a task is the mean over the images of the batch whose
+label is known, 0 without any. `weighting` combines the gradients of the encoder in
+another way than their sum; the heads keep their own (see `TaskGradients`).
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -28,12 +34,15 @@ from disentangle.methods.base import (
     LOCATELLO,
     Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
+    TaskGradients,
     Tasks,
 )
-from disentangle.methods.tasks import parse
+from disentangle.methods.tasks import Task, parse
+from disentangle.methods.weightings import WEIGHTINGS
 from disentangle.nn import ENCODERS, Heads, attribute_heads, encoder, output_width
 
 
@@ -57,6 +66,9 @@ class Settings:
         "ReLUs of each head; ADDE has d, too few when d is small",
         least=1,
         most=WIDEST,
+    )
+    weighting: str = static(
+        "equal", "of the tasks' gradients in the encoder", choices=WEIGHTINGS
     )
     weights: tuple[float, ...] = swept(
         (), "of the T task losses, (w_1 .. w_T); () is all ones"
@@ -82,30 +94,26 @@ def build(
 
     def losses(params: Params, batch: Batch) -> jax.Array:
         predictions = forward(params, batch["images"]).predictions
+        factors, known = batch["factors"], batch.get("known")
+        if known is not None:
+            factors = jnp.where(known, factors, 0)
         return jnp.stack(
             [
-                task.loss(prediction, batch["factors"])
+                task.loss(prediction, factors, known)
                 for task, prediction in zip(tasks, predictions, strict=True)
             ]
         )
 
-    def loss(
+    def task_losses(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
+    ) -> Output:
+        """The weighted losses one by one, (T,)."""
         del key, step
         values = losses(params, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
-        total = values.sum() if weights.size == 0 else (weights * values).sum()
-        return total, {"task_losses": values}
-
-    def check(hyper: Settings) -> None:
-        weights = np.asarray(hyper.weights)
-        if weights.size not in (0, len(tasks)):
-            raise UserError(
-                f"method.weights has {weights.size} numbers for {len(tasks)} tasks"
-            )
-        if weights.size and not weights.any():
-            raise UserError("method.weights are all 0: nothing would be learned")
+        weighted = weights * values if weights.size else values
+        active = has_loss(tasks, batch, weights)
+        return Output(weighted, {"task_losses": values}, active=active)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         codes = forward(params, images).codes
@@ -114,12 +122,54 @@ def build(
     names = tuple(task.name for task in tasks)
     return Method(
         nets=nets,
-        players={"multitask": Player(("encoder", "heads"), loss)},
+        players={"multitask": player_of(settings.weighting, len(tasks), task_losses)},
         represent=represent,
         tasks=Tasks(names, ("encoder",), losses),
         attributes=tuple(n for n in names for _ in range(settings.subspace)),
-        check=check,
+        check=partial(check_weights, len(tasks)),
+        embed=lambda params, images: unit_length(represent(params, images)),
     )
+
+
+def unit_length(codes: jax.Array) -> jax.Array:
+    """The codes (B, D) of all attributes at length 1, as ADDE compares them."""
+    length = jnp.linalg.norm(codes, axis=1, keepdims=True)
+    return codes / jnp.maximum(length, 1e-12)
+
+
+def player_of(weighting: str, tasks: int, losses: Callable[..., Output]) -> Player:
+    """The player of the weighted task losses; "equal", their sum, is one loss."""
+    moves = ("encoder", "heads")
+    if weighting != "equal":
+        how = TaskGradients(WEIGHTINGS[weighting], ("encoder",), tasks)
+        return Player(moves, losses, gradient=how)
+
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
+        found = losses(params, hyper, batch, key=key, step=step)
+        return found.total, found.logs
+
+    return Player(moves, loss)
+
+
+def has_loss(tasks: Sequence[Task], batch: Batch, weights: jax.Array) -> jax.Array:
+    """(T,) bool: tasks with a weight (T,) and a label in the batch; () is all ones."""
+    known = batch.get("known")
+    if known is None:
+        active = jnp.ones(len(tasks), bool)
+    else:
+        active = jnp.stack([known[:, task.columns].all(1).any() for task in tasks])
+    return active & (weights != 0) if weights.size else active
+
+
+def check_weights(tasks: int, hyper: Any) -> None:
+    """Raises UserError unless `weights` has a number per task, and not all are 0."""
+    weights = np.asarray(hyper.weights)
+    if weights.size not in (0, tasks):
+        raise UserError(f"method.weights has {weights.size} numbers for {tasks} tasks")
+    if weights.size and not weights.any():
+        raise UserError("method.weights are all 0: nothing would be learned")
 
 
 RECIPE = Recipe(

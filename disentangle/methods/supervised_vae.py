@@ -39,7 +39,8 @@ def build(
         terms = forward(vae, held, batch["images"], key=key)
         return terms.reconstruction, shown(terms)
 
-    return method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})
+    method = method_of(vae, {"vae": Player(("encoder", "decoder"), loss)})
+    return method._replace(sample=None, log_prob=None)  # nothing asks for p(z)
 
 
 RECIPE = with_labels(Recipe(build, Settings, ""), "supervised encoder")

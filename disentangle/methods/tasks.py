@@ -17,6 +17,7 @@ import optax
 
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError, unknown
+from disentangle.methods.label_losses import known_means
 
 DEFAULT_KINDS = {
     "categorical": "classification",
@@ -31,19 +32,34 @@ class Task(NamedTuple):
 
     name: str
     outputs: int  # K
-    loss: Callable[[jax.Array, jax.Array], jax.Array]  # ((B, K), (B, F)) -> ()
+    # loss(predictions (B, K), factors (B, F), known (B, F) bool | None) -> (), the mean
+    # over the images whose label is known, 0 where there is none; None: all are
+    loss: Callable[..., jax.Array]
+    columns: tuple[int, ...]  # factors that the label is made of
+
+
+Known = jax.Array | None
+
+
+def mean(values: jax.Array, known: Known, columns: tuple[int, ...]) -> jax.Array:
+    """(B,) -> (): the mean over the images that have all labels in `columns`."""
+    if known is None:
+        return values.mean()
+    return known_means(values, known[:, columns].all(1))
 
 
 def classification(space: FactorSpace, factor: str) -> Task:
     """Softmax cross-entropy over the K values, divided by log K."""
     column, size = space.position(factor), space[factor].size
 
-    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
+    def loss(
+        predictions: jax.Array, factors: jax.Array, known: Known = None
+    ) -> jax.Array:
         labels = factors[:, column]
         entropy = optax.softmax_cross_entropy_with_integer_labels(predictions, labels)
-        return entropy.mean() / jnp.log(jnp.float32(size))
+        return mean(entropy, known, (column,)) / jnp.log(jnp.float32(size))
 
-    return Task(factor, size, loss)
+    return Task(factor, size, loss, (column,))
 
 
 def regression(space: FactorSpace, factor: str) -> Task:
@@ -52,11 +68,13 @@ def regression(space: FactorSpace, factor: str) -> Task:
     values = np.asarray(space[factor].values, np.float64)
     targets = ((values - values.mean()) / values.std()).astype(np.float32)
 
-    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
+    def loss(
+        predictions: jax.Array, factors: jax.Array, known: Known = None
+    ) -> jax.Array:
         target = jnp.asarray(targets)[factors[:, column]]
-        return jnp.square(predictions[:, 0] - target).mean()
+        return mean(jnp.square(predictions[:, 0] - target), known, (column,))
 
-    return Task(factor, 1, loss)
+    return Task(factor, 1, loss, (column,))
 
 
 def circular(space: FactorSpace, factor: str) -> Task:
@@ -66,7 +84,9 @@ def circular(space: FactorSpace, factor: str) -> Task:
     be seen is not asked for. On dSprites m is 4, 2, 1 for square, ellipse and
     heart.
     """
-    return _circle(space, factor, lambda f: space.angle(factor, f))
+    symmetry = space[factor].symmetry
+    others = () if symmetry is None else (symmetry.by,)
+    return _circle(space, factor, lambda f: space.angle(factor, f), others)
 
 
 def raw_circular(space: FactorSpace, factor: str) -> Task:
@@ -86,8 +106,12 @@ def raw_circular(space: FactorSpace, factor: str) -> Task:
 
 
 def _circle(
-    space: FactorSpace, factor: str, angle: Callable[[jax.Array], jax.Array]
+    space: FactorSpace,
+    factor: str,
+    angle: Callable[[jax.Array], jax.Array],
+    others: tuple[str, ...] = (),
 ) -> Task:
+    """The task of an angle that is read off `factor` and the factors `others`."""
     if space[factor].kind != "circular":
         raise UserError(f"factor {factor!r} is {space[factor].kind}, not circular")
 
@@ -102,11 +126,14 @@ def _circle(
             "factor is the same angle, so there is nothing to learn about it"
         )
 
-    def loss(predictions: jax.Array, factors: jax.Array) -> jax.Array:
+    def loss(
+        predictions: jax.Array, factors: jax.Array, known: Known = None
+    ) -> jax.Array:
         squares = jnp.square(predictions - target(factors)).sum(-1)
-        return squares.mean() / jnp.float32(variance)
+        return mean(squares, known, columns) / jnp.float32(variance)
 
-    return Task(factor, 2, loss)
+    columns = tuple(space.position(name) for name in (factor, *others))
+    return Task(factor, 2, loss, columns)
 
 
 def _grid_variance(space: FactorSpace, factor: str, target: Callable) -> float:

@@ -17,9 +17,8 @@ import jax.numpy as jnp
 from flax import linen
 
 from disentangle.nn.conv import conv, conv_transpose
-from disentangle.nn.layers import Dense
+from disentangle.nn.layers import Dense, ours
 
-_EMPTY = linen.initializers.zeros_init()
 _WIDTHS = (32, 64, 128, 256)
 
 
@@ -76,7 +75,7 @@ class Kernel(linen.Module):
         """(B, H, W, C) -> (B, H, W, features), H and W halved or doubled."""
         window = 3 if self.way == "same" else 4
         shape = (window, window, x.shape[-1], self.features)
-        kernel = self.param("kernel", _EMPTY, shape)
+        kernel = self.param("kernel", ours, shape)
         return _WAYS[self.way](x, kernel)
 
 
@@ -86,8 +85,8 @@ class InstanceNorm(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, H, W, C) -> (B, H, W, C)."""
-        scale = 1.0 + self.param("scale", _EMPTY, x.shape[-1:])
-        bias = self.param("bias", _EMPTY, x.shape[-1:])
+        scale = 1.0 + self.param("scale", ours, x.shape[-1:])
+        bias = self.param("bias", ours, x.shape[-1:])
         return instance_norm(x) * scale[None, None, None] + bias[None, None, None]
 
 
@@ -120,7 +119,7 @@ class Decoder(linen.Module):
             z = jax.nn.relu(Dense(256)(z))
         height, width, channels = self.shape
         start = (height // 16, width // 16, 256)
-        x = 0.1 + self.param("bias", _EMPTY, start)
+        x = 0.1 + self.param("bias", ours, start)
         x = jnp.broadcast_to(x[None], (z.shape[0], *start))
         for features in reversed(_WIDTHS):
             for way in ("same", "same", "up"):

@@ -1,14 +1,52 @@
 """Linen layers on the project's own convolution.
 
-They only declare their parameters; `net.glorot_uniform` gives them values.
+They only declare their parameters (`ours`); `net.glorot_uniform` gives them values.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import flax
 import jax
+import jax.numpy as jnp
 from flax import linen
 
 from disentangle.nn.conv import conv, conv_transpose
 
-_EMPTY = linen.initializers.zeros_init()
+
+@flax.struct.dataclass
+class Declared(linen.meta.AxisMetadata):
+    """A parameter that the project starts itself; Linen hands the layer its value."""
+
+    value: Any
+
+    def unbox(self) -> Any:
+        """The parameter."""
+        return self.value
+
+    def replace_boxed(self, val: Any) -> "Declared":
+        """The same mark on another value."""
+        return Declared(val)
+
+    def add_axis(self, index: int, params: dict[Any, Any]) -> "Declared":
+        """The mark does not depend on the axes."""
+        del index, params
+        return self
+
+    def remove_axis(self, index: int, params: dict[Any, Any]) -> "Declared":
+        """The mark does not depend on the axes."""
+        del index, params
+        return self
+
+
+def ours(key: jax.Array, shape: Sequence[int]) -> Any:
+    """The initialiser of our layers: marks what `net.glorot_uniform` is to start.
+
+    All other parameters of a module, as those of `linen.LayerNorm`, keep the
+    initialisers that they have.
+    """
+    del key
+    return Declared(jnp.zeros(shape, jnp.float32))
 
 
 class Conv(linen.Module):
@@ -21,8 +59,8 @@ class Conv(linen.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolve and add the bias."""
         shape = (self.window, self.window, x.shape[-1], self.features)
-        kernel = self.param("kernel", _EMPTY, shape)
-        bias = self.param("bias", _EMPTY, (self.features,))
+        kernel = self.param("kernel", ours, shape)
+        bias = self.param("bias", ours, (self.features,))
         return conv(x, kernel) + bias[None, None, None]
 
 
@@ -36,8 +74,8 @@ class ConvTranspose(linen.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolve transposed and add the bias."""
         shape = (self.window, self.window, x.shape[-1], self.features)
-        kernel = self.param("kernel", _EMPTY, shape)
-        bias = self.param("bias", _EMPTY, (self.features,))
+        kernel = self.param("kernel", ours, shape)
+        bias = self.param("bias", ours, (self.features,))
         return conv_transpose(x, kernel) + bias[None, None, None]
 
 
@@ -49,6 +87,6 @@ class Dense(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Multiply and add the bias."""
-        kernel = self.param("kernel", _EMPTY, (x.shape[-1], self.features))
-        bias = self.param("bias", _EMPTY, (self.features,))
+        kernel = self.param("kernel", ours, (x.shape[-1], self.features))
+        bias = self.param("bias", ours, (self.features,))
         return x @ kernel + bias[None]

@@ -1,7 +1,10 @@
 """A network as two pure functions; the only thing the rest of the project sees."""
 
+import inspect
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,26 +12,72 @@ import jax.numpy as jnp
 from flax import linen
 
 from disentangle.errors import UserError
+from disentangle.nn.layers import Declared
 
 Params = Any
+State = dict[str, Any]  # per collection: "batch_stats", ...
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "state"],
+    meta_fields=["is_frozen"],
+)
+@dataclass(frozen=True)
+class Variables:
+    """The parameters and the state of a network that has a state.
+
+    Attributes:
+      params: what a gradient moves.
+      state: what a pass in training moves: running statistics, spectral norms.
+      is_frozen: the network is being evaluated: `Net.train` then is `Net.apply`, and
+        the state stays.
+    """
+
+    params: Params
+    state: State
+    is_frozen: bool = False
 
 
 class Net(NamedTuple):
-    """A network: parameters from a key, outputs from parameters and inputs.
+    """A network: variables from a key, outputs from variables and inputs.
 
     Attributes:
-      init: `init(key) -> params`, a nested dict of float32 arrays. `key` is a
-        typed key (`jax.random.key`). Vmap it over keys for a population.
-      apply: `apply(params, x) -> y`, pure and differentiable in both arguments;
-        `x` has one leading batch axis.
+      init: `init(key) -> variables`, a nested dict of float32 arrays, the parameters;
+        `Variables` for a network with a state. `key` is a typed key
+        (`jax.random.key`). Vmap it over keys for a population.
+      apply: `apply(variables, x) -> y`, pure and differentiable in both arguments;
+        `x` has one leading batch axis. A state is read (running statistics), and
+        stays.
       layers: `layers(params, x) -> (h_1, ..., y)`, the hidden layers and then the
         output, of a network that has second derivatives everywhere; None for one
         that is piecewise linear, or that does not say.
+      update: `update(variables, x, key) -> (y, state)`, the pass in training of a
+        network that has one of its own (batch statistics, dropout); see `train`.
     """
 
-    init: Callable[[jax.Array], Params]
-    apply: Callable[[Params, jax.Array], Any]
+    init: Callable[[jax.Array], Any]
+    apply: Callable[[Any, jax.Array], Any]
     layers: Callable[[Params, jax.Array], tuple[jax.Array, ...]] | None = None
+    update: Callable[[Any, jax.Array, Any], tuple[Any, State]] | None = None
+
+    def train(
+        self, variables: Any, x: jax.Array, *, key: jax.Array | None = None
+    ) -> tuple[Any, State]:
+        """The pass in training.
+
+        Args:
+          variables: as `init` gives them; frozen ones are passed through `apply`.
+          x: as for `apply`.
+          key: for dropout; None for a network that has none.
+
+        Returns:
+          (output, new state); the state is {} where the network has none.
+        """
+        is_stateful = isinstance(variables, Variables)
+        if self.update is None or (is_stateful and variables.is_frozen):
+            return self.apply(variables, x), variables.state if is_stateful else {}
+        return self.update(variables, x, key)
 
 
 def halved(who: str, shape: tuple[int, int, int], least: int = 16) -> None:
@@ -51,19 +100,31 @@ def halved(who: str, shape: tuple[int, int, int], least: int = 16) -> None:
 def from_module(
     module: linen.Module, shape: tuple[int, ...], *, smooth: bool = False
 ) -> Net:
-    """The Net of a Linen module built of the layers in `layers.py`.
+    """The Net of a Linen module.
+
+    The layers of `layers.py` start as `glorot_uniform` says, all others with the
+    initialisers that they have.
 
     Args:
-      module: takes one float32 array (B, *shape); its only variables are kernels,
-        and what starts at zero.
+      module: takes one float32 array (B, *shape). A module whose `__call__` also takes
+        `train` (bool) may have a state (batch statistics, spectral norms) or dropout,
+        and is passed train=True in training.
       shape: one input without its batch axis.
       smooth: whether it has second derivatives everywhere; its method `layers` then
         gives the Net's.
     """
+    if "train" in inspect.signature(type(module).__call__).parameters:
+        return _with_state(module, shape)
 
     def init(key: jax.Array) -> Params:
-        x = jnp.zeros((1, *shape), jnp.float32)
-        return glorot_uniform(key, jax.eval_shape(module.init, key, x)["params"])
+        started = start_values(module.init, shape, key)
+        if set(started) != {"params"}:
+            kept = ", ".join(sorted(set(started) - {"params"}))
+            raise TypeError(
+                f"{type(module).__name__} has a state ({kept}): let its __call__ take "
+                "`train`"
+            )
+        return started["params"]
 
     def apply(params: Params, x: jax.Array) -> Any:
         return module.apply({"params": params}, x)
@@ -72,6 +133,59 @@ def from_module(
         return module.apply({"params": params}, x, method="layers")
 
     return Net(init, apply, layers if smooth else None)
+
+
+def _with_state(module: linen.Module, shape: tuple[int, ...]) -> Net:
+    """`from_module` of a module that takes `train`; its variables are `Variables`."""
+
+    def init(key: jax.Array) -> Variables:
+        started = start_values(partial(module.init, train=False), shape, key)
+        return Variables(started.pop("params", {}), started)
+
+    def apply(variables: Variables, x: jax.Array) -> Any:
+        held = {"params": variables.params, **variables.state}
+        return module.apply(held, x, train=False)
+
+    def update(variables: Variables, x: jax.Array, key: Any) -> tuple[Any, State]:
+        held = {"params": variables.params, **variables.state}
+        rngs = None if key is None else {"dropout": key}
+        y, state = module.apply(
+            held, x, train=True, mutable=list(variables.state), rngs=rngs
+        )
+        return y, dict(state)
+
+    return Net(init, apply, update=update)
+
+
+def start_values(
+    start: Callable[..., Any], shape: tuple[int, ...], key: jax.Array
+) -> dict[str, Any]:
+    """The variables of a module at the start, by collection.
+
+    Args:
+      start: a Linen module's `init`.
+      shape: one input without its batch axis.
+      key: a typed key.
+
+    Our own layers start by `glorot_uniform` from `key`; the rest from another key.
+    """
+    x = jnp.zeros((1, *shape), jnp.float32)
+    is_ours = lambda leaf: isinstance(leaf, Declared)
+    declared = dict(jax.eval_shape(start, key, x))
+    params = declared.get("params", {})
+    marks = [is_ours(leaf) for leaf in jax.tree.leaves(params, is_leaf=is_ours)]
+    if all(marks) and set(declared) == {"params"}:
+        shapes = jax.tree.map(lambda leaf: leaf.value, params, is_leaf=is_ours)
+        return {"params": glorot_uniform(key, shapes)}
+    found = dict(start(jax.random.fold_in(key, 1), x))
+    leaves, tree = jax.tree_util.tree_flatten_with_path(
+        found.get("params", {}), is_leaf=is_ours
+    )
+    shapes = {path: leaf.value for path, leaf in leaves if is_ours(leaf)}
+    drawn = _glorot_uniform(key, list(shapes.items()))
+    own = dict(zip(shapes, drawn, strict=True))
+    found["params"] = jax.tree.unflatten(tree, [own.get(p, leaf) for p, leaf in leaves])
+    return found
 
 
 def output_width(net: Net, shape: tuple[int, ...]) -> int:
@@ -98,6 +212,11 @@ def glorot_uniform(key: jax.Array, shapes: Params) -> Params:
         others (biases, offsets of a scale from 1) start at zero.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+    return jax.tree.unflatten(tree, _glorot_uniform(key, leaves))
+
+
+def _glorot_uniform(key: jax.Array, leaves: list[tuple[Any, Any]]) -> list[jax.Array]:
+    """The values of (path, shape) pairs, in their order."""
     total = sum(leaf.size for path, leaf in leaves if path[-1].key == "kernel")
     uniform = jax.random.uniform(key, (total,), jnp.float32, -1.0, 1.0)
     values, used = [], 0
@@ -110,4 +229,4 @@ def glorot_uniform(key: jax.Array, shapes: Params) -> Params:
             used += leaf.size
         else:
             values.append(jnp.zeros(leaf.shape, jnp.float32))
-    return jax.tree.unflatten(tree, values)
+    return values

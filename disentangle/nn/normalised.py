@@ -16,9 +16,8 @@ import jax.numpy as jnp
 from flax import linen
 
 from disentangle.nn.hsu import InstanceNorm, instance_norm
-from disentangle.nn.layers import Conv, ConvTranspose, Dense
+from disentangle.nn.layers import Conv, ConvTranspose, Dense, ours
 
-_EMPTY = linen.initializers.zeros_init()
 _WIDTHS = (32, 32, 64, 64)
 
 
@@ -34,8 +33,8 @@ class LayerNorm(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, n) -> (B, n)."""
-        scale = 1.0 + self.param("scale", _EMPTY, x.shape[-1:])
-        bias = self.param("bias", _EMPTY, x.shape[-1:])
+        scale = 1.0 + self.param("scale", ours, x.shape[-1:])
+        bias = self.param("bias", ours, x.shape[-1:])
         return layer_norm(x) * scale[None] + bias[None]
 
 
@@ -68,7 +67,7 @@ class Decoder(linen.Module):
             z = jax.nn.gelu(LayerNorm()(Dense(256)(z)))
         height, width, channels = self.shape
         start = (height // 16, width // 16, _WIDTHS[-1])
-        x = 1.0 + self.param("start", _EMPTY, start)
+        x = 1.0 + self.param("start", ours, start)
         x = jnp.broadcast_to(x[None], (z.shape[0], *start))
         maps = []
         for features in reversed(_WIDTHS[:-1]):

@@ -136,7 +136,7 @@ def restore_batches(
             f"{furthest:,}; the command that trains it goes on"
         )
     if len(found) > 1:
-        found = [state._replace(optimizer={}) for state in found]
+        found = [state._replace(optimizer={}, balancing={}) for state in found]
     return in_order(found, rows)
 
 
@@ -159,11 +159,15 @@ def in_order(found: Sequence[Any], rows: Sequence[Sequence[int]]) -> Any:
 
 def _on_host(final: Progress) -> Progress:
     """What a run gives back of a batch, off the device that the next one needs."""
-    state = final.state._replace(optimizer={})
+    state = final.state._replace(optimizer={}, balancing={})
     data = jax.device_get(jax.random.key_data(state.key))
     state = state._replace(key=jax.random.wrap_key_data(data))
     return final._replace(
-        state=state._replace(params=jax.device_get(state.params)),
+        state=state._replace(
+            params=jax.device_get(state.params),
+            state=jax.device_get(state.state),
+            average=jax.device_get(state.average),
+        ),
         observed=jax.device_get(final.observed),
     )
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.samplers import scaled
+from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods.base import Params
 from disentangle.training.data_spec import DataSpec
@@ -198,3 +199,76 @@ def width(function: Callable, params: Params, shape: tuple[int, int, int]) -> in
     """D, the codes of one image of `shape` through `function` (nothing computed)."""
     image = jax.ShapeDtypeStruct((1, 1, *shape), np.float32)
     return jax.eval_shape(_each_batch, function, 1, params, image).shape[-1]
+
+
+def checked_factors(factors: Any, space: FactorSpace, count: int) -> np.ndarray:
+    """`factors` as (count, F) int32; UserError unless they are in the space."""
+    found = np.asarray(array_of(factors, "factors"))
+    shape = (count, len(space.sizes))
+    if found.shape != shape or not np.issubdtype(found.dtype, np.integer):
+        raise UserError(f"factors are {found.dtype} {found.shape}, not int {shape}")
+    outside = (found < 0) | (found >= np.asarray(space.sizes))
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise UserError(
+            f"factor {space.names[column]!r} of image {row} is {found[row, column]}, "
+            f"not in 0 .. {space.sizes[column] - 1}"
+        )
+    return found.astype(np.int32)
+
+
+@functools.lru_cache(64)
+def seeded(function: Callable, seed: int) -> Callable:
+    """`function` of (params, inputs) with the key of a seed: one object per pair."""
+    return lambda params, inputs: function(params, inputs, key=jax.random.key(seed))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _sample_batch(function: Callable, params: Params, key: jax.Array) -> jax.Array:
+    """`BATCH` samples of every member, all with one key: (P, BATCH, ...)."""
+    return over_members(lambda params: function(params, key=key, n=BATCH))(params)
+
+
+def sampled(function: Callable, params: Params, n: int, seed: int) -> np.ndarray:
+    """n samples of every member, drawn `BATCH` at a time: (P, n, ...) on the host."""
+    key = jax.random.key(seed)
+    shape = jax.eval_shape(_sample_batch, function, params, key)
+    found = np.empty((shape.shape[0], n, *shape.shape[2:]), shape.dtype)
+    for start in range(0, n, BATCH):
+        got = _sample_batch(function, params, jax.random.fold_in(key, start))
+        part = found[:, start : start + BATCH]
+        part[:] = np.asarray(got)[:, : part.shape[1]]
+    return found
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _edit_batch(
+    function: Callable, max_value: int, params: Params, batch: tuple[jax.Array, ...]
+) -> jax.Array:
+    """Every member's edit of (images, factors, wanted)."""
+    images, *factors = batch
+    if images.dtype == jnp.uint8:
+        images = scaled(images, max_value)
+    return over_members(lambda params: function(params, images, *factors))(params)
+
+
+def edited(
+    function: Callable,
+    params: Params,
+    images: Any,
+    factors: np.ndarray,
+    wanted: np.ndarray,
+    max_value: int,
+) -> np.ndarray:
+    """function(params, images, factors, wanted) of every member, batch by batch.
+
+    Returns:
+      (P, B, H, W, C) on the host.
+    """
+    parts = []
+    for start in range(0, max(images.shape[0], 1), BATCH):
+        rows = slice(start, start + BATCH)
+        own = jnp.asarray(images[rows], _kept(images.dtype))
+        batch = (own, jnp.asarray(factors[rows]), jnp.asarray(wanted[rows]))
+        parts.append(np.asarray(_edit_batch(function, max_value, params, batch)))
+    return np.concatenate(parts, axis=1)

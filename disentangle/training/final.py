@@ -19,6 +19,7 @@ from disentangle.files import read_json, write_json
 from disentangle.training.batches import part
 from disentangle.training.loop import batched, compile_functions, start
 from disentangle.training.run import Run, prepare
+from disentangle.training.state import apart
 from disentangle.training.writers import Final, finite_rows
 
 AT_ONCE = 64  # members evaluated together
@@ -66,10 +67,12 @@ def evaluated(run: Run, data: Dataset) -> Rows:
     for first in range(0, len(run.members), AT_ONCE):
         rows = range(len(run.members))[first : first + AT_ONCE]
         own = part(experiment, rows)
-        params = jax.tree.map(lambda x, rows=rows: x[jnp.asarray(rows)], run.params)
+        at = jnp.asarray(rows)
+        # Averages are among these parameters.
+        params, held = apart(jax.tree.map(lambda x, at=at: x[at], run.params))
         state = start(method, own)
         steps = jnp.full_like(state.step, run.step)
-        state = state._replace(params=params, step=steps)
+        state = state._replace(params=params, state=held, average={}, step=steps)
         evaluate = compile_functions(own, method, split, ()).evaluate
         logs = jax.device_get(evaluate(state, split, batched(test_index)))
         for i, row in enumerate(rows):

@@ -28,7 +28,7 @@ from disentangle.training.loop import start
 from disentangle.training.members import Member
 from disentangle.training.roster import FILE as ROSTER
 from disentangle.training.roster import read_roster
-from disentangle.training.state import TrainState
+from disentangle.training.state import TrainState, trained
 from disentangle.training.trained import Run
 
 
@@ -132,7 +132,7 @@ def run_of(
         config=experiment.config,
         population=experiment.population,
         method=method,
-        params=state.params,
+        params=trained(state),
         alive=np.asarray(state.alive),
         step=int(np.max(np.asarray(state.step))),
         spec=spec,

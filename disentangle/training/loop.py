@@ -17,7 +17,7 @@ from disentangle.progress import say, stage, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
-from disentangle.training.state import TrainState, init
+from disentangle.training.state import TrainState, init, joined, trained
 from disentangle.training.step import batch_of, make_step
 from disentangle.training.writers import Writer
 
@@ -89,7 +89,8 @@ def compile_functions(
     def observe(update):
         def member(carry, state, hyperparameters, split):
             batch, _ = batch_of(method, split, state, batch_size)
-            new = update(carry, state.params, hyperparameters.method, batch)
+            params = joined(state.params, state.state)
+            new = update(carry, params, hyperparameters.method, batch)
             return jax.tree.map(lambda a, b: jnp.where(state.alive, a, b), new, carry)
 
         def all_members(carry, state, split):
@@ -105,19 +106,20 @@ def compile_functions(
         def member(state, hyperparameters):
             """The losses of one member, at its own step, with one key for all."""
             tested = Split(split.data, index.reshape(-1))
+            params = trained(state)
 
             def part(index):
                 key = jax.random.key(0)
                 batch = method.collate(tested, index, key)
                 losses = evaluate_losses(
                     method,
-                    state.params,
+                    params,
                     hyperparameters.method,
                     batch,
                     key=key,
                     step=state.step,
                 )
-                return losses, moments(method, state.params, batch["images"])
+                return losses, moments(method, params, batch["images"])
 
             found = jax.lax.map(part, index)
             logs, codes = jax.tree.map(lambda x: x.mean(0), found)

@@ -30,6 +30,7 @@ from disentangle.training.load import as_run, compare_data, load_run, run_of
 from disentangle.training.loop import Observer
 from disentangle.training.roster import Roster, in_batches, keep_roster, read_roster
 from disentangle.training.run_logs import SharedWriters
+from disentangle.training.state import apart
 from disentangle.training.trained import Run
 from disentangle.training.width import members_at_once
 from disentangle.training.workdir import owned, refuse_difference, settle_config
@@ -210,7 +211,7 @@ def fit(
         roster = settle(folder, experiment, chosen)
         keep_spec(folder, spec)
         keep_data(folder, data)
-        shapes = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
+        shapes, _ = apart(jax.eval_shape(lambda: init(method, key=jax.random.key(0))))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
         with told(draws):
             final = train_batches(

@@ -89,12 +89,8 @@ class Run:
         Raises:
           UserError: the method's codes are no Gaussians, or images as in `encode`.
         """
-        if self.method.posterior is None:
-            raise UserError(
-                f"method {self.config['method']['name']!r} has no Gaussian posterior"
-            )
-        checked = encode.checked_images(images, self.spec)
-        return self._batched(self.method.posterior, checked)
+        function = self._offered(self.method.posterior, "has no Gaussian posterior")
+        return self._batched(function, encode.checked_images(images, self.spec))
 
     @float32()
     def decode(self, codes: Any) -> np.ndarray:
@@ -104,12 +100,80 @@ class Run:
           UserError: the method has no decoder, or codes are of another shape or not
             finite numbers.
         """
-        if self.method.decode is None:
-            raise UserError(f"method {self.config['method']['name']!r} has no decoder")
+        function = self._offered(self.method.decode, "has no decoder")
         members = len(self.members)
         latents = encode.width(self.method.represent, self.params, self.spec.shape)
         checked = encode.checked_codes(codes, members, latents)
-        return encode.decoded(self.method.decode, self.params, checked, members)
+        return encode.decoded(function, self.params, checked, members)
+
+    @float32()
+    def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
+        """Images (P, n, H, W, C) in [0, 1] that the models draw.
+
+        Args:
+          n: how many of each model; the first of more are those of fewer.
+          seed: of the draws, which are the same for all models.
+
+        Raises:
+          UserError: the method cannot sample, or or n or seed is below 0 or no int.
+        """
+        function = self._offered(self.method.sample, "cannot sample images")
+        for name, value in (("n", n), ("seed", seed)):
+            if not isinstance(value, int | np.integer) or value < 0:
+                raise UserError(f"{name}={shown(value)} must be a whole number >= 0")
+        return encode.sampled(function, self.params, n, seed)
+
+    @float32()
+    def edit(self, images: Any, factors: Any, wanted: Any) -> np.ndarray:
+        """The images with other factors and all else kept: (P, B, H, W, C) in [0, 1].
+
+        Args:
+          images: as in `encode`.
+          factors: (B, F) whole numbers, the factors that the images have.
+          wanted: (B, F), those that they are to have.
+
+        Raises:
+          UserError: the method cannot edit, images as in `encode`, or factors that are
+            not in the space.
+        """
+        function = self._offered(self.method.edit, "cannot edit images")
+        checked = encode.checked_images(images, self.spec)
+        count, space = checked.shape[0], self.spec.space
+        old = encode.checked_factors(factors, space, count)
+        new = encode.checked_factors(wanted, space, count)
+        max_value = self.spec.max_value
+        return encode.edited(function, self.params, checked, old, new, max_value)
+
+    @float32()
+    def log_prob(self, images: Any, *, seed: int = 0) -> np.ndarray:
+        """Nats (P, B): the log-density of images, or a lower bound (see the method).
+
+        Args:
+          images: as in `encode`.
+          seed: of what is drawn for it, where something is.
+
+        Raises:
+          UserError: the method has no density, or images as in `encode`.
+        """
+        function = self._offered(self.method.log_prob, "has no density of images")
+        checked = encode.checked_images(images, self.spec)
+        return self._batched(encode.seeded(function, seed), checked)
+
+    @float32()
+    def embed(self, images: Any) -> np.ndarray:
+        """Embeddings (P, B, E) whose distances say how alike images are.
+
+        Raises:
+          UserError: the method has none, or images as in `encode`.
+        """
+        function = self._offered(self.method.embed, "has no embedding for retrieval")
+        return self._batched(function, encode.checked_images(images, self.spec))
+
+    def _offered(self, function: Any, lack: str) -> Any:
+        """A function of the method; UserError where it is None."""
+        if function is None:
+            raise UserError(f"method {self.config['method']['name']!r} {lack}")
+        return function
 
     def member(self, which: int | str | Member) -> Params:
         """The parameters of one model, without the axis P.
