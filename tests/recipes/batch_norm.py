@@ -15,7 +15,7 @@ class Settings:
     """Of the toy."""
 
     latents: int = static(3, "size of the code", least=1)
-    decay: float = swept(0.5, "of the average", least=0.0, below=1.0)
+    decay: float = swept(0.5, "of the average", least=0.0, most=0.999)
 
 
 class Encoder(linen.Module):
