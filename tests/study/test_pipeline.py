@@ -15,7 +15,7 @@ from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
 from disentangle.report.page import write_report
 from disentangle.report.text import result_tables
-from disentangle.study import pipeline
+from disentangle.study import pipeline, representations
 from disentangle.study.groups import Groups
 from disentangle.study.pipeline import default_pipeline, run_pipeline
 from disentangle.study.representations import Serving, write_losses
@@ -259,6 +259,23 @@ def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
     run_pipeline(job(), workdir, progress=False, log=lambda line: None)
     for name in ("groups.json", "losses.json", "scores.json", "affinity.json"):
         assert read(workdir, name) == read(done, name), name
+
+
+def test_scoring_goes_on_with_what_is_not_scored(done, tmp_path, monkeypatch):
+    """Stopped before the last representation: the others are not scored again."""
+    workdir = shutil.copytree(done, tmp_path / "p")
+    (workdir / "scores.json").unlink()
+    (workdir / "codes/grouped-1.json").unlink()
+    scored, details = [], representations.score_details
+
+    def counted(codes, *arguments, **named):
+        scored.append(codes.shape)
+        return details(codes, *arguments, **named)
+
+    monkeypatch.setattr(representations, "score_details", counted)
+    run_pipeline(job(), workdir, progress=False, log=lambda line: None)
+    assert len(scored) == 1
+    assert read(workdir, "scores.json") == read(done, "scores.json")
 
 
 def test_the_report_and_the_tables_show_the_job(done):
