@@ -11,6 +11,7 @@ from disentangle.metrics import METRICS, Population, Settings
 from disentangle.metrics.udr import gaussian_kl, udr
 from disentangle.study.evaluate import evaluate, posterior_table, sample_index
 from disentangle.study.peers import population_results
+from disentangle.training.members import members
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +20,9 @@ def run(toy):
     return dt.train("vae", toy, encoder="dense", decoder="dense", seeds=3, **quick)
 
 
-def first(run, members):
+def first(run, count):
     """The run as if it had only its first members."""
-    names, swept = run.members[:members], run.swept[:members]
-    return replace(run, members=names, swept=swept, alive=run.alive[:members])
+    return replace(run, population=run.population[:count], alive=run.alive[:count])
 
 
 @pytest.mark.slow
@@ -90,9 +90,8 @@ def test_three_good_seeds_are_not_judged_by_six_of_other_settings(run):
     orders = ([0, 1, 2], [1, 2, 0], [2, 0, 1])
     turned = [grid[:, order] @ turn.T for order in orders]
     codes = np.stack([*good, *turned, *(-z for z in turned)])
-    swept = [{"beta": b, "seed": s} for b in (4.0, 8.0, 16.0) for s in range(3)]
-    names = [f"beta={s['beta']:g},seed={s['seed']}" for s in swept]
-    nine = replace(run, members=names, swept=swept, alive=np.ones(9, bool))
+    population = members({"beta": [4.0, 8.0, 16.0]}, seed=0, seeds=3)
+    nine = replace(run, population=population, alive=np.ones(9, bool))
     shape = codes.shape
     found = population_results(nine, ["udr"], codes, np.full(shape, -4.0), Settings())
     scores = [result["udr"].values["score"] for result in found]
