@@ -49,15 +49,20 @@ def mean(values: jax.Array, known: Known, columns: tuple[int, ...]) -> jax.Array
 
 
 def classification(space: FactorSpace, factor: str) -> Task:
-    """Softmax cross-entropy over the K values, divided by log K."""
+    """Softmax cross-entropy over the K values, divided by its trivial value.
+
+    That is log K on a grid, and in a table the entropy of the values there are.
+    """
     column, size = space.position(factor), space[factor].size
+    shares = space[factor].weights if space[factor].counts else None
+    uneven = 0.0 if shares is None else -float((shares * np.log(shares)).sum())
 
     def loss(
         predictions: jax.Array, factors: jax.Array, known: Known = None
     ) -> jax.Array:
         labels = factors[:, column]
         entropy = optax.softmax_cross_entropy_with_integer_labels(predictions, labels)
-        return mean(entropy, known, (column,)) / jnp.log(jnp.float32(size))
+        return mean(entropy, known, (column,)) / (uneven or jnp.log(jnp.float32(size)))
 
     return Task(factor, size, loss, (column,))
 
@@ -66,7 +71,12 @@ def regression(space: FactorSpace, factor: str) -> Task:
     """Squared error of the standardised value: trivially its variance, 1."""
     column = space.position(factor)
     values = np.asarray(space[factor].values, np.float64)
-    targets = ((values - values.mean()) / values.std()).astype(np.float32)
+    centre, spread = values.mean(), values.std()
+    if space[factor].counts:  # of the images of a table, not of its values
+        shares = space[factor].weights
+        centre = float(shares @ values)
+        spread = float(np.sqrt(shares @ (values - centre) ** 2))
+    targets = ((values - centre) / spread).astype(np.float32)
 
     def loss(
         predictions: jax.Array, factors: jax.Array, known: Known = None

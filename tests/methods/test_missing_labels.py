@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from disentangle.data import from_arrays
 from disentangle.methods.label_losses import LABEL_LOSSES
+from disentangle.methods.tasks import parse
 
 SIZES = (3, 2, 5)
 RNG = np.random.default_rng(3)
@@ -79,3 +81,17 @@ def test_all_labels_known_is_the_loss_of_a_complete_table(name):
     assert float(every) == pytest.approx(
         float(distance.loss(params, means, labels)), rel=1e-5
     )
+
+
+def test_a_task_of_a_table_is_one_for_its_best_constant():
+    """Classes and numbers that are not equally frequent: the trivial loss is 1."""
+    words = np.array(["a"] * 70 + ["b"] * 20 + ["c"] * 10)
+    ages = np.repeat([0.5, 1.0, 4.25], [60, 30, 10])
+    table = np.stack([words.astype(object), ages.astype(object)], axis=1)
+    data = from_arrays(np.zeros((100, 2, 2), np.uint8), table, ["word", "age"])
+    factors = jnp.asarray(data.factors(np.arange(100)))
+    word, age = parse(data.space, ())
+    logits = jnp.log(jnp.asarray([[0.7, 0.2, 0.1]], jnp.float32)).repeat(100, 0)
+    assert float(word.loss(logits, factors)) == pytest.approx(1.0, abs=1e-5)
+    constant = jnp.zeros((100, 1), jnp.float32)
+    assert float(age.loss(constant, factors)) == pytest.approx(1.0, abs=1e-5)
