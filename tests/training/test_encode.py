@@ -134,8 +134,9 @@ def test_repr_is_short_and_says_what_it_is(run, toy):
     assert len(text) <= 300
     for part in ("vae", "2 models", "seed=0, seed=1", "2 alive", "step 2", "/run"):
         assert part in text
+    long = dataclasses.replace(run.population[0], label="x" * 500)
     many = dataclasses.replace(
-        run, members=("x" * 500,) * 99, workdir=run.workdir / ("y" * 400)
+        run, population=(long,) * 99, workdir=run.workdir / ("y" * 400)
     )
     assert len(repr(many)) <= 300
     assert str(run) == text
@@ -159,7 +160,8 @@ def test_a_path_is_taken_for_the_run_it_holds(run, toy, monkeypatch):
 
 @pytest.mark.parametrize("index", ["x", 1.0, None, 2, -3])
 def test_a_model_that_is_not_there_is_named(run, index):
-    with pytest.raises(UserError, match="there are 0 to 1"):
+    says = "there are 0 to 1|its place .0 to 1.|model 'x'. .one of: seed=0, seed=1"
+    with pytest.raises(UserError, match=says):
         run.member(index)
 
 
@@ -208,9 +210,7 @@ def test_arguments_that_are_swapped_or_of_another_type_are_said(toy):
         dt.train("vae", toy, workdir=5, steps=1, **DENSE)
 
 
-@pytest.mark.parametrize(
-    "rate", [1e38, *(pytest.param(r, marks=pytest.mark.slow) for r in (1e30, 1e19))]
-)
+@pytest.mark.parametrize("rate", [1e30, pytest.param(1e19, marks=pytest.mark.slow)])
 def test_parameters_that_leave_the_floats_are_dead_and_as_before(toy, rate):
     """One step: the gradient is finite, the parameters are not; also the last step."""
     dead = dt.train("vae", toy, steps=1, learning_rate=[1e-3, rate], **DENSE)
