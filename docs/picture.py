@@ -21,7 +21,7 @@ from PIL import Image
 from disentangle.errors import UserError
 from disentangle.report import affinity_figure, files, traversal_figure
 from disentangle.report.style import plotting
-from disentangle.study.visualize import Panels, refresh_pictures
+from disentangle.study.visualize import Panels, refresh_images
 
 HERE = Path(__file__).resolve().parent
 ROWS = 10  # latents shown: all
@@ -41,7 +41,7 @@ def draw(job: Path, trained: Path, out: Path = HERE) -> list[Path]:
     measured = files.affinities(job)
     if not measured:
         raise UserError(f"{job} holds no finished job: make quickstart")
-    panels = files.found(Panels, refresh_pictures(trained))
+    panels = files.found(Panels, refresh_images(trained))
     if panels is None or panels.traversals is None:
         raise UserError(f"{trained} holds no trained model that can be drawn")
     figures = {
