@@ -52,6 +52,7 @@ def folder(tmp_path):
     return place
 
 
+@pytest.mark.slow
 def test_a_folder_with_missing_labels(folder, tmp_path):
     data = dt.load("tiles", path=folder)
     assert data.space["colour"].words == ("green", "red")
@@ -89,6 +90,7 @@ def settings():
     return config | {"steps": 9, "batch_size": 4, "seeds": 2} | intervals
 
 
+@pytest.mark.slow
 def test_a_stream_has_the_batches_of_a_table_and_goes_on_after_a_fault(tmp_path):
     streamed = dt.load("film")
     assert streamed.is_streamed

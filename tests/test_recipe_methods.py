@@ -89,6 +89,7 @@ def test_a_state_survives_a_stop_and_a_load_with_its_bits(toy, tmp_path):
         jax.tree.map(np.testing.assert_array_equal, run.params, whole.params)
 
 
+@pytest.mark.slow
 def test_a_gan_with_spectral_norms_and_a_diverged_member(toy, tmp_path):
     chosen = config("spectral_gan", 6, rate=[1e-3, 1e30])
     run = fit(chosen, toy, workdir=tmp_path / "gan", progress=False)

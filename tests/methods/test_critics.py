@@ -119,6 +119,7 @@ def test_without_a_weight_on_the_critic_factor_vae_is_the_vae(toy):
     )
 
 
+@pytest.mark.slow
 def test_a_player_changes_only_its_own_networks(toy):
     experiment, method, hyperparameters = built("rf_vae", toy)
     for player, moves in (

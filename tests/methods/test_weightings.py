@@ -170,6 +170,7 @@ def test_the_encoder_moves_along_the_weighted_gradients(toy, name):
     same(gradient["heads"], gradients(plain, params, batch)[1]["heads"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", ["equal", "mgda"])
 def test_missing_labels_are_left_out_and_a_task_without_any_is_silent(toy, weighting):
     method, params = built(toy, weighting=weighting)

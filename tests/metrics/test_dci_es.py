@@ -143,6 +143,7 @@ def test_constant_codes_and_a_value_only_the_test_rows_have():
     assert dci_es_of(factors.astype(float), late).values["informativeness_test"] == 0.0
 
 
+@pytest.mark.slow
 def test_threads_change_nothing(tangled):
     one, two = (
         score_details(*tangled, "dci_es", Settings(jobs=jobs))["dci_es"].values

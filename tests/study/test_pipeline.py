@@ -90,6 +90,7 @@ def test_losses_come_from_the_networks_that_serve(done, toy):
                 assert losses["networks"]["grouped"][seed][t] == expected
 
 
+@pytest.mark.slow
 def test_losses_do_not_come_from_a_log(done, toy, tmp_path):
     """With logs cut to an earlier step, and without final.json, they stay."""
     workdir = shutil.copytree(done, tmp_path / "p")

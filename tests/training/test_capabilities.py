@@ -91,6 +91,7 @@ def test_a_conditional_vae_edits_the_factors_it_is_given(toy):
         run.edit(seen, factors, factors[:2])
 
 
+@pytest.mark.slow
 def test_embeddings_have_length_one(toy):
     run = dt.train("supervised", toy, encoder="dense", **QUICK)
     found = run.embed(toy.images(np.arange(6)))
