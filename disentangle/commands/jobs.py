@@ -35,6 +35,7 @@ def command_of(name: str) -> Command:
     study = STUDIES[name]
 
     def run(values: Values, words: list[str]) -> None:
+        """Does the job, or what is left of it."""
         del words
         from disentangle.report.page import write_report
 

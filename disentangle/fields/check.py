@@ -245,6 +245,13 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def names(name: str, value: Any) -> list[str]:
+    """`value`, a list of strings that is not empty; UserError otherwise."""
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{name}={short(value)} must be a list of names")
+    return [text(name, item) for item in value]
+
+
 def short(value: Any) -> str:
     """The value as it would be written, cut after 60 characters."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**30:

@@ -106,6 +106,7 @@ def cov(sizes: tuple[int, ...]) -> LabelLoss:
     def loss(
         params: Params, means: jax.Array, labels: jax.Array, known: Known = None
     ) -> jax.Array:
+        """The sum of squared covariances; of a factor, over its known labels."""
         del params
         y = labels.astype(jnp.float32)
         if known is None:

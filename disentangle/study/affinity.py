@@ -12,9 +12,9 @@ from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Batch
 from disentangle.errors import UserError, unknown
+from disentangle.fields.check import number, whole_number
 from disentangle.files import read_json, reading, write_json
 from disentangle.methods.base import Method, Params
-from disentangle.training import ranges
 from disentangle.training.config import default_config
 from disentangle.training.loop import Observer
 from disentangle.training.run import Run, fit
@@ -61,8 +61,8 @@ def observe_affinity(
     for name in estimators:
         if not isinstance(name, str) or name not in ESTIMATORS:
             raise unknown("affinity estimator", name, ESTIMATORS)
-    ranges.whole_number("affinity.every", every, 1)
-    if not ranges.number("affinity.learning_rate", learning_rate) > 0:
+    whole_number("affinity.every", every, 1)
+    if not number("affinity.learning_rate", learning_rate) > 0:
         raise UserError(f"the lookahead rate {learning_rate} must be above 0")
 
     def build(method: Method) -> list[Observer]:

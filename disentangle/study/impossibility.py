@@ -25,6 +25,7 @@ from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.fields import read
+from disentangle.fields.check import number, text
 from disentangle.files import place, whole
 from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
@@ -47,7 +48,6 @@ from disentangle.study.stages import (
     data_source,
     run_source,
 )
-from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.run import Run, load_run
 from disentangle.training.sections import Source
@@ -143,10 +143,10 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_fields(config, reference)
     check_sections(config, reference, ("data", "score"))
     read(Source, config["data"], "data.")
-    ranges.text("run", config["run"])
+    text("run", config["run"])
     angles = config["angles"] if isinstance(config["angles"], list) else []
     for angle in angles:
-        ranges.number("angles", angle)
+        number("angles", angle)
     if not angles or len(set(angles)) < len(angles):
         raise UserError(f"angles={angles!r} must be different numbers of degrees")
     check_score(config["score"])

@@ -29,6 +29,7 @@ from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import read
+from disentangle.fields.check import names, text, whole_number
 from disentangle.files import place, read_json, reading
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
@@ -55,7 +56,6 @@ from disentangle.study.stages import (
     data_source,
 )
 from disentangle.study.visualize import Panels, Plane, write_panels
-from disentangle.training import ranges
 from disentangle.training.config import (
     check_fields,
     check_sections,
@@ -111,11 +111,11 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_fields(config, reference)
     check_sections(config, reference, ("data", "affinity", "score"))
     read(Data, config["data"], "data.")
-    ranges.whole_number("budget", config["budget"], 1)
-    ranges.text("singletons", config["singletons"])
+    whole_number("budget", config["budget"], 1)
+    text("singletons", config["singletons"])
     check_singletons(config["singletons"], config["singleton_value"], ("a", "b"))
     chosen = config["affinity"]
-    ranges.names("affinity.estimators", chosen["estimators"])
+    names("affinity.estimators", chosen["estimators"])
     if chosen["group_by"] not in chosen["estimators"]:
         raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
     observe_affinity(

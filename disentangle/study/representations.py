@@ -10,6 +10,7 @@ import numpy as np
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
+from disentangle.fields.check import names, text, whole_number
 from disentangle.files import write_arrays
 from disentangle.metrics.base import Result, Settings
 from disentangle.metrics.score import choose_metrics, score_details
@@ -19,7 +20,6 @@ from disentangle.study.groups import Groups
 from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.study.stages import Stages, crc
-from disentangle.training import ranges
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run
 
@@ -101,13 +101,13 @@ def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def check_score(config: Mapping[str, Any]) -> None:
     """Raises UserError for a score section that cannot be run."""
-    choose_metrics(ranges.names("score.metrics", config["metrics"]))
+    choose_metrics(names("score.metrics", config["metrics"]))
     for name in ("backend", "protocol"):
-        ranges.text(f"score.{name}", config.get(name, ""))
-    ranges.whole_number("score.seed", config["seed"], 0, 2**32 - 1)
+        text(f"score.{name}", config.get(name, ""))
+    whole_number("score.seed", config["seed"], 0, 2**32 - 1)
     Settings(config["seed"], config["backend"])
     for name in ("num_train", "num_test"):
-        ranges.whole_number(f"score.{name}", config[name], 0)
+        whole_number(f"score.{name}", config[name], 0)
     check_rows(config["num_train"], config["num_test"])
 
 

@@ -76,6 +76,7 @@ def train_batches(
     bars = _Bars(job.experiment, len(rows), progress)
 
     def train(number: int) -> Callable[[Lane | None], Progress]:
+        """The work that trains one batch."""
         own = part(job.experiment, rows[number])
 
         def piece(lane: Lane | None) -> Progress:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.training.ranges import MEMBERS, short
+from disentangle.fields.check import short
+from disentangle.training.sections import MEMBERS
 
 DIGITS = range(6, 18)  # significant digits of a name: as few as tell the values apart
 ID_DIGITS = 16

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from disentangle.training import ranges
+from disentangle.fields.check import whole_number
 from disentangle.training.batches import Job, part
 from disentangle.training.loop import (
     batched,
@@ -44,7 +44,7 @@ def members_at_once(job: Job, count: int, asked: int | None) -> int:
       UserError: `asked` is no whole number, or below 1.
     """
     if asked is not None:
-        return ranges.whole_number("at_once", asked, 1)
+        return whole_number("at_once", asked, 1)
     devices = jax.local_devices()
     each = max(1, -(-count // len(devices)))
     if devices[0].platform == "cpu":

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ml_collections import ConfigDict
 
+from disentangle.fields.check import names, whole_number
 from disentangle.metrics import choose_metrics, score
 from disentangle.progress import over
 from disentangle.records import JsonRecord
@@ -22,7 +23,6 @@ from disentangle.report.files import found
 from disentangle.report.studies import Job, Page, Study
 from disentangle.study.evaluate import load_data, sample_index
 from disentangle.study.stages import Stages, begin, data_source
-from disentangle.training import ranges
 from disentangle.training.config import check_fields, check_sections, plain
 from disentangle.training.workdir import owned
 
@@ -47,9 +47,9 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     held, reference = plain(config), plain(get_config())
     check_fields(held, reference)
     check_sections(held, reference, ("data",))
-    choose_metrics(ranges.names("metrics", held["metrics"]))
+    choose_metrics(names("metrics", held["metrics"]))
     for rows in held["rows"]:
-        ranges.whole_number("rows", rows, 10)
+        whole_number("rows", rows, 10)
     return held
 
 
