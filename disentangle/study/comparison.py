@@ -22,13 +22,14 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.fields import read
+from disentangle.fields import defaults, read
 from disentangle.files import place, read_json
 from disentangle.metrics.base import Settings
 from disentangle.study.evaluate import load_data, score_run
 from disentangle.study.facts import ComparedScores, Facts, describe
 from disentangle.study.representations import check_score
 from disentangle.study.scores import MATRICES, Scores, keep_scores, scored_members
+from disentangle.study.sections import Score
 from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import (
     Stages,
@@ -79,14 +80,7 @@ def default_comparison(
     return ConfigDict(
         {
             "data": section,
-            "score": {
-                "metrics": ("all",),
-                "num_train": 10_000,
-                "num_test": 5_000,
-                "backend": "fast",
-                "protocol": "locatello",
-                "seed": 0,
-            },
+            "score": defaults(Score) | {"metrics": ("all",)},
             "runs": runs,
         }
     )

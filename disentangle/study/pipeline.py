@@ -28,7 +28,7 @@ from disentangle import progress as bars
 from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.fields import read
+from disentangle.fields import defaults, read
 from disentangle.fields.check import names, text, whole_number
 from disentangle.files import place, read_json, reading
 from disentangle.methods.tasks import parse
@@ -46,6 +46,7 @@ from disentangle.study.groups import (
     grouping_source,
     measured_affinity,
 )
+from disentangle.study.sections import AffinitySection, Grouping
 from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import (
     Begun,
@@ -82,15 +83,9 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
     return ConfigDict(
         {
             "data": section,
-            "budget": 2,  # networks, each costing 1
-            "singletons": "forbid",
-            "singleton_value": placeholder(float),  # for singletons="value"
-            "affinity": {
-                "estimators": ("lookahead", "cosine"),
-                "group_by": "lookahead",
-                "every": 10,  # steps between samples
-                "learning_rate": 1e-3,  # eta of the lookahead step
-            },
+            **defaults(Grouping),
+            "singleton_value": placeholder(float),  # a number, for singletons="value"
+            "affinity": defaults(AffinitySection),
             "supervised": supervised,
             "unsupervised": vae,
             "score": {

@@ -176,12 +176,7 @@ def run_loop(
         for writer in writers:
             closing.callback(writer.close)
         while step < config["steps"] and alive.any() and not stopped:
-            for observer in observers:
-                if step % observer.every == 0:
-                    seen = compiled.observe[observer.name](
-                        now.observed[observer.name], now.state, split
-                    )
-                    now = now._replace(observed=now.observed | {observer.name: seen})
+            now = observe(now, step, compiled, split, observers)
             n = bar.clip(_until_due(step, config["steps"], periods))
             state, accumulator = compiled.chunk(now.state, now.window, jnp.int32(n))
             now, step = now._replace(state=state, window=accumulator), step + n
@@ -204,6 +199,22 @@ def run_loop(
             if checkpoints and (due or stopped):
                 save(checkpoints, step, now, writers, stopped)
                 signals.unsaved = False
+    return now
+
+
+def observe(
+    now: Progress,
+    step: int,
+    compiled: CompiledFunctions,
+    split: Split,
+    observers: Sequence[Observer],
+) -> Progress:
+    """Shows the state of a step to the observers that are due."""
+    for observer in observers:
+        if step % observer.every == 0:
+            carry = now.observed[observer.name]
+            seen = compiled.observe[observer.name](carry, now.state, split)
+            now = now._replace(observed=now.observed | {observer.name: seen})
     return now
 
 
