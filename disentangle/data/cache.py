@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle import errors
-from disentangle.data.dataset import aligned
+from disentangle.data.aligned import aligned
 from disentangle.files import DAMAGE, clear_leftovers, whole
 
 

@@ -13,10 +13,8 @@ import numpy as np
 from disentangle.data import identity
 from disentangle.data.labels import Table
 from disentangle.data.space import FactorSpace, refuse_beyond_device
-from disentangle.data.stream import Streamed, aligned
+from disentangle.data.stream import Streamed
 from disentangle.errors import UserError
-
-__all__ = ["Dataset", "Recipe", "aligned", "check", "draw_bits", "draw_rows"]
 
 if TYPE_CHECKING:
     from disentangle.data.files import Layout

@@ -12,7 +12,8 @@ import numpy as np
 
 from disentangle import errors
 from disentangle.data import cache, files, tfds
-from disentangle.data.dataset import Dataset, Recipe, aligned, draw_bits
+from disentangle.data.aligned import aligned
+from disentangle.data.dataset import Dataset, Recipe, draw_bits
 from disentangle.data.rendered import dsprites as renderer
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 

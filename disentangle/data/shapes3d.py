@@ -13,7 +13,8 @@ import numpy as np
 
 from disentangle import errors
 from disentangle.data import cache, files, tfds
-from disentangle.data.dataset import Dataset, Recipe, aligned, draw_rows
+from disentangle.data.aligned import aligned
+from disentangle.data.dataset import Dataset, Recipe, draw_rows
 from disentangle.data.rendered import shapes3d as renderer
 from disentangle.data.space import Factor, FactorSpace
 

@@ -7,6 +7,7 @@ import pytest
 
 from disentangle import data
 from disentangle.data import dataset as module
+from disentangle.data.aligned import aligned
 from disentangle.errors import UserError
 
 
@@ -48,7 +49,7 @@ def test_numpy_index_out_of_range_is_an_error(loaded):
 
 
 def test_aligned_memory_is_taken_without_a_copy():
-    table = module.aligned((1000, 512), np.uint8)
+    table = aligned((1000, 512), np.uint8)
     table[:] = 1
     on_cpu = jax.device_put(table, jax.devices("cpu")[0])
     assert on_cpu.unsafe_buffer_pointer() == table.ctypes.data
