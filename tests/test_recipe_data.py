@@ -131,6 +131,7 @@ def newest(workdir):
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
+@pytest.mark.slow
 def test_a_method_sees_two_data_sets(tmp_path):
     first = dt.from_arrays(np.zeros((20, 12, 16), np.uint8) + 9)
     other = dt.from_arrays(np.full((30, 20, 8, 3), 200, np.uint8))

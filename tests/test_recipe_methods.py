@@ -104,6 +104,7 @@ def test_a_gan_with_spectral_norms_and_a_diverged_member(toy, tmp_path):
     assert 0.5 * largest < sigma[0] <= 1.05 * largest
 
 
+@pytest.mark.slow
 def test_a_weighting_with_a_memory(toy, tmp_path):
     chosen = config("supervised", 4, encoder="dense", weighting="loudest_task")
     fit(chosen, toy, workdir=tmp_path / "run", progress=False)

@@ -204,6 +204,7 @@ def test_missing_labels_are_left_out_and_a_task_without_any_is_silent(toy, weigh
         assert not any(leaf.any() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 def test_an_angle_needs_the_factor_that_its_symmetry_is_of(toy):
     method, params = built(toy)
     batch = batch_of(toy.space)

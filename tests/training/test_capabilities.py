@@ -53,6 +53,7 @@ def test_the_bound_is_the_density_of_a_linear_gaussian_model():
     assert many.max() < 0.1
 
 
+@pytest.mark.slow
 def test_a_vae_samples_its_prior_and_bounds_its_density(toy):
     run = dt.train("vae", toy, seeds=2, **QUICK, **DENSE)
     images = run.sample(7, seed=3)

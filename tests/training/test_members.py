@@ -148,6 +148,7 @@ def test_a_model_is_named_by_its_object_its_id_its_name_or_its_place(five):
 # --- batches ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_batches_of_any_size_have_the_bits_and_the_logs_of_one(five, toy, tmp_path):
     run = fit(config(seeds=5), toy, workdir=tmp_path / "r", progress=False, at_once=3)
     assert bits(run) == bits(load_run(tmp_path / "r")) == bits(five)
