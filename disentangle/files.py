@@ -152,7 +152,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
       UserError: the place cannot be written (no such folder, a full disk), or does
         not give back what was written.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file whole or not at all, and reads it back; errors as `write_text`."""
     with _writing(path) as beside:
         beside.write_bytes(data)
         if beside.read_bytes() != data:

@@ -37,13 +37,14 @@ BELOW = {
         *("data", "nn", "methods"),
     ),
 }
-BELOW["study"] = (
+BELOW["oracle"] = (
     *BELOW["training"],
     "training",
     *BELOW["metrics"],
     "metrics",
     "affinity",
 )
+BELOW["study"] = (*BELOW["oracle"], "oracle")
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
@@ -64,6 +65,7 @@ HOMES = {
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "pandas": ("study", "report"),
+    "pyarrow": ("oracle.long_form",),
     "h5py": ("data",),
     "PIL": ("data",),
     "tqdm": ("progress",),

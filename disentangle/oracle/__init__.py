@@ -1,0 +1,5 @@
+"""The truth about task groups, trained group by group, and who comes close to it."""
+
+from disentangle.oracle.table import TaskTable, load_tables, save_tables
+
+__all__ = ["TaskTable", "load_tables", "save_tables"]
