@@ -24,12 +24,10 @@ from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, read
 from disentangle.files import place, read_json
-from disentangle.metrics.base import Settings
 from disentangle.study.evaluate import load_data, score_run
 from disentangle.study.facts import ComparedScores, Facts, describe
-from disentangle.study.representations import check_score
 from disentangle.study.scores import MATRICES, Scores, keep_scores, scored_members
-from disentangle.study.sections import Score
+from disentangle.study.sections import Score, check_score, score_settings
 from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import (
     Stages,
@@ -100,7 +98,6 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
         if not isinstance(run, Mapping):
             raise UserError(f"config field {'runs.' + name!r} must be a section")
     check_score(config["score"])
-    _settings(config["score"])
     for name in config["runs"]:
         read_experiment(training_config(config, name))
     return config
@@ -219,10 +216,6 @@ def with_held_runs(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     return config | {"runs": held["runs"] | config["runs"]}
 
 
-def _settings(section: Mapping[str, Any]) -> Settings:
-    return Settings(section["seed"], section["backend"], protocol=section["protocol"])
-
-
 def score(
     run: Run, data: Dataset, section: Mapping[str, Any], name: str, *, progress: bool
 ) -> None:
@@ -234,7 +227,7 @@ def score(
         def show(metric: str, done: int, total: int) -> None:
             bar.to(done, total, what=f"score {name}: {metric}")
 
-        settings = dataclasses.replace(_settings(section), progress=show)
+        settings = dataclasses.replace(score_settings(section), progress=show)
         results = score_run(run, data, section["metrics"], settings, rows)
     members = scored_members(run, results)
     scored = [dataclasses.replace(member, representation=name) for member in members]

@@ -24,14 +24,11 @@ from ml_collections import ConfigDict
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.fields import read
-from disentangle.fields.check import number, text
+from disentangle.fields import defaults, read
 from disentangle.files import place, whole
-from disentangle.metrics.base import Settings
 from disentangle.metrics.score import flatten, score_details
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.evaluate import check_sample, load_data
-from disentangle.study.representations import check_score
 from disentangle.study.rotation import (
     gaussian_code,
     givens,
@@ -41,6 +38,7 @@ from disentangle.study.rotation import (
     trained,
 )
 from disentangle.study.sample import sample_index
+from disentangle.study.sections import Rotation, Score, check_score, score_settings
 from disentangle.study.stages import (
     Stages,
     allow_changes,
@@ -122,16 +120,9 @@ def default_impossibility(data: str) -> ConfigDict:
     """The config of the experiment on a data set's factors."""
     return ConfigDict(
         {
-            "data": {"name": data, "path": "", "source": ""},
-            "angles": (0.0, 5.0, 10.0, 20.0, 45.0),  # degrees, all pairs of latents
-            "run": "",  # a workdir, or a peer's .npz: its VAE is turned as well
-            "score": {
-                "metrics": ("dci", "mig"),
-                "num_train": 10_000,
-                "num_test": 5_000,
-                "backend": "fast",
-                "seed": 0,
-            },
+            "data": defaults(Source) | {"name": data},
+            **defaults(Rotation),
+            "score": defaults(Score),
         }
     )
 
@@ -143,12 +134,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_fields(config, reference)
     check_sections(config, reference, ("data", "score"))
     read(Source, config["data"], "data.")
-    text("run", config["run"])
-    angles = config["angles"] if isinstance(config["angles"], list) else []
-    for angle in angles:
-        number("angles", angle)
-    if not angles or len(set(angles)) < len(angles):
-        raise UserError(f"angles={angles!r} must be different numbers of degrees")
+    read(Rotation, config)
     check_score(config["score"])
     return config
 
@@ -276,7 +262,7 @@ def _scores(
         codes,
         factors,
         score["metrics"],
-        Settings(score["seed"], score["backend"]),
+        score_settings(score),
         num_train=score["num_train"],
         num_test=score["num_test"],
         factor_names=data.space.names,

@@ -29,7 +29,6 @@ from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, read
-from disentangle.fields.check import names, text, whole_number
 from disentangle.files import place, read_json, reading
 from disentangle.methods.tasks import parse
 from disentangle.study import representations
@@ -46,7 +45,7 @@ from disentangle.study.groups import (
     grouping_source,
     measured_affinity,
 )
-from disentangle.study.sections import AffinitySection, Grouping
+from disentangle.study.sections import AffinitySection, Grouping, Score, check_score
 from disentangle.study.stage_timer import Log, StageTimer
 from disentangle.study.stages import (
     Begun,
@@ -88,13 +87,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
             "affinity": defaults(AffinitySection),
             "supervised": supervised,
             "unsupervised": vae,
-            "score": {
-                "metrics": ("dci", "mig"),
-                "num_train": 10_000,
-                "num_test": 5_000,
-                "backend": "fast",
-                "seed": 0,
-            },
+            "score": defaults(Score),
         }
     )
 
@@ -106,19 +99,13 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_fields(config, reference)
     check_sections(config, reference, ("data", "affinity", "score"))
     read(Data, config["data"], "data.")
-    whole_number("budget", config["budget"], 1)
-    text("singletons", config["singletons"])
+    read(Grouping, config)
     check_singletons(config["singletons"], config["singleton_value"], ("a", "b"))
     chosen = config["affinity"]
-    names("affinity.estimators", chosen["estimators"])
+    read(AffinitySection, chosen, "affinity.")
     if chosen["group_by"] not in chosen["estimators"]:
         raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
-    observe_affinity(
-        chosen["estimators"],
-        every=chosen["every"],
-        learning_rate=chosen["learning_rate"],
-    )
-    representations.check_score(config["score"])
+    check_score(config["score"])
     for part in ("supervised", "unsupervised"):
         section = config[part]
         if not isinstance(section, Mapping):

@@ -10,15 +10,15 @@ import numpy as np
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.fields.check import names, text, whole_number
 from disentangle.files import write_arrays
-from disentangle.metrics.base import Result, Settings
-from disentangle.metrics.score import choose_metrics, score_details
+from disentangle.metrics.base import Result
+from disentangle.metrics.score import score_details
 from disentangle.records import JsonRecord
-from disentangle.study.evaluate import check_rows, encode_images
+from disentangle.study.evaluate import encode_images
 from disentangle.study.groups import Groups
 from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
+from disentangle.study.sections import score_settings
 from disentangle.study.stages import Stages, crc
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run
@@ -97,18 +97,6 @@ def _find(run: Run, wanted: dict[str, Any]) -> int:
 
 def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return {key: row.get(key) for key in wanted} == wanted
-
-
-def check_score(config: Mapping[str, Any]) -> None:
-    """Raises UserError for a score section that cannot be run."""
-    choose_metrics(names("score.metrics", config["metrics"]))
-    for name in ("backend", "protocol"):
-        text(f"score.{name}", config.get(name, ""))
-    whole_number("score.seed", config["seed"], 0, 2**32 - 1)
-    Settings(config["seed"], config["backend"])
-    for name in ("num_train", "num_test"):
-        whole_number(f"score.{name}", config[name], 0)
-    check_rows(config["num_train"], config["num_test"])
 
 
 def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
@@ -229,7 +217,7 @@ def _results(
         table.codes,
         sample.factors,
         section["metrics"],
-        Settings(section["seed"], section["backend"]),
+        score_settings(section),
         num_train=sample.rows[0],
         num_test=sample.rows[1],
         factor_names=sample.names,

@@ -1,11 +1,15 @@
 """The fields of studies beside their training configs: what may stand there."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from disentangle.affinity import ESTIMATORS
 from disentangle.affinity.grouping import SINGLETONS
-from disentangle.fields import settings, static
-from disentangle.metrics.base import PROTOCOLS
+from disentangle.fields import read, settings, static
+from disentangle.metrics.base import PROTOCOLS, Settings
+from disentangle.metrics.score import choose_metrics
 from disentangle.metrics.trees import BACKENDS
-from disentangle.study.sample import MOST_ROWS
+from disentangle.study.sample import MOST_ROWS, check_rows
 
 FIFTY = "Fifty et al. 2021"
 
@@ -34,6 +38,18 @@ class Score:
     backend: str = static("fast", "trees of DCI", choices=BACKENDS)
     protocol: str = static("locatello", "definitions of scores", choices=PROTOCOLS)
     seed: int = static(0, "of everything random", least=0, most=2**32 - 1)
+
+
+def check_score(section: Mapping[str, Any]) -> None:
+    """Raises UserError for a section `score` that cannot be run."""
+    chosen, _ = read(Score, section, "score.")
+    choose_metrics(chosen.metrics)
+    check_rows(chosen.num_train, chosen.num_test)
+
+
+def score_settings(section: Mapping[str, Any]) -> Settings:
+    """How a (checked) section `score` has its metrics computed."""
+    return Settings(section["seed"], section["backend"], protocol=section["protocol"])
 
 
 @settings

@@ -193,7 +193,7 @@ def test_mistakes_are_named_before_any_compute(config, toy, tmp_path):
     with pytest.raises(UserError, match="Did you mean 'strong'"):
         go(config, toy, tmp_path / "x", only=["strng"])
     rows = config["score"] | {"num_train": 0}
-    with pytest.raises(UserError, match=r"num_train=0 must be a whole number from 2"):
+    with pytest.raises(UserError, match=r"score.num_train=0 must be at least 2"):
         go(config | {"score": rows}, toy, tmp_path / "x")
     config["runs"]["strong"]["method"]["beta"] = "much"
     with pytest.raises(UserError, match=r"method.beta"):

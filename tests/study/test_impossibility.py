@@ -138,8 +138,8 @@ def test_the_command_turns_a_trained_vae(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"angles": []}, "different numbers of degrees"),
-        ({"angles": [1, 1]}, "different numbers of degrees"),
+        ({"angles": []}, "angles is an empty list"),
+        ({"angles": [1, 1]}, "is named twice"),
         ({"angels": [1]}, "Did you mean 'angles'"),
         ({"run": "no/where"}, "no run at no/where"),
     ],
