@@ -53,7 +53,11 @@ def test_every_method_has_its_equation():
     assert all(EQUATIONS.values())
 
 
-CASES = [(name, i) for name, cases in EQUATIONS.items() for i in range(len(cases))]
+CASES = [  # the first of each method is quick
+    pytest.param(name, i, marks=pytest.mark.slow if i else ())
+    for name, cases in EQUATIONS.items()
+    for i in range(len(cases))
+]
 
 
 @pytest.mark.parametrize(("name", "i"), CASES)

@@ -39,9 +39,16 @@ def table_of(kind, dtype, rows=1500, seed=0):
 KINDS = ("mixed", "many values", "scaled", "integer", "circle")
 
 
+QUICK = {("mixed", np.float32), ("scaled", np.float64), ("integer", np.float32)}
+TABLES = [
+    pytest.param(kind, dtype, marks=() if (kind, dtype) in QUICK else pytest.mark.slow)
+    for kind in KINDS
+    for dtype in (np.float32, np.float64)
+]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "dtype"), TABLES)
 @pytest.mark.parametrize("name", LITERAL)
 def test_scores_equal_their_definitions(name, kind, dtype):
     codes, factors = table_of(kind, dtype)

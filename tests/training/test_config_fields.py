@@ -94,7 +94,11 @@ def walk(read, tree, skip=()):
     return refused
 
 
-@pytest.mark.parametrize("method", METHODS)
+FEW = ("beta_vae", "rf_vae", "joint_vae", "s2_factor_vae", "supervised")
+WALKED = [pytest.param(m, marks=() if m in FEW else pytest.mark.slow) for m in METHODS]
+
+
+@pytest.mark.parametrize("method", WALKED)
 def test_a_training_config_with_an_odd_value_is_an_experiment_or_a_sentence(method):
     tree = default_config("toy", method).to_dict()
     if method != "beta_vae":  # the other sections are the same for all
@@ -215,6 +219,7 @@ def test_every_row_of_a_close_sweep_is_in_the_log(toy, tmp_path):
     assert len({r["member"] for r in rows if r["split"] == "train"}) == 2
 
 
+@pytest.mark.slow
 def test_what_memory_cannot_hold_is_refused_before_it_is_asked_for(toy):
     small = {"encoder": "dense", "decoder": "dense", "steps": 1, "progress": False}
     with pytest.raises(UserError, match=r"90,000 models of .* parameters each take"):
