@@ -23,7 +23,7 @@ class Spec:
       choices: the names, or numbers, there are: a table that may grow, or a tuple.
       filled: a list of at least one item.
       distinct: a list without an item twice.
-      share: a swept number that says when in training, see `in_steps`.
+      share: a number that says when in training, see `in_steps`.
       is_swept: swept, not static.
     """
 
@@ -90,6 +90,7 @@ def static(
     choices: Collection[Any] = (),
     filled: bool = False,
     distinct: bool = False,
+    share: bool = False,
 ) -> Any:
     """A value that all models of a run have in common.
 
@@ -102,7 +103,8 @@ def static(
     if is_whole and math.isinf(most):
         most = LARGEST
     limits = (least, most, above, below)
-    return _field(default, Spec(meaning, source, *limits, choices, filled, distinct))
+    spec = Spec(meaning, source, *limits, choices, filled, distinct, share)
+    return _field(default, spec)
 
 
 def _field(default: Any, spec: Spec) -> Any:
@@ -147,7 +149,7 @@ def single_type(field: Field) -> tuple[Any, bool]:
 
 
 def in_steps(field: Field, value: Any, steps: int) -> Any:
-    """A swept value as losses see it: of a `share`, up to 1 is that share of `steps`.
+    """A value as training sees it: of a `share`, up to 1 is that share of `steps`.
 
     Above 1 it is a number of steps already.
     """

@@ -20,9 +20,10 @@ from disentangle.fields.check import short
 from disentangle.methods import METHODS
 from disentangle.methods.base import Recipe
 from disentangle.training.members import Member, members
-from disentangle.training.optimizers import OPTIMIZERS
+from disentangle.training.optimizers import OPTIMIZERS, optimizer_of
+from disentangle.training.schedule import Optimizer
 from disentangle.training.sections import Data, Run
-from disentangle.training.state import Optimizer, TrainHyperparameters
+from disentangle.training.state import TrainHyperparameters
 
 NETWORKS = ("encoder", "decoder")
 
@@ -153,7 +154,7 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
         config=config,
         recipe=recipe,
         settings=settings,
-        optimizer=update.build,
+        optimizer=optimizer_of(update, config["steps"]),
         population=population,
         hyperparameters=TrainHyperparameters(hyper, stack("learning_rate")),
         seeds=np.asarray([one.seed for one in population], np.uint32),

@@ -9,7 +9,12 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.fields import swept_names
-from disentangle.training.config import default_config, plain, read_experiment
+from disentangle.training.config import (
+    Experiment,
+    default_config,
+    plain,
+    read_experiment,
+)
 from disentangle.training.roster import lost
 from disentangle.training.workdir import Policy, Rule, filled, free, only_more
 
@@ -48,6 +53,26 @@ def _lacks(held: dict[str, Any], reference: dict[str, Any], prefix: str = "") ->
             yield from _lacks(held[name], value, f"{name}.")
 
 
+def shares(before: Experiment, after: Experiment) -> str:
+    """Why two experiments that differ in their steps differ before the last one too."""
+    methods = (before.hyperparameters.method, after.hyperparameters.method)
+    leaves = map(jax.tree.leaves, methods)
+    for name, one, other in zip(swept_names(methods[1]), *leaves, strict=True):
+        if not np.array_equal(one, other):
+            return f"method.{name} is a share of them, give it in steps"
+    one, other = before.optimizer.schedule, after.optimizer.schedule
+    if one.warmup != other.warmup:
+        return "optimizer.warmup is a share of them, give it in steps"
+    if one.every != other.every:
+        return "optimizer.decay_steps is a share of them, give it in steps"
+    if one.length != other.length:
+        return (
+            "optimizer.schedule='cosine' falls over all of them, start a new workdir "
+            "with init_from this one"
+        )
+    return ""
+
+
 def policy(config: dict[str, Any]) -> Policy:
     """What may change in a workdir that is to hold this (checked) config.
 
@@ -58,15 +83,8 @@ def policy(config: dict[str, Any]) -> Policy:
     wanted = read_experiment(config)
 
     def steps(old: Any, new: Any, held: Mapping[str, Any]) -> str:
-        before, after = (
-            read_experiment(config | {"steps": n}).hyperparameters.method
-            for n in (old, new)
-        )
-        leaves = map(jax.tree.leaves, (before, after))
-        for name, one, other in zip(swept_names(after), *leaves, strict=True):
-            if not np.array_equal(one, other):
-                return f"method.{name} is a share of them, give it in steps"
-        return only_more(old, new, held)
+        before, after = (read_experiment(config | {"steps": n}) for n in (old, new))
+        return shares(before, after) or only_more(old, new, held)
 
     def models(old: Any, new: Any, held: Mapping[str, Any]) -> str:
         del old, new

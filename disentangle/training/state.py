@@ -1,6 +1,5 @@
 """The state of a run: everything a checkpoint holds, and how it starts."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +9,7 @@ import optax
 from disentangle.methods import base
 from disentangle.methods.base import Method, Params, Player
 from disentangle.nn import Variables
-
-Optimizer = Callable[[jax.Array], optax.GradientTransformation]
+from disentangle.training.schedule import Optimizer
 
 
 class TrainState(NamedTuple):
@@ -39,12 +37,20 @@ class TrainHyperparameters(NamedTuple):
 
 
 def transformation(
-    player: Player, optimizer: Optimizer, hyperparameters: TrainHyperparameters
+    player: Player,
+    optimizer: Optimizer,
+    hyperparameters: TrainHyperparameters,
+    step: jax.Array,
 ) -> optax.GradientTransformation:
-    """The player's own optimiser, or the run's."""
+    """The player's own optimiser, or the run's; with the run's schedule and clipping.
+
+    Its state is the same at every step.
+    """
     if player.optimizer is not None:
-        return player.optimizer(hyperparameters.method)
-    return optimizer(hyperparameters.learning_rate)
+        update = player.optimizer(hyperparameters.method)
+    else:
+        update = optimizer.build(hyperparameters.learning_rate)
+    return optimizer.around(update, step)
 
 
 def init(
@@ -57,7 +63,7 @@ def init(
     init_key, key = jax.random.split(jax.random.key(seed))
     params, state = apart(base.init(method, key=init_key))
     optimizers = {
-        name: transformation(player, optimizer, hyperparameters).init(
+        name: transformation(player, optimizer, hyperparameters, jnp.int32(0)).init(
             {net: params[net] for net in player.moves}
         )
         for name, player in method.players.items()

@@ -17,8 +17,8 @@ from disentangle.methods.base import (
     named_logs,
 )
 from disentangle.training.gradient import OwnLoss, of_scalar, of_tasks
+from disentangle.training.schedule import Optimizer
 from disentangle.training.state import (
-    Optimizer,
     TrainHyperparameters,
     TrainState,
     joined,
@@ -72,7 +72,7 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
                 name, player, loss, own, new.balancing, key=key
             )
             logs |= named_logs(method, name, found)
-            tx = transformation(player, optimizer, hyperparameters)
+            tx = transformation(player, optimizer, hyperparameters, state.step)
             with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
                 updates, memory = tx.update(gradient, new.optimizer[name], own)
             finite = jnp.isfinite(found.total) & jnp.isfinite(optax.tree.norm(gradient))
