@@ -54,7 +54,7 @@ BELOW["__init__"] = ("api",)
 # Library -> where it may be imported: a room, or one module of it.
 HOMES = {
     "flax": ("nn",),
-    "optax": ("methods", "training"),
+    "optax": ("methods", "training", "oracle"),
     "orbax": ("training.checkpoint",),
     "clu": ("training.writers",),
     "tensorboard": ("training.writers",),
