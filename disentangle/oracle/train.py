@@ -86,7 +86,9 @@ class State(NamedTuple):
 
     Attributes:
       step: () int32, updates done.
-      shared, private, optimizer: each leaf (G, ...).
+      shared, private: each leaf (G, ...).
+      optimizer: of (shared, private). Adam moves every number by itself, so that one
+        state serves all groups.
       best: what is kept.
     """
 
@@ -111,7 +113,7 @@ def every_group(tasks: int) -> np.ndarray:
     return (np.arange(1, 2**tasks)[:, None] >> np.arange(tasks)[None] & 1).astype(bool)
 
 
-def keys_of(seed: int) -> tuple[jax.Array, jax.Array]:
+def keys_of(seed: int | jax.Array) -> tuple[jax.Array, jax.Array]:
     """The keys of the first parameters and of the batches of a seed."""
     first, batches = jax.random.split(jax.random.key(seed))
     return first, batches
@@ -169,7 +171,7 @@ def begin(program: Program, groups: jax.Array, seed: jax.Array) -> State:
     shared, private = program.network.init(keys_of(seed)[0])
     spread = lambda leaf: jnp.broadcast_to(leaf, (len(groups), *leaf.shape))
     shared, private = jax.tree.map(spread, (shared, private))
-    held = jax.vmap(program.optimizer.init)((shared, private))
+    held = program.optimizer.init((shared, private))
     worst = jnp.full(groups.shape, jnp.inf)
     where = jnp.zeros(groups.shape, jnp.int32)
     nothing = jax.tree.map(jnp.zeros_like, shared)
@@ -190,18 +192,19 @@ def move(
     network, optimizer = program.network, program.optimizer
     key = keys_of(seed)[1]
 
-    def total(params: Params, active: jax.Array, batch: Batch) -> jax.Array:
-        return network.losses(*params, batch, active).sum()
+    def total(params: Any, active: jax.Array, batch: Batch) -> jax.Array:
+        shared, private = params
+        return network.losses(shared, private, batch, active).sum()
 
-    def update(params: Params, held: Any, active: jax.Array, batch: Batch) -> Any:
-        gradient = jax.grad(total)(params, active, batch)
+    gradients = jax.vmap(jax.grad(total), in_axes=(0, 0, None))
+
+    def body(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
+        params, held = carry
+        batch = batch_at(program.regime, train, key, state.step + i)
+        gradient = gradients(params, groups, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
             change, held = optimizer.update(gradient, held, params)
         return optax.apply_updates(params, change), held
-
-    def body(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
-        batch = batch_at(program.regime, train, key, state.step + i)
-        return jax.vmap(update, in_axes=(0, 0, 0, None))(*carry, groups, batch)
 
     begun = ((state.shared, state.private), state.optimizer)
     (shared, private), held = jax.lax.fori_loop(0, steps, body, begun)
@@ -290,7 +293,7 @@ def all_together(
     seen = _batches(program, batches)
     done = 0
     while True:
-        one = lambda leaf: leaf[0]
+        one = lambda leaf: leaf[0] if leaf.ndim else leaf
         shared, private, held = jax.tree.map(
             one, (state.shared, state.private, state.optimizer)
         )
