@@ -61,7 +61,7 @@ HOMES = {
     "sklearn": ("metrics",),
     "joblib": ("metrics",),
     "threadpoolctl": ("metrics",),
-    "scipy": ("metrics", "affinity"),
+    "scipy": ("metrics", "affinity", "oracle"),
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "pandas": ("study", "report"),

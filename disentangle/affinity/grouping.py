@@ -20,10 +20,10 @@ import numpy as np
 from disentangle.affinity import milp, partition, stability
 from disentangle.affinity.accept import scores_of
 from disentangle.affinity.base import LARGEST, Affinity
+from disentangle.affinity.exact import TIE, solve, tie_rule
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.pair_scores import PairScores
-from disentangle.affinity.runner_up import runner_up
-from disentangle.affinity.scores import Penalty, Scores
+from disentangle.affinity.scores import Penalty
 from disentangle.affinity.table_scores import TableScores, exact_cost
 from disentangle.affinity.to_grouping import Grouping, to_grouping
 from disentangle.errors import UserError, shown, unknown
@@ -31,10 +31,6 @@ from disentangle.errors import UserError, shown, unknown
 MAX_TASKS = 20
 SINGLETONS = ("forbid", "diagonal", "value", "stl_zero")
 
-# Of the largest number that the best total is made of: totals that differ by less are
-# ties. It is some hundred times the rounding error of a total, and blind to numbers
-# that the best answer avoids (say -1e9, to keep two tasks apart).
-TIE = 2.0**-42
 CURVE = 2e8  # additions up to which all budgets are tried
 
 
@@ -95,11 +91,11 @@ def group_tasks(
             )
         table = TableScores(scores)
         units = _table_budget(scores, table, budget)
-        found = _solve(scores.tasks, scores.sense, table, table.unit, units, progress)
+        found = solve(scores.tasks, scores.sense, table, table.unit, units, progress)
         return replace(found, unsure="measured groups have no standard errors")
     alone = check_singletons(singletons, singleton_value, scores.tasks, scores.matrix)
-    units = min(_count(budget), len(scores.tasks))
-    found = _solve(
+    units = min(count_of(budget), len(scores.tasks))
+    found = solve(
         scores.tasks,
         "max",
         PairScores(scores.matrix, alone),
@@ -139,17 +135,17 @@ def _with_stability(
     if not count:
         return replace(found, unsure="redraws=0")
 
-    def solve(matrix: np.ndarray) -> tuple[tuple[str, ...], ...]:
+    def again(matrix: np.ndarray) -> tuple[tuple[str, ...], ...]:
         """The groups of a redrawn matrix, by the same tie rule."""
         own = matrix.diagonal().copy() if singletons == "diagonal" else alone
         scores = PairScores(matrix, own)
-        rows = _tie_rule(scores, budget, TIE * float(np.nanmax(np.abs(matrix))) or TIE)
+        rows = tie_rule(scores, budget, TIE * float(np.nanmax(np.abs(matrix))) or TIE)
         certificate = (-math.inf, -math.inf, 0.0)
         return to_grouping(
             affinity.tasks, "max", scores, rows, Fraction(1), certificate
         ).groups
 
-    done = stability.redraw(affinity, found.groups, solve, count, seed)
+    done = stability.redraw(affinity, found.groups, again, count, seed)
     return replace(found, stability=done, unsure="")
 
 
@@ -223,7 +219,8 @@ def check_singletons(
     return choices[singletons]
 
 
-def _count(budget: float) -> int:
+def count_of(budget: float) -> int:
+    """A budget of groups as an integer; UserError if it is not one, at least 1."""
     if not _is_number(budget) or budget != int(budget) or budget < 1:
         raise UserError(
             f"the budget must be a whole number of groups, at least 1, got {budget!r}"
@@ -254,58 +251,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, numbers):
         return False
     return bool(-LARGEST < value < LARGEST)  # no NaN, and no integer beyond every float
-
-
-def _solve(
-    tasks: tuple[str, ...],
-    sense: str,
-    scores: Scores,
-    unit: Fraction,
-    budget: int,
-    progress: Callable[[int, int], None] | None,
-) -> Grouping:
-    """The best answer, its runner-up, and the tie rule where they are equal."""
-    values = scores.values(Penalty())
-    best = partition.levels(values, budget, _ticker(values, scores.n, budget, progress))
-    top = partition.optimum(values, best, budget)
-    sets = partition.trace(values, best, budget, slack=0.0)
-    rows = [scores.best_row(one.served, one.cost, Penalty()) for one in sets]
-    scales = [scores.scale(row, b.served) for row, b in zip(rows, sets, strict=True)]
-    tie = max(TIE * max(scales), 5e-324) if max(scales) else 0.0
-    second = runner_up(scores, values, best, budget, rows, enough=top - tie)
-    if second >= top - tie:
-        rows = _tie_rule(scores, budget, tie or TIE)
-        second = runner_up(scores, values, best, budget, rows, enough=top - tie)
-    return to_grouping(tasks, sense, scores, rows, unit, (top, second, tie))
-
-
-def _tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:
-    """The groups that the tie rule chooses among answers equal up to rounding.
-
-    A member costs one `tie`, a group more than all members can: too little to change
-    which totals are best, enough to order those that are.
-    """
-    penalty = Penalty(group=tie * (scores.n**2 + 1), member=tie)
-    values = scores.values(penalty)
-    best = partition.levels(values, budget)
-    sets = partition.trace(values, best, budget, slack=tie / 2)
-    return [scores.best_row(one.served, one.cost, penalty) for one in sets]
-
-
-def _ticker(
-    values: partition.Values,
-    n: int,
-    budget: int,
-    progress: Callable[[int, int], None] | None,
-) -> partition.Tick:
-    """Turns the additions just done into calls of progress(done, total)."""
-    if progress is None:
-        return lambda additions: None
-    total, done = partition.work(n, tuple(sorted(values)), budget), 0
-
-    def tick(additions: int) -> None:
-        nonlocal done
-        done += additions
-        progress(done, total)
-
-    return tick

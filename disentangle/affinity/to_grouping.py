@@ -92,7 +92,7 @@ def to_grouping(
     difference below which totals are equal.
     """
     top, second, tie = certificate
-    rows = _in_task_order(scores, rows)
+    rows = in_task_order(scores, rows)
     table = np.array([scores.score(row) for row in rows])
     serving = table.argmax(axis=0)
     total = math.fsum(table.max(axis=0))
@@ -116,7 +116,7 @@ def to_grouping(
     )
 
 
-def _in_task_order(scores: Scores, rows: list[int]) -> list[int]:
+def in_task_order(scores: Scores, rows: list[int]) -> list[int]:
     """The rows that serve a task, each once, sorted by their members in task order."""
     rows = sorted(set(rows))
     rank = lexicographic(np.array([scores.mask(row) for row in rows]))

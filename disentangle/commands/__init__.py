@@ -17,6 +17,16 @@ from disentangle.commands.flags import (
 )
 from disentangle.report.studies import STUDIES
 
+SINGLE = (
+    Flag(
+        "singletons",
+        "string",
+        "forbid",
+        "groups of one task: forbid, diagonal, value or stl_zero",
+    ),
+    Flag("singleton_value", "number", None, "score for --singletons=value"),
+)
+
 COMMANDS: dict[str, Command] = {
     "train": Command(
         jobs.train,
@@ -42,16 +52,33 @@ COMMANDS: dict[str, Command] = {
         (
             Flag("budget", "number", None, "networks, or cost units, to spend"),
             Flag("rows", "string", "source", "what a CSV row is: source or target"),
-            Flag(
-                "singletons",
-                "string",
-                "forbid",
-                "groups of one task: forbid, diagonal, value or stl_zero",
-            ),
-            Flag("singleton_value", "number", None, "score for --singletons=value"),
+            *SINGLE,
             JSON,
         ),
         ("AFFINITY.csv",),
+    ),
+    "regret": Command(
+        tools.regret,
+        "how much worse than the best the groups are that an estimate chooses",
+        "runs/oracle/table.parquet --estimate=runs/quickstart/affinity.csv "
+        "--budget=2 --json=out.json",
+        (
+            Flag("estimate", "string", None, "affinity, or a loss or gain per group"),
+            Flag("budget", "string", None, "networks to spend; several as 1,2,3"),
+            Flag("score", "string", "mean", "of affinities in a group: mean or sum"),
+            Flag("rows", "string", "source", "what a CSV row is: source or target"),
+            *SINGLE,
+            Flag(
+                "serving",
+                "string",
+                "estimate",
+                "who chooses the group that serves a task: estimate, validation, truth",
+            ),
+            Flag("data", "string", None, "of a file of several tables, the data set"),
+            Flag("regime", "string", None, "of a file of several tables, the regime"),
+            JSON,
+        ),
+        ("TABLE.parquet",),
     ),
     "score": Command(
         tools.score,

@@ -128,6 +128,35 @@ def group(values: Values, words: list[str]) -> None:
         write_json(out, grouping.to_json())
 
 
+def regret(values: Values, words: list[str]) -> None:
+    """Judges an estimate by a table of what groups of tasks really reach."""
+    from disentangle.files import write_json
+    from disentangle.oracle import TaskTable
+    from disentangle.oracle.estimate import read_estimate
+    from disentangle.oracle.verdict import budgets_of, judge
+    from disentangle.report.verdict_text import verdict_text
+
+    for flag in ("budget", "estimate"):
+        if values[flag] is None:
+            raise UserError(f"--{flag}=... is missing")
+    budgets, out = budgets_of(values["budget"]), output_of(values["json"])
+    named = {name: values[name] or "" for name in ("data", "regime")}
+    table = TaskTable.load(words[0], data=named["data"], regime=named["regime"])
+    with waiting("judge the groups"):
+        found = judge(
+            table,
+            read_estimate(values["estimate"], values["rows"]),
+            budgets,
+            score=values["score"],
+            singletons=values["singletons"],
+            singleton_value=values["singleton_value"],
+            serving=values["serving"],
+        )
+    show(verdict_text(found))
+    if out:
+        write_json(out, found.to_json())
+
+
 def export(values: Values, words: list[str]) -> None:
     """Writes a rendered data set for other people's code."""
     from disentangle.data import load

@@ -140,11 +140,12 @@ def check_complete(
                 f"group {JOIN.join(group)!r} and task {task!r}"
             )
     listed = {frozenset(group): group for group in members}
+    several = len(set(seeds)) > 1
     for seed in sorted(set(seeds)):
         for same, group in listed.items():
             for task in group:
                 if (seed, same, task) not in seen:
                     raise UserError(
-                        f"{path}: seed {seed} has no row for the task {task!r} in the "
-                        f"group {JOIN.join(group)!r}"
+                        f"{path}: there is no row for the task {task!r} in the group "
+                        f"{JOIN.join(group)!r}{f' of seed {seed}' * several}"
                     )

@@ -133,6 +133,27 @@ def read(path: Path) -> list[Rows]:
     return [_one(path, key, rows, parsed) for key, rows in held.items()]
 
 
+def one_table(path: Path, columns: dict[str, list[Any]]) -> Rows:
+    """Rows with a group, a task and a loss, any number of them per group and task.
+
+    Raises:
+      UserError: as `read`; a member of a group that has no row.
+    """
+    rows = list(range(len(columns["task"])))
+    tasks = cells.words(path, "task", columns["task"])
+    names = cells.words(path, "group", columns["group"])
+    groups = cells.groups(path, rows, names, tasks)
+    loss = cells.present(
+        path, "loss", cells.numbers(path, "loss", columns["loss"]), rows
+    )
+    if not loss:
+        raise UserError(f"{path} has no rows with a value")
+    once = {(frozenset(g), t): (g, t) for g, t in zip(groups, tasks, strict=True)}
+    members, held = zip(*once.values(), strict=True)
+    cells.check_complete(path, range(len(once)), [0] * len(once), members, held)
+    return Rows("", "", [0] * len(rows), groups, tasks, loss)
+
+
 def _one(
     path: Path, key: tuple[str, str], rows: list[int], parsed: dict[str, list[Any]]
 ) -> Rows:
