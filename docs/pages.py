@@ -17,6 +17,7 @@ from disentangle.commands.catalogue import describe, tables
 from disentangle.data import DATASETS
 from disentangle.methods import METHODS
 from disentangle.methods.base import SUPERVISION
+from disentangle.weightings import WEIGHTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELD = re.compile(r"^  method\.(\w+)=(.*?)  \((.*)\)$", re.M)
@@ -43,6 +44,9 @@ def pages() -> list[Page]:
         *_folder("methods", "Methods", {n: method_page(n) for n in METHODS}),
         *_folder("metrics", "Metrics", metrics),
         *_folder("affinity", "Affinity", {n: estimator_page(n) for n in ESTIMATORS}),
+        *_folder(
+            "weightings", "Weightings", {n: weighting_page(n) for n in WEIGHTINGS}
+        ),
         *_folder("data", "Data sets", {n: data_page(n) for n in DATASETS}),
         Page("reference/index.md", "Reference", _reference_index()),
         Page("reference/command-line.md", "Command line", commands_page()),
@@ -159,6 +163,35 @@ def estimator_page(name: str) -> str:
 ```python
 affinity = dt.measure_affinity(data, steps=1_000)  # affinity.matrix[source, target]
 ```
+"""
+
+
+def weighting_page(name: str) -> str:
+    """A weighting of tasks: its paper and equation, how to choose it, its source."""
+    module = inspect.getmodule(WEIGHTINGS[name].weights)
+    assert module is not None
+    summary = (inspect.getdoc(module) or "").partition("\n")[0]
+    return f"""# {name}
+
+{_cell(summary)}
+
+{directive(module.__name__, members="false")}
+
+## Train with it
+
+```bash
+{PROGRAM} train --config=experiments/vae.py:dsprites,supervised \\
+    --config.method.weighting={name} --workdir=runs/{name}
+```
+
+```python
+from disentangle.weightings import WEIGHTINGS
+
+memory = WEIGHTINGS["{name}"].init(2)
+weights, memory = WEIGHTINGS["{name}"].weights(gram, losses, active, memory, key=key)
+```
+
+{source(module)}
 """
 
 

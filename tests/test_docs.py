@@ -19,6 +19,7 @@ from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
 from disentangle.methods import METHODS
 from disentangle.nn import DECODERS, ENCODERS
+from disentangle.weightings import WEIGHTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted((ROOT / "docs").rglob("*.md"))
@@ -50,6 +51,7 @@ def metrics():
 
 def test_every_row_of_a_table_has_its_page(made):
     tables = {"methods": METHODS, "metrics": metrics(), "affinity": ESTIMATORS}
+    tables["weightings"] = WEIGHTINGS
     tables |= {"data": DATASETS}
     for folder, table in tables.items():
         found = [uri for uri in made if uri.startswith(f"{folder}/")]

@@ -31,10 +31,11 @@ BELOW = {
     "nn": ("errors",),
     "metrics": ("errors", "versions"),
     "affinity": ("errors", "files"),
-    "methods": ("errors", "fields", "data", "nn"),
+    "weightings": (),
+    "methods": ("errors", "fields", "data", "nn", "weightings"),
     "training": (
         *("errors", "fields", "files", "records", "progress"),
-        *("data", "nn", "methods"),
+        *("data", "nn", "methods", "weightings"),
     ),
 }
 BELOW["oracle"] = (
@@ -80,7 +81,7 @@ HOMES = {
 
 REGISTRIES = {
     "METHODS": "methods",
-    "WEIGHTINGS": "methods.weightings",
+    "WEIGHTINGS": "weightings",
     "LIKELIHOODS": "methods.likelihood",
     "KINDS": "methods.tasks",
     "TC_ESTIMATORS": "methods.total_correlation",

@@ -10,12 +10,12 @@ from recipes import batch_norm, loudest_task, spectral_gan
 
 import disentangle as dt
 from disentangle.methods import METHODS
-from disentangle.methods.weightings import WEIGHTINGS
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import default_config
 from disentangle.training.loop import start
 from disentangle.training.run import fit, prepare
 from disentangle.training.step import batch_of
+from disentangle.weightings import WEIGHTINGS
 
 QUICK = {"batch_size": 8, "log_every": 2, "eval_every": 4, "checkpoint_every": 2}
 

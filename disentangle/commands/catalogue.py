@@ -27,6 +27,7 @@ from disentangle.nn import DECODERS, ENCODERS
 from disentangle.report.page import all_sections
 from disentangle.report.studies import STUDIES, Study
 from disentangle.training.optimizers import OPTIMIZERS
+from disentangle.weightings import WEIGHTINGS
 
 
 class Row(NamedTuple):
@@ -56,6 +57,11 @@ def tables() -> dict[str, dict[str, Row]]:
         "decoders (method.decoder)": _documented(DECODERS),
         "likelihoods (method.likelihood)": _documented(LIKELIHOODS),
         "kinds of tasks (method.tasks=('FACTOR:KIND',))": _documented(KINDS),
+        "weightings of tasks (method.weighting)": {
+            name: Row(module, _first_line(module))
+            for name, weighting in WEIGHTINGS.items()
+            if (module := inspect.getmodule(weighting.weights))
+        },
         "losses of labels (method.supervised_loss)": _documented(LABEL_LOSSES),
         "estimators of total correlation (method.estimator)": _documented(
             TC_ESTIMATORS
@@ -117,7 +123,8 @@ def _about(name: str, row: Row) -> Iterator[str]:
         yield "  parts: " + ", ".join(f"{name}/{part}" for part in thing.parts)
         yield from (f"  {name}/{k}: {p.definition}" for k, p in thing.parts.items())
         thing = thing.compute
-    text = inspect.getdoc(thing) if callable(thing) else None
+    told = callable(thing) or inspect.ismodule(thing)
+    text = inspect.getdoc(thing) if told else None
     if text:
         yield ""
         yield from (f"  {line}".rstrip() for line in text.splitlines())

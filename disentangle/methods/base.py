@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from disentangle.data.samplers import Batch, Collate, alone
 from disentangle.nn.net import Net
+from disentangle.weightings.base import Weighting
 
 LOCATELLO = "Locatello et al. 2019"  # whose protocol the defaults are
 
@@ -33,21 +35,10 @@ class Output(NamedTuple):
 
     @property
     def total(self) -> jax.Array:
-        """() the loss, the sum of the tasks' losses."""
+        """() the loss, the sum of the active tasks' losses."""
+        if self.active is not None:
+            return jnp.where(self.active, self.loss, 0.0).sum()
         return self.loss.sum() if self.loss.ndim else self.loss
-
-
-class Weighting(NamedTuple):
-    """How the gradients g_1 .. g_N of N tasks become one, sum_i w_i g_i.
-
-    `weights(gram (N, N), losses (N,), active (N,) bool, memory, *, key) -> (weights
-    (N,), memory)`: `gram` holds the inner products g_i . g_j; tasks that are not
-    active have a loss and a gradient of 0, and what is given for them is not used.
-    `init(n)` is the memory of n tasks at the start, a pytree of arrays.
-    """
-
-    weights: Callable[..., tuple[jax.Array, Any]]
-    init: Callable[[int], Any] = lambda n: ()
 
 
 class TaskGradients(NamedTuple):

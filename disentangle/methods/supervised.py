@@ -14,7 +14,9 @@ population.
 
 Labels may be missing: the loss of a task is the mean over the images of the batch whose
 label is known, 0 without any. `weighting` combines the gradients of the encoder in
-another way than their sum; the heads keep their own (see `TaskGradients`).
+another way than their sum (`disentangle.weightings`); the heads keep their own (see
+`TaskGradients`). A task without a label in the batch, or with a weight of 0, takes no
+part in a step.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,8 +44,8 @@ from disentangle.methods.base import (
     Tasks,
 )
 from disentangle.methods.tasks import Task, parse
-from disentangle.methods.weightings import WEIGHTINGS
 from disentangle.nn import ENCODERS, Heads, attribute_heads, encoder, output_width
+from disentangle.weightings import WEIGHTINGS
 
 
 @settings
@@ -93,26 +95,24 @@ def build(
         return nets["heads"].apply(params["heads"], features)
 
     def losses(params: Params, batch: Batch) -> jax.Array:
-        predictions = forward(params, batch["images"]).predictions
-        factors, known = batch["factors"], batch.get("known")
-        if known is not None:
-            factors = jnp.where(known, factors, 0)
-        return jnp.stack(
-            [
-                task.loss(prediction, factors, known)
-                for task, prediction in zip(tasks, predictions, strict=True)
-            ]
-        )
+        return losses_of(tasks, forward(params, batch["images"]).predictions, batch)
 
     def task_losses(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> Output:
         """The weighted losses one by one, (T,)."""
         del key, step
-        values = losses(params, batch)
+        predictions = forward(params, batch["images"]).predictions
+        values = losses_of(tasks, predictions, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
-        weighted = weights * values if weights.size else values
         active = has_loss(tasks, batch, weights)
+        weighted = values
+        if weights.size:  # a task without weight takes no part: 0 times infinity is NaN
+            taken = [
+                jnp.where(on, prediction, 0.0)
+                for on, prediction in zip(active, predictions, strict=True)
+            ]
+            weighted = weights * losses_of(tasks, taken, batch)
         return Output(weighted, {"task_losses": values}, active=active)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
@@ -128,6 +128,28 @@ def build(
         attributes=tuple(n for n in names for _ in range(settings.subspace)),
         check=partial(check_weights, len(tasks)),
         embed=lambda params, images: unit_length(represent(params, images)),
+    )
+
+
+def losses_of(
+    tasks: Sequence[Task], predictions: Sequence[jax.Array], batch: Batch
+) -> jax.Array:
+    """(T,) the losses of predictions (B, K_t), over the images whose label is known.
+
+    What is predicted for other images takes no part in any arithmetic.
+    """
+    factors, known = batch["factors"], batch.get("known")
+    if known is not None:
+        factors = jnp.where(known, factors, 0)
+        predictions = [
+            jnp.where(known[:, task.columns].all(1)[:, None], prediction, 0.0)
+            for task, prediction in zip(tasks, predictions, strict=True)
+        ]
+    return jnp.stack(
+        [
+            task.loss(prediction, factors, known)
+            for task, prediction in zip(tasks, predictions, strict=True)
+        ]
     )
 
 

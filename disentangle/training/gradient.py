@@ -29,11 +29,12 @@ def of_tasks(
     """The losses at `own`, the combination of their gradients, and the new memory.
 
     One forward pass, and a pass back for each task in a loop (convolutions with a
-    batch axis on their kernels are slow on a CPU) and for the heads.
+    batch axis on their kernels are slow on a CPU) and for the heads. For a weighting
+    that reads losses alone there is one pass back, as of a scalar.
 
     Args:
       how: see `TaskGradients`.
-      loss: gives (N,) losses.
+      loss: gives (N,) losses; those of tasks that are not active may be anything.
       own: the parameters of the player.
       memory: of the weighting.
       key: for weightings that draw.
@@ -52,18 +53,25 @@ def of_tasks(
     active = jnp.ones(values.shape, bool) if found.active is None else found.active
     on = active.astype(values.dtype)
 
+    def weigh(gram: jax.Array) -> tuple[jax.Array, Any]:
+        weights, new = how.weighting.weights(gram, values, active, memory, key=key)
+        return jnp.where(active, weights, 0.0).astype(values.dtype), new
+
     def of_task(one_hot: jax.Array) -> Params:
         (gradient,) = pullback(one_hot)
         return {net: gradient[net] for net in how.shared}
 
-    rows = jax.lax.map(of_task, jnp.diag(on))
-    weights, memory = how.weighting.weights(gram(rows), values, active, memory, key=key)
-    weights = jnp.where(active, weights, 0.0)
-    combine = lambda leaf: jnp.tensordot(weights, leaf, 1)
     (gradient,) = pullback(on)
-    gradient = gradient | jax.tree.map(combine, rows)
+    if how.weighting.reads == "losses":
+        weights, new = weigh(jnp.full((how.tasks, how.tasks), jnp.nan, values.dtype))
+        gradient = gradient | of_task(weights)
+    else:
+        rows = jax.lax.map(of_task, jnp.diag(on))
+        weights, new = weigh(gram(rows))
+        combine = lambda leaf: jnp.tensordot(weights, leaf, 1)
+        gradient = gradient | jax.tree.map(combine, rows)
     logs = {**found.logs, "task_weights": weights}
-    return found._replace(logs=logs), gradient, memory
+    return found._replace(logs=logs), gradient, new
 
 
 def gram(rows: Params) -> jax.Array:

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from disentangle.methods.base import Weighting
+from disentangle.weightings.base import Weighting
 
 
 def weights(gram, losses, active, memory, *, key):

@@ -4,15 +4,16 @@ from typing import Any
 
 import jax
 
-from disentangle.methods.base import Weighting
+from disentangle.weightings.base import Weighting, read
 
 
 def weights(
     gram: jax.Array, losses: jax.Array, active: jax.Array, memory: Any, *, key: Any
 ) -> tuple[jax.Array, Any]:
     """w_i = 1 for every active task."""
-    del losses, key
-    return active.astype(gram.dtype), memory
+    del key
+    tasks = read(gram, losses, active)
+    return tasks.active.astype(tasks.gram.dtype), memory
 
 
-WEIGHTING = Weighting(weights)
+WEIGHTING = Weighting(weights, reads="losses")

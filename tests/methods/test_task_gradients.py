@@ -1,6 +1,8 @@
-"""Weightings against closed forms; task gradients against the scalar's."""
+"""The supervised method's task gradients, with every weighting, against the scalar's.
 
-import itertools
+The weightings themselves: tests/test_weightings.py.
+"""
+
 from types import SimpleNamespace
 
 import jax
@@ -10,100 +12,14 @@ import pytest
 
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, supervised
-from disentangle.methods.base import Output, TaskGradients, Weighting, init
-from disentangle.methods.weightings import WEIGHTINGS, pcgrad
+from disentangle.methods.base import Output, TaskGradients, init
 from disentangle.training.config import default_config, read_experiment
+from disentangle.training.final import final_rows
 from disentangle.training.gradient import of_scalar, of_tasks
+from disentangle.training.run import fit
+from disentangle.weightings import WEIGHTINGS, pcgrad
 
 KEY = jax.random.key(0)
-
-
-def weigh(name, gram, active=None):
-    gram = jnp.asarray(gram, jnp.float32)
-    on = jnp.ones(len(gram), bool) if active is None else jnp.asarray(active)
-    losses = jnp.ones(len(gram), jnp.float32)
-    w, memory = jax.jit(WEIGHTINGS[name].weights)(gram, losses, on, (), key=KEY)
-    assert memory == ()
-    return np.asarray(w)
-
-
-# |g1|^2, |g2|^2, g1 . g2 and the weights, worked out by hand from both papers.
-TWO = [
-    ((18, 38, -22), (20 / 9, 30 / 19), (0.6, 0.4)),
-    ((1, 4, -1), (2.0, 1.25), (5 / 7, 2 / 7)),
-    ((1, 4, 1), (1.0, 1.0), (1.0, 0.0)),
-    ((1, 1, -0.5), (1.5, 1.5), (0.5, 0.5)),
-]
-
-
-@pytest.mark.parametrize(("abc", "projected", "shortest"), TWO)
-def test_two_tasks_have_closed_forms(abc, projected, shortest):
-    a, b, c = abc
-    gram = [[a, c], [c, b]]
-    np.testing.assert_allclose(weigh("pcgrad", gram), projected, rtol=1e-6)
-    np.testing.assert_allclose(weigh("mgda", gram), shortest, atol=1e-6)
-    assert weigh("equal", gram).tolist() == [1.0, 1.0]
-
-
-def shortest(gram):
-    """min w' G w on the simplex by every set of tasks that may have weight: exact."""
-    n, best, found = len(gram), np.inf, None
-    for size in range(1, n + 1):
-        for on in map(list, itertools.combinations(range(n), size)):
-            kkt = np.block(
-                [
-                    [gram[np.ix_(on, on)], np.ones((size, 1))],
-                    [np.ones((1, size)), np.zeros((1, 1))],
-                ]
-            )
-            own = np.linalg.solve(kkt, np.r_[np.zeros(size), 1.0])[:size]
-            value = own @ gram[np.ix_(on, on)] @ own
-            if (own > -1e-9).all() and value < best:
-                best, found = value, (on, own)
-    w = np.zeros(n)
-    w[found[0]] = found[1]
-    return w
-
-
-@pytest.mark.parametrize("n", [3, 5, 8])
-def test_mgda_finds_the_shortest_gradient(n):
-    rng = np.random.default_rng(n)
-    for _ in range(5):
-        g = rng.normal(0.3, 1.0, (n, n + 2))
-        exact = shortest(g @ g.T)
-        np.testing.assert_allclose(weigh("mgda", g @ g.T), exact, atol=2e-3)
-
-
-def test_pcgrad_is_its_algorithm_in_every_order():
-    """Alg. 1 on the gradients themselves, in float64, for the orders of the key."""
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        g = rng.normal(size=(4, 6))
-        keys = jax.random.split(KEY, 4)
-        total = np.zeros(6)
-        for i in range(4):
-            own = g[i].copy()
-            for j in np.asarray(jax.random.permutation(keys[i], 4)):
-                if j != i and own @ g[j] < 0:
-                    own -= own @ g[j] / (g[j] @ g[j]) * g[j]
-            total += own
-        np.testing.assert_allclose(weigh("pcgrad", g @ g.T) @ g, total, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", WEIGHTINGS)
-def test_a_task_that_is_not_active_changes_nothing(name):
-    if name == "pcgrad":  # whose order is drawn for as many tasks as there are
-        gram = np.array([[2.0, -1.0, 0.0], [-1.0, 3.0, 0.0], [0.0, 0.0, 0.0]])
-    else:
-        g = np.random.default_rng(1).normal(size=(3, 5))
-        gram = g @ g.T
-        gram[2] = gram[:, 2] = 0
-    alone = weigh(name, gram[:2, :2])
-    masked = weigh(name, gram, [True, True, False])
-    np.testing.assert_allclose(masked[:2], alone, rtol=1e-6)
-    assert masked[2] == 0
-    assert weigh(name, np.zeros((2, 2)), [False, False]).tolist() == [0, 0]
-    assert np.isfinite(weigh(name, np.zeros((2, 2)))).all()
 
 
 def batch_of(space, n=12):
@@ -126,7 +42,8 @@ def gradients(method, params, batch, weights=()):
     loss = lambda own: Output(*player.loss(own, hyper, batch, key=KEY, step=0))
     if player.gradient is None:
         return of_scalar(loss, params)
-    return of_tasks(player.gradient, loss, params, (), key=KEY)[:2]
+    memory = player.gradient.weighting.init(player.gradient.tasks)
+    return of_tasks(player.gradient, loss, params, memory, key=KEY)[:2]
 
 
 def same(left, right, rtol=1e-5):
@@ -224,7 +141,75 @@ def test_an_unknown_weighting_is_refused():
 
 
 def test_losses_of_another_number_of_tasks_are_a_mistake():
-    how = TaskGradients(Weighting(pcgrad.weights), ("a",), 3)
+    how = TaskGradients(pcgrad.WEIGHTING, ("a",), 3)
     loss = lambda own: Output(own["a"])
     with pytest.raises(TypeError, match=r"3 tasks have shape \(2,\)"):
         of_tasks(how, loss, {"a": jnp.ones(2)}, (), key=KEY)
+
+
+def test_a_weighting_of_losses_takes_one_pass_back_and_gives_the_same(toy):
+    """FAMO by one pass, and as if it read the Gram matrix; the passes are counted."""
+    famo = WEIGHTINGS["famo"]
+    found, passes = {}, {}
+    for reads in ("losses", "gram"):
+        how = TaskGradients(famo._replace(reads=reads), ("a",), 3)
+
+        def loss(own):
+            return Output(
+                jnp.square(own["a"] @ jnp.arange(6.0).reshape(2, 3) + own["b"])
+            )
+
+        own = {"a": jnp.float32([0.3, -0.7]), "b": jnp.float32([1.0, 2.0, 3.0])}
+        call = lambda own, how=how, loss=loss: of_tasks(
+            how, loss, own, famo.init(3), key=KEY
+        )[1]
+        found[reads], passes[reads] = call(own), str(jax.make_jaxpr(call)(own))
+    same(found["losses"], found["gram"], rtol=1e-6)
+    assert "scan" in passes["gram"]
+    assert "scan" not in passes["losses"]
+
+
+@pytest.mark.parametrize("weighting", ["equal", "famo", "imtl_g"])
+def test_an_infinite_loss_that_takes_no_part_kills_nothing(toy, weighting):
+    """A head that overflows, of a task without weight or without a label."""
+    method, params = built(toy, weighting=weighting)
+    batch = batch_of(toy.space)
+    expected, gradient = gradients(method, params, batch, (1.0, 1.0, 1.0, 0.0))
+    heads = params["heads"] | {
+        "prediction_3": jax.tree.map(
+            lambda leaf: jnp.full_like(leaf, 3e38), params["heads"]["prediction_3"]
+        )
+    }
+    broken = params | {"heads": heads}
+    assert not np.isfinite(method.tasks.losses(broken, batch)).all()
+    known = jnp.ones((12, 4), bool).at[:, 3].set(False)
+    for masked, weights in (
+        (batch, (1.0, 1.0, 1.0, 0.0)),
+        (batch | {"known": known}, ()),
+    ):
+        found, got = gradients(method, broken, masked, weights)
+        assert float(found.total) == pytest.approx(float(expected.total), rel=1e-5)
+        same(got, gradient)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_a_network_learns_with_every_weighting_and_goes_on(toy, tmp_path, weighting):
+    """Above the trivial predictor on every task; stopped and resumed, the same bits."""
+    chosen = default_config("toy", "supervised")
+    chosen.method.encoder, chosen.method.weighting = "dense", weighting
+    chosen.steps, chosen.batch_size, chosen.seeds = 300, 32, 1
+    chosen.optimizer.learning_rate = 2e-3
+    chosen.log_every = chosen.eval_every = chosen.checkpoint_every = 100
+    whole = fit(chosen, toy, workdir=tmp_path / "whole", progress=False)
+    assert whole.alive.all()
+    row = next(iter(final_rows(whole, toy).values()))
+    assert max(row["task_losses"]) < 1
+    chosen.steps = 100
+    fit(chosen, toy, workdir=tmp_path / "parts", progress=False)
+    chosen.steps = 300
+    parts = fit(chosen, toy, workdir=tmp_path / "parts", progress=False)
+    pairs = zip(
+        jax.tree.leaves(whole.params), jax.tree.leaves(parts.params), strict=True
+    )
+    assert all((np.asarray(a) == np.asarray(b)).all() for a, b in pairs)
