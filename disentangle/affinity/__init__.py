@@ -1,11 +1,24 @@
 """Which task helps which, and the best groups of tasks under a budget.
 
 A new estimator is one file with `estimate(probe) -> (N, N)`, Z[source, target], and one
-line in ESTIMATORS.
+line in ESTIMATORS; `needs.declared` says what it needs of the probe, if that is other
+than gradients and lookaheads.
 """
 
-from disentangle.affinity import cosine, first_order, lookahead
 from disentangle.affinity.base import Affinity
+from disentangle.affinity.estimators import (
+    cosine,
+    first_order,
+    jvp_sketch,
+    lookahead,
+    lookahead_excess,
+    lookahead_groups,
+    lookahead_held_out,
+    lookahead_momentum,
+    lookahead_normalised,
+    lookahead_optimizer,
+    lookahead_weight_decay,
+)
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.grouping import group_tasks
 from disentangle.affinity.inputs import read_group_input
@@ -14,8 +27,16 @@ from disentangle.affinity.to_grouping import Grouping
 
 ESTIMATORS = {
     "lookahead": lookahead.estimate,
+    "lookahead_momentum": lookahead_momentum.estimate,
+    "lookahead_weight_decay": lookahead_weight_decay.estimate,
+    "lookahead_held_out": lookahead_held_out.estimate,
+    "lookahead_normalised": lookahead_normalised.estimate,
+    "lookahead_optimizer": lookahead_optimizer.estimate,
+    "lookahead_excess": lookahead_excess.estimate,
+    "lookahead_groups": lookahead_groups.estimate,
     "first_order": first_order.estimate,
     "cosine": cosine.estimate,
+    "jvp_sketch": jvp_sketch.estimate,
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,6 +12,7 @@ import numpy as np
 # The table is read when called, so that a new estimator is one line there.
 from disentangle import affinity
 from disentangle.affinity.base import Affinity, check_tasks
+from disentangle.affinity.needs import Needs, check_tasks_count, rows_of, together
 from disentangle.affinity.probe import Probe
 from disentangle.errors import UserError, unknown
 
@@ -20,9 +21,9 @@ class Moments(NamedTuple):
     """Running moments of one estimator, entry by entry.
 
     Attributes:
-      seen: (N, N) int32, finite values seen.
-      mean: (N, N) float32 of them.
-      squares: (N, N) float32, their sum of squared deviations from the mean.
+      seen: (N, N) int32, finite values seen; (2^N - 1, N) of an estimator of groups.
+      mean: float32 of them, of the same shape.
+      squares: float32, their sum of squared deviations from the mean.
     """
 
     seen: jax.Array
@@ -41,14 +42,30 @@ def init(names: Sequence[str], n_tasks: int) -> Carry:
       n_tasks: N.
 
     Raises:
-      UserError: an unknown estimator.
+      UserError: an unknown estimator, or one that is for fewer tasks.
     """
+    carry = {}
     for name in names:
         if name not in affinity.ESTIMATORS:
             raise unknown("affinity estimator", name, affinity.ESTIMATORS)
-    zeros = jnp.zeros((n_tasks, n_tasks), jnp.float32)
-    count = jnp.zeros((n_tasks, n_tasks), jnp.int32)
-    return {name: Moments(count, zeros, zeros) for name in names}
+        estimate = affinity.ESTIMATORS[name]
+        check_tasks_count(name, estimate, n_tasks)
+        shape = (rows_of(estimate, n_tasks), n_tasks)
+        zeros = jnp.zeros(shape, jnp.float32)
+        carry[name] = Moments(jnp.zeros(shape, jnp.int32), zeros, zeros)
+    return carry
+
+
+def needs(names: Iterable[str]) -> Needs:
+    """What these estimators need of one probe, together."""
+    return together([affinity.ESTIMATORS[name] for name in names])
+
+
+def estimates(names: Iterable[str], probe: Probe) -> dict[str, jax.Array]:
+    """Every estimator's value at one sampled step, float32."""
+    return {
+        name: affinity.ESTIMATORS[name](probe).astype(jnp.float32) for name in names
+    }
 
 
 def update(carry: Carry, probe: Probe) -> Carry:
@@ -56,10 +73,12 @@ def update(carry: Carry, probe: Probe) -> Carry:
 
     Pure, for use inside jit, `lax.cond`, `lax.fori_loop` and `vmap`.
     """
-    return {
-        name: _add(moments, affinity.ESTIMATORS[name](probe).astype(jnp.float32))
-        for name, moments in carry.items()
-    }
+    return add(carry, estimates(carry, probe))
+
+
+def add(carry: Carry, values: Mapping[str, jax.Array]) -> Carry:
+    """The moments with the values of one more step."""
+    return {name: _add(moments, values[name]) for name, moments in carry.items()}
 
 
 def _add(moments: Moments, value: jax.Array) -> Moments:
@@ -92,7 +111,9 @@ def finish(
       For each estimator its Affinity. The matrix is the mean over sampled steps, then
       over members. The standard error is that of independent members where there are
       two or more, else that of independent steps (neighbouring steps of one run are
-      not quite independent, so it is then a lower bound), else None.
+      not quite independent, so it is then a lower bound; `samples.affinity` has block
+      bootstraps), else None. Of an estimator of groups the matrix is that of the pairs:
+      [source, target] of the group of both, and of each task alone on the diagonal.
 
     Raises:
       UserError: an entry never had a finite value.
@@ -105,7 +126,10 @@ def _finish(
     name: str, moments: Moments, tasks: tuple[str, ...], keep: np.ndarray | None
 ) -> Affinity:
     n = len(tasks)
-    count, mean, squares = (np.asarray(m).reshape(-1, n, n) for m in moments)
+    held = [np.asarray(m) for m in moments]
+    count, mean, squares = (m.reshape(-1, *m.shape[-2:]) for m in held)
+    if count.shape[1] != n:
+        count, mean, squares = (pairs_of(m) for m in (count, mean, squares))
     if keep is not None:
         count, mean, squares = (m[np.asarray(keep)] for m in (count, mean, squares))
     seen = count > 0
@@ -128,3 +152,10 @@ def _finish(
         error = None  # float32 could not hold the squares: the spread is not known
     samples = int(count.max(axis=(1, 2)).sum())
     return Affinity(matrix, tasks, name, error, samples)
+
+
+def pairs_of(table: np.ndarray) -> np.ndarray:
+    """The (..., N, N) pairs of a (..., 2^N - 1, N) table of groups, see `finish`."""
+    n = table.shape[-1]
+    source, target = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
+    return np.asarray(table[..., (1 << source | 1 << target) - 1, target])

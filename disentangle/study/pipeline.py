@@ -8,6 +8,7 @@ from the last finished stage. `report` reads the same files.
   multitask/ networks/ vae/         training runs (see training/run.py); networks-2/
                                     and on for the groups of a later budget
   affinity.csv affinity.json        measured on the way of multitask/
+  affinity_samples.npz              the same at every sampled step
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
   codes/<representation>-<seed>.npz their codes, as `score` reads them; their scores
@@ -25,6 +26,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from disentangle import progress as bars
+from disentangle.affinity import samples
 from disentangle.affinity.grouping import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
@@ -35,6 +37,7 @@ from disentangle.study import representations
 from disentangle.study.affinity import (
     AFFINITIES,
     affinities,
+    affinity_samples,
     observe_affinity,
     save_affinities,
 )
@@ -283,10 +286,12 @@ def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -
             chosen["estimators"],
             every=chosen["every"],
             learning_rate=chosen["learning_rate"],
+            steps=config["supervised"]["steps"],
         ),
         progress=progress,
     )
     measured = affinities(run)
+    samples.save(folder / samples.FILE, affinity_samples(run, chosen["every"]))
     save_affinities(folder, measured)
     measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
     return run

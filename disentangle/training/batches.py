@@ -21,7 +21,8 @@ from disentangle.progress import Progress as Shown
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
 from disentangle.training.devices import Lane, deal
-from disentangle.training.loop import Bar, Observer, Progress, run_loop, start
+from disentangle.training.loop import Bar, Progress, run_loop, start
+from disentangle.training.observer import Observer
 from disentangle.training.roster import Roster, checkpoint_folder, rows_of
 from disentangle.training.run_logs import SharedWriters
 from disentangle.training.state import TrainState

@@ -101,7 +101,9 @@ class Checkpoints:
             _remove(staged)
         self._drop(step)
 
-    def restore(self, like: Any, *, mend: bool) -> tuple[int, Any] | None:
+    def restore(
+        self, like: Any, *, mend: bool, grows: tuple[str, ...] = ()
+    ) -> tuple[int, Any] | None:
         """The newest checkpoint that is whole, as (step, tree); None without one.
 
         Args:
@@ -110,6 +112,8 @@ class Checkpoints:
           mend: remove what killed saves left, and move damaged checkpoints aside as
             `damaged-<step>`, to be removed when a later one is saved (the owner of
             the run does; a reader must not).
+          grows: paths of subtrees whose arrays may be larger in `like` than they were
+            saved, or not there: the rest is zeros.
 
         Damaged checkpoints are reported by one warning that says what happens.
 
@@ -128,7 +132,9 @@ class Checkpoints:
             self._report(damaged, step if found else None, mend)
         if mend:
             self._drop(step)
-        return (step, _rebuild(like, found, self.folder / str(step))) if found else None
+        if not found:
+            return None
+        return step, _rebuild(like, found, self.folder / str(step), grows)
 
     def _newest(
         self, damaged: dict[int, str], mend: bool
@@ -282,13 +288,17 @@ def _raw(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _rebuild(like: Any, leaves: Mapping[str, Any], path: Path) -> Any:
-    """`leaves` in the structure of `like`."""
+def _rebuild(
+    like: Any, leaves: Mapping[str, Any], path: Path, grows: tuple[str, ...]
+) -> Any:
+    """`leaves` in the structure of `like`; below `grows` zeros are put behind them."""
 
     def leaf(where: Any, expected: Any) -> jax.Array:
         found, shape = leaves.get(_name(where)), jax.eval_shape(_raw, expected)
         if found is None and not math.prod(shape.shape):  # orbax keeps no empty array
             found = np.zeros(shape.shape, shape.dtype)
+        if f"{_name(where)}.".startswith(tuple(f"{name}." for name in grows)):
+            found = _grown(found, shape)
         if found is None or (found.shape, found.dtype) != (shape.shape, shape.dtype):
             held = "nothing" if found is None else f"{found.dtype} {found.shape}"
             raise UserError(
@@ -299,3 +309,12 @@ def _rebuild(like: Any, leaves: Mapping[str, Any], path: Path) -> Any:
         return jax.random.wrap_key_data(data) if _is_key(expected) else data
 
     return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def _grown(found: Any, shape: Any) -> Any:
+    """`found` with zeros behind it up to a shape, if it fits into that at all."""
+    found = np.zeros((0,) * len(shape.shape)) if found is None else np.asarray(found)
+    room = [b - a for a, b in zip(found.shape, shape.shape, strict=False)]
+    if found.ndim != len(shape.shape) or min(room, default=0) < 0:
+        return found
+    return np.pad(found, [(0, more) for more in room]).astype(shape.dtype)

@@ -17,6 +17,7 @@ from disentangle.progress import say, stage, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
+from disentangle.training.observer import Observer, inside
 from disentangle.training.state import TrainState, init, joined, trained
 from disentangle.training.step import batch_of, make_step
 from disentangle.training.writers import Writer
@@ -24,20 +25,6 @@ from disentangle.training.writers import Writer
 CHUNK_SECONDS = 1.0  # how often the progress bar moves
 EVAL_BATCH = 250
 ENOUGH = 50  # test images, to say that a member has one code for all
-
-
-class Observer(NamedTuple):
-    """Watches training without touching it: an accumulator fed every k steps.
-
-    `update(carry, params, hyperparameters, batch) -> carry` sees, before the step moves
-    anything, the parameters and the very batch of that step. It is pure and
-    for one member; the carry is checkpointed with the state.
-    """
-
-    name: str
-    every: int
-    carry: Any
-    update: Callable[..., Any]
 
 
 class Progress(NamedTuple):
@@ -86,11 +73,15 @@ def compile_functions(
     step = make_step(method, experiment.optimizer, batch_size)
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
 
-    def observe(update):
+    def observe(observer):
         def member(carry, state, hyperparameters, split):
             batch, _ = batch_of(method, split, state, batch_size)
             params = joined(state.params, state.state)
-            new = update(carry, params, hyperparameters.method, batch)
+            seen = [params, hyperparameters.method, batch]
+            if observer.looks_inside:
+                optimizer = experiment.optimizer
+                seen.append(inside(method, optimizer, state, hyperparameters))
+            new = observer.update(carry, *seen)
             return jax.tree.map(lambda a, b: jnp.where(state.alive, a, b), new, carry)
 
         def all_members(carry, state, split):
@@ -132,7 +123,7 @@ def compile_functions(
         chunk=lambda state, accumulator, n: jitted(
             state, accumulator, hyperparameters, split, n
         ),
-        observe={o.name: observe(o.update) for o in observers},
+        observe={o.name: observe(o) for o in observers},
         evaluate=jax.jit(evaluate),
     )
 
@@ -163,7 +154,9 @@ def run_loop(
         first = lambda: first_progress(experiment, method, split, observers)
         restored = None
         if checkpoints:
-            restored = checkpoints.restore(jax.eval_shape(first), mend=True)
+            grows = tuple(f"observed.{o.name}.{o.grows}" for o in observers if o.grows)
+            like = jax.eval_shape(first)
+            restored = checkpoints.restore(like, mend=True, grows=grows)
         step, now = restored or (0, first())
     writers = open_writers(step)
     config = experiment.config

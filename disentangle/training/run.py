@@ -27,7 +27,7 @@ from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_da
 from disentangle.training.fits import check_fit
 from disentangle.training.kept import keep_data
 from disentangle.training.load import as_run, compare_data, load_run, run_of
-from disentangle.training.loop import Observer
+from disentangle.training.observer import Observer
 from disentangle.training.roster import Roster, in_batches, keep_roster, read_roster
 from disentangle.training.run_logs import SharedWriters
 from disentangle.training.state import apart

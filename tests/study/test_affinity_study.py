@@ -1,16 +1,21 @@
 """Affinity measured on the way: it moves nothing, and it tells the truth."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import disentangle as dt
-from disentangle.affinity import probe
+from disentangle.affinity import ESTIMATORS, probe
 from disentangle.data.samplers import Split
 from disentangle.errors import UserError
-from disentangle.study.affinity import affinities, observe_affinity
+from disentangle.study.affinity import affinities, affinity_samples, observe_affinity
 from disentangle.training.config import default_config, read_experiment
-from disentangle.training.run import fit
+from disentangle.training.loop import first_progress
+from disentangle.training.run import fit, prepare
 from disentangle.training.step import batch_of
 
 
@@ -25,9 +30,10 @@ def config(encoder="dense", **changes):
 @pytest.mark.parametrize("encoder", ["dense", "locatello"])
 def test_measuring_leaves_the_trajectory_bit_for_bit(toy, encoder):
     plain = fit(config(encoder), toy, progress=False)
-    watch = observe_affinity(["lookahead", "cosine"], every=5, learning_rate=0.05)
+    watch = observe_affinity(ESTIMATORS, every=5, learning_rate=0.05, steps=23)
     seen = fit(config(encoder), toy, observers=watch, progress=False)
-    assert affinities(seen)["lookahead"].samples == 5  # steps 0, 5, 10, 15, 20
+    for name, found in affinities(seen).items():
+        assert found.samples == 5, name  # steps 0, 5, 10, 15, 20
     for a, b in zip(
         jax.tree.leaves(plain.params), jax.tree.leaves(seen.params), strict=True
     ):
@@ -95,6 +101,105 @@ def by_hand(toy, run, step):
         moved = jax.tree.map(lambda p, g: p - 0.1 * g, params["encoder"], gradient)
         rows.append(1 - np.float64(losses(moved)) / before)
     return np.stack(rows)
+
+
+MEMORY = ("lookahead_momentum", "lookahead_optimizer", "lookahead_excess")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_samples_are_kept_and_the_real_optimiser_is_seen(toy, optimizer):
+    """Step 4 done again by hand, with optax's own state rebuilt from step 0."""
+    chosen = config(steps=5)
+    momentum = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.7}
+    chosen["optimizer"] = {
+        "adam": chosen["optimizer"] | {"b1": 0.8},
+        "sgd": momentum,
+    }[optimizer]
+    watch = observe_affinity(MEMORY, every=2, learning_rate=0.1, steps=5)
+    seen = fit(chosen, toy, observers=watch, progress=False)
+    (kept,) = affinity_samples(seen, 2)
+    assert list(kept.steps) == [0, 2, 4]
+    for name, found in affinities(seen).items():
+        np.testing.assert_allclose(
+            kept.values[name].mean(0), found.matrix, rtol=1e-4, atol=1e-6
+        )
+    experiment, method, split, _ = prepare(chosen, toy)
+    first = first_progress(experiment, method, split, ()).state
+    state = jax.tree.map(lambda x: x[0], first)
+    params, past = state.params, []
+    rate = chosen["optimizer"]["learning_rate"]
+    tx = optax.sgd(rate, 0.7) if optimizer == "sgd" else optax.adam(rate, b1=0.8)
+    memory = tx.init(params)
+    losses = lambda p, batch: method.tasks.losses(p, batch)
+    total = jax.jit(jax.grad(lambda p, batch: losses(p, batch).sum()))
+    update = jax.jit(tx.update)
+    for step in range(4):
+        batch, _ = batch_of(method, split, state._replace(step=np.int32(step)), 8)
+        past.append(total(params, batch))
+        with jax.numpy_dtype_promotion("standard"):
+            move, memory = update(past[-1], memory, params)
+        params = optax.apply_updates(params, move)
+    batch, _ = batch_of(method, split, state._replace(step=np.int32(4)), 8)
+    value = jax.jit(lambda p: losses(p, batch))
+    before, m = value(params), 0.7 if optimizer == "sgd" else 0.8
+    np.testing.assert_allclose(kept.losses[2], before, rtol=1e-5)
+    drift = jax.tree.map(
+        lambda *g: sum(m ** (len(g) - k) * x for k, x in enumerate(g)), *past
+    )
+    gradient = jax.jit(
+        lambda p, i: jax.grad(lambda e: losses(p | {"encoder": e}, batch)[i])(
+            p["encoder"]
+        )
+    )
+    still = jax.tree.map(jnp.zeros_like, params)
+
+    def after_update(own):
+        with jax.numpy_dtype_promotion("standard"):
+            move, _ = update(still | {"encoder": own}, memory, params)
+        moved = optax.apply_updates(params, move)["encoder"]
+        return 1 - np.float64(value(params | {"encoder": moved})) / before
+
+    for source in range(4):
+        g = gradient(params, source)
+        heavy = jax.tree.map(
+            lambda p, g, d: p - 0.1 * (g + d), params["encoder"], g, drift["encoder"]
+        )
+        z = 1 - np.float64(value(params | {"encoder": heavy})) / before
+        close = partial(np.testing.assert_allclose, rtol=2e-3, atol=3e-5)
+        close(kept.values["lookahead_momentum"][2, source], z)
+        z = after_update(g)
+        close(kept.values["lookahead_optimizer"][2, source], z)
+        z = z - after_update(still["encoder"])
+        close(kept.values["lookahead_excess"][2, source], z)
+    assert np.abs(kept.values["lookahead_optimizer"][2]).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_samples_go_on_in_a_run_of_more_steps(toy, tmp_path):
+    """Also after a checkpoint of a version that kept none."""
+    watch = lambda steps: observe_affinity(
+        ["cosine"], every=2, learning_rate=0.1, steps=steps
+    )
+    at_once = fit(config(steps=9), toy, observers=watch(9), progress=False)
+    fit(config(steps=5), toy, workdir=tmp_path / "a", observers=watch(5))
+    more = fit(config(steps=9), toy, workdir=tmp_path / "a", observers=watch(9))
+    (one,), (other,) = affinity_samples(at_once, 2), affinity_samples(more, 2)
+    assert list(one.steps) == list(other.steps) == [0, 2, 4, 6, 8]
+    np.testing.assert_array_equal(one.values["cosine"], other.values["cosine"])
+    np.testing.assert_array_equal(one.losses, other.losses)
+    fit(config(steps=5), toy, workdir=tmp_path / "b", observers=watch(0))
+    later = fit(config(steps=9), toy, workdir=tmp_path / "b", observers=watch(9))
+    assert len(affinity_samples(later, 2)[0].steps) == 2  # steps 6 and 8
+    assert affinities(later)["cosine"].samples == 5
+
+
+@pytest.mark.slow
+def test_a_run_without_samples_says_so(toy):
+    watch = observe_affinity(["cosine"], every=2, learning_rate=0.1)
+    seen = fit(config(steps=1), toy, observers=watch, progress=False)
+    with pytest.raises(UserError, match="kept no samples"):
+        affinity_samples(seen, 2)
 
 
 @pytest.mark.slow

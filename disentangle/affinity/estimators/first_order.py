@@ -7,9 +7,11 @@ L_j - eta g_i . g_j + O(eta^2).
 import jax
 import jax.numpy as jnp
 
+from disentangle.affinity.needs import Needs, declared
 from disentangle.affinity.probe import Probe, gram
 
 
+@declared(Needs(gradients=True))
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = eta g_i . g_j / L_j, the lookahead to first order in eta.
 

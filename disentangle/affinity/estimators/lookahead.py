@@ -6,9 +6,12 @@ Groupings for Multi-Task Learning", NeurIPS 2021, Eq. 1.
 
 import jax
 
+from disentangle.affinity.needs import USUAL, declared
+from disentangle.affinity.point import gain
 from disentangle.affinity.probe import Probe
 
 
+@declared(USUAL)
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = 1 - L_j(theta_{s|i}, theta_j) / L_j(theta_s, theta_j).
 
@@ -29,6 +32,4 @@ def estimate(probe: Probe) -> jax.Array:
       source removes; at most 1 for losses that are not negative. Not finite where
       L_j is 0.
     """
-    # (L - L') / L is the same number with one rounding less than 1 - L' / L.
-    losses = probe.losses[None, :]
-    return (losses - probe.after) / losses
+    return gain(probe.losses, probe.after)

@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 
+from disentangle.affinity.needs import Needs, declared
 from disentangle.affinity.probe import Probe, gram
 
 
+@declared(Needs(gradients=True))
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = g_i . g_j / (|g_i| |g_j|), of the shared gradients.
 
