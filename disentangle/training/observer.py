@@ -81,20 +81,20 @@ def inside(
         name, player = player_of(gradient)
         own = {net: state.params[net] for net in player.moves}
         whole = jax.tree.map(jnp.zeros_like, own) | gradient
-        tx = transformation(player, optimizer, hyperparameters)
+        tx = transformation(player, optimizer, hyperparameters, state.step)
         with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
             updates, memory = tx.update(whole, state.optimizer[name], own)
         moved = optax.apply_updates(own, updates)
         return {net: moved[net] for net in gradient}, memory, tx
 
     def drift(networks: tuple[str, ...]) -> Params:
-        """The first moment after a gradient of 0, in units of a gradient of 1."""
+        """The first moment after a gradient of 0, over that of a gradient of 1."""
         own = {net: state.params[net] for net in networks}
         _, memory, tx = updated(jax.tree.map(jnp.zeros_like, own))
-        one, start = jnp.float32(1), tx.init(jnp.float32(0))
+        small = jnp.float32(2**-20)  # below what is clipped
         with jax.numpy_dtype_promotion("standard"):
-            _, fresh = tx.update(one, start, jnp.float32(0))
-        unit, held = _first_moment(fresh), _first_moment(memory)
+            _, fresh = tx.update(small, tx.init(jnp.float32(0)), jnp.float32(0))
+        unit, held = _first_moment(fresh) / small, _first_moment(memory)
         return {
             net: jax.tree.map(lambda x: x / unit.astype(x.dtype), held[net])
             for net in networks
