@@ -33,6 +33,8 @@ BELOW = {
     "affinity": ("errors", "files"),
     "weightings": (),
     "methods": ("errors", "fields", "data", "nn", "weightings"),
+    "retrieval": ("errors", "files"),
+    "methods": ("errors", "fields", "data", "nn"),
     "training": (
         *("errors", "fields", "files", "records", "progress"),
         *("data", "nn", "methods", "weightings"),
