@@ -34,7 +34,6 @@ BELOW = {
     "weightings": (),
     "methods": ("errors", "fields", "data", "nn", "weightings"),
     "retrieval": ("errors", "files"),
-    "methods": ("errors", "fields", "data", "nn"),
     "training": (
         *("errors", "fields", "files", "records", "progress"),
         *("data", "nn", "methods", "weightings"),
