@@ -1,6 +1,6 @@
 """The section on training runs: losses over steps, and where they ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from disentangle.report.models import (
     weights_of,
 )
 from disentangle.report.studies import Config, Page, Result
+from disentangle.study.gain import NO_REFERENCE, beside_members
 
 FOLDERS = {
     ".": "The run",
@@ -165,8 +166,25 @@ def ends(workdir: Path) -> list[Block]:
         for member, row in found.rows.items():
             values = [row.get(k) for k in columns] + learned(row, known.get(member))
             table.append([member, f"{row['step']:,}", *map(cell, values)])
+        test = bool(tasks) and found.split == "test"
+        said = _add_gain(found.rows, known, table) if test else ""
     header = ["model", "step", *columns, *tasks]
-    return [Table(f"{found.words} –: not trained on.", header, table)]
+    header += ["Δm"] * (len(table[0]) - len(header))
+    return [Table(f"{found.words} –: not trained on.{said}", header, table)]
+
+
+def _add_gain(
+    rows: Mapping[str, Mapping[str, Any]], known: Models, table: list[list[Cell]]
+) -> str:
+    """A column for Delta_m, where the run has single-task models; a sentence on it."""
+    losses = {member: row["task_losses"] for member, row in rows.items()}
+    swept = {member: known[member].swept for member in losses if member in known}
+    gains = beside_members(losses, swept)
+    if all(gain is None for gain in gains.values()):
+        return f" Δm: {NO_REFERENCE} in this run."
+    for line, gain in zip(table, gains.values(), strict=True):
+        line.append(cell(gain))
+    return " Δm: mean relative gain over the tasks' single-task models."
 
 
 class Ended(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle.affinity import Affinity
-from disentangle.report import files
+from disentangle.report import files, verdict
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -204,6 +204,7 @@ def task_losses(workdir: Path) -> list[Block]:
         [task, *(over_seeds(table[:, i], decimals) for table in tables.values())]
         for i, task in enumerate([*found.tasks, "mean"])
     ]
+    rows.append([*verdict.gain_row(found)])
     seeds = max(len(table) for table in tables.values())
     spread = " Large marks: means; small marks: single seeds." if seeds > 1 else ""
     lost = f" {plural(found.lost, 'seed')} left out: diverged." if found.lost else ""

@@ -11,6 +11,7 @@ import pandas as pd
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
 from disentangle.study.affinity import load_affinities
+from disentangle.study.gain import NO_REFERENCE
 from disentangle.study.groups import Groups
 from disentangle.study.representations import Losses
 from disentangle.study.scores import Scores
@@ -74,7 +75,14 @@ def _losses(workdir: Path) -> str:
     frame = pd.DataFrame(means, index=table.tasks)
     frame.loc["mean"] = frame.mean()
     title = "\ntest loss, mean over seeds (1 is the trivial predictor)\n"
-    return title + frame.to_string(float_format="{:.4f}".format)
+    parts = [
+        f"{name} {value:+.1%}"
+        for name, row in table.delta_m.items()
+        if (value := np.asarray(row, float).mean()) == value
+    ]
+    gains = f"mean relative gain over single-task (Δm): {', '.join(parts)}"
+    rows = frame.to_string(float_format="{:.4f}".format)
+    return f"{title}{rows}\n{gains if parts else f'Δm: {NO_REFERENCE}'}"
 
 
 def score_table(workdir: Path) -> str:

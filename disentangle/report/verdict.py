@@ -1,9 +1,6 @@
 """Whether grouping helped, at the top of the page: per task, on average, how sure.
 
-The mean relative gain is that of Maninis et al. 2019 and Vandenhende et al. 2021: the
-mean over tasks of the relative decrease of the loss against a network per task,
-
-    Delta_m = 1/T sum_t (L_single,t - L_t) / L_single,t.
+The mean relative gain, Delta_m, is that of `study.gain`.
 """
 
 import math
@@ -17,17 +14,12 @@ from disentangle.report import files
 from disentangle.report.blocks import listed, plural
 from disentangle.report.files import TaskLosses
 from disentangle.report.text import stability_words
+from disentangle.study.gain import NO_REFERENCE, SINGLE, relative_gain
 from disentangle.study.groups import Groups
 
 TRIVIAL = 0.9  # a loss from here on: hardly better than a constant
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-SINGLE = "single-task"
-
-
-def relative_gain(losses: np.ndarray, single: np.ndarray) -> np.ndarray:
-    """(seeds, T) losses and those of single-task networks -> (seeds,) Delta_m."""
-    return ((single - losses) / single).mean(axis=1)
 
 
 def interval(values: np.ndarray) -> tuple[float, float] | None:
@@ -124,6 +116,20 @@ def _gain(words: str, gain: np.ndarray) -> str:
 def percent(value: float) -> str:
     """ "+3.1 %", "−12.0 %"."""
     return f"{100 * value:+.1f} %".replace("-", "−")
+
+
+def gain_row(found: TaskLosses) -> list[str]:
+    """The last row of the table of losses: Delta_m of every way of sharing."""
+    single = found.networks.get(SINGLE)
+
+    def cell(name: str, losses: np.ndarray) -> str:
+        if name == SINGLE:
+            return "reference"
+        if single is None or len(losses) != len(single):
+            return NO_REFERENCE
+        return percent(float(relative_gain(losses, single).mean()))
+
+    return ["Δm", *(cell(name, losses) for name, losses in found.networks.items())]
 
 
 def _trivial(found: TaskLosses) -> str:

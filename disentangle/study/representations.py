@@ -15,6 +15,7 @@ from disentangle.metrics.base import Result
 from disentangle.metrics.score import score_details
 from disentangle.records import JsonRecord
 from disentangle.study.evaluate import encode_images
+from disentangle.study.gain import beside_single
 from disentangle.study.groups import Groups
 from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
@@ -32,11 +33,14 @@ class Losses(JsonRecord):
 
     Attributes:
       networks: way of sharing -> (seeds, tasks); None where a network diverged.
+      delta_m: way of sharing -> (seeds,) mean relative gain over single-task networks
+        of the same budget (`study.gain`); None where a network diverged.
     """
 
     FILE: ClassVar[str] = "losses.json"
     tasks: list[str]
     networks: dict[str, list[list[float | None]]]
+    delta_m: dict[str, list[float | None]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, rows in self.networks.items():
@@ -117,7 +121,7 @@ def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
                 for position, (run, member) in enumerate(servers.values())
             ]
             table.setdefault(name, []).append(losses)
-    Losses(list(serving.tasks), table).save(folder)
+    Losses(list(serving.tasks), table, beside_single(table)).save(folder)
 
 
 class Table(NamedTuple):

@@ -88,6 +88,10 @@ def test_losses_come_from_the_networks_that_serve(done, toy):
                 mask = "+".join("1" if name in group else "0" for name in tasks)
                 expected = rows[f"weights={mask},seed={seed}"][t]
                 assert losses["networks"]["grouped"][seed][t] == expected
+    for name in ("grouped", "all-together"):
+        rows, alone = (np.array(losses["networks"][n]) for n in (name, "single-task"))
+        gains = (1 - rows / alone).mean(axis=1)
+        np.testing.assert_allclose(losses["delta_m"][name], gains, rtol=1e-9)
 
 
 @pytest.mark.slow
