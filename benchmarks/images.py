@@ -1,4 +1,4 @@
-"""Images a second of both data sets, and seconds to build them.
+"""Images a second of the rendered data sets, and seconds to build them.
 
     python -m benchmarks.images
 
@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle import data
-from disentangle.data.rendered import dsprites, shapes3d
+from disentangle.data.rendered import dsprites, fashion_sprites, shapes3d
 
 BATCH, STEPS, REPEATS = 64, 100, 7
 RENDERERS: dict[str, Callable[[], np.ndarray]] = {
     "dsprites": dsprites.render,
     "shapes3d": shapes3d.render,
+    "fashion_sprites": fashion_sprites.render,
 }
 
 
@@ -63,13 +64,13 @@ def main() -> None:
         f"jax {jax.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}, {device.platform} ({device.device_kind})"
     )
-    print(f"{'data set':<10} {'images':>8} {'images/s':>10} {'build s':>8} {'MB':>6}")
+    print(f"{'data set':<16} {'images':>8} {'images/s':>10} {'build s':>8} {'MB':>6}")
     for name, render in RENDERERS.items():
         dataset = data.load(name)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(dataset)) / 1e6
         rate, build = images_a_second(dataset), seconds(render)
         print(
-            f"{name:<10} {len(dataset):>8,} {rate:>10,.0f} {build:>8.1f} {size:>6.0f}"
+            f"{name:<16} {len(dataset):>8,} {rate:>10,.0f} {build:>8.1f} {size:>6.0f}"
         )
 
 

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from disentangle import errors
-from disentangle.data import celeba, dsprites, mnist, own, shapes3d
+from disentangle.data import celeba, dsprites, fashion_sprites, mnist, own, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.own import from_arrays, from_folder
 from disentangle.data.precision import float32
@@ -26,6 +26,7 @@ __all__ = [
 DATASETS: dict[str, Recipe] = {
     "dsprites": dsprites.RECIPE,
     "shapes3d": shapes3d.RECIPE,
+    "fashion_sprites": fashion_sprites.RECIPE,
     "mnist": mnist.MNIST,
     "fashion_mnist": mnist.FASHION,
     "celeba": celeba.RECIPE,
