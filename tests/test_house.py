@@ -92,6 +92,8 @@ REGISTRIES = {
     "STUDIES": "report.studies",
     "BACKENDS": "metrics.trees",
     "ESTIMATORS": "affinity",
+    "ONE_MODEL": "affinity",
+    "FROM_GROUPS": "affinity",
     "DATASETS": "data",
     "ENCODERS": "nn.encoders",
     "DECODERS": "nn.decoders",

@@ -19,9 +19,11 @@ from disentangle.affinity.estimators import (
     lookahead_optimizer,
     lookahead_weight_decay,
 )
+from disentangle.affinity.from_groups import averaging, higher_order, surrogate
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.grouping import group_tasks
 from disentangle.affinity.inputs import read_group_input
+from disentangle.affinity.one_model import grad_tag, influence
 from disentangle.affinity.probe import Probe, probe
 from disentangle.affinity.to_grouping import Grouping
 
@@ -39,8 +41,24 @@ ESTIMATORS = {
     "jvp_sketch": jvp_sketch.estimate,
 }
 
+# From one trained model: estimate(train, held, ridge=) -> (2^N - 1, N) losses
+ONE_MODEL = {
+    "grad_tag": grad_tag.estimate,
+    "influence": influence.estimate,
+}
+
+# From a few trained groups: predict(groups, losses, trained) -> (G, N) losses
+FROM_GROUPS = {
+    "pairs_mean": higher_order.mean_of_pairs,
+    "pairs_sum": higher_order.sum_of_pairs,
+    "averaging": averaging.predict,
+    "surrogate": surrogate.predict,
+}
+
 __all__ = [
     "ESTIMATORS",
+    "FROM_GROUPS",
+    "ONE_MODEL",
     "Affinity",
     "GroupTable",
     "Grouping",

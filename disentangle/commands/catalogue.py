@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from disentangle.affinity import ESTIMATORS
+from disentangle.affinity import ESTIMATORS, FROM_GROUPS, ONE_MODEL
 from disentangle.affinity.grouping import SINGLETONS
 from disentangle.commands.config import fields
 from disentangle.data import DATASETS, SOURCES
@@ -53,6 +53,8 @@ def tables() -> dict[str, dict[str, Row]]:
         "data sets": {k: Row(r, _sizes(r)) for k, r in DATASETS.items()},
         "sources of data (data.source)": _named(SOURCES),
         "affinity estimators": _documented(ESTIMATORS),
+        "losses of all groups, from one trained model": _documented(ONE_MODEL),
+        "losses of all groups, from a few trained ones": _documented(FROM_GROUPS),
         "encoders (method.encoder)": _documented(ENCODERS),
         "decoders (method.decoder)": _documented(DECODERS),
         "likelihoods (method.likelihood)": _documented(LIKELIHOODS),

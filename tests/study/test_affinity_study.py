@@ -111,11 +111,9 @@ MEMORY = ("lookahead_momentum", "lookahead_optimizer", "lookahead_excess")
 def test_samples_are_kept_and_the_real_optimiser_is_seen(toy, optimizer):
     """Step 4 done again by hand, with optax's own state rebuilt from step 0."""
     chosen = config(steps=5)
-    momentum = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.7}
-    chosen["optimizer"] = {
-        "adam": chosen["optimizer"] | {"b1": 0.8},
-        "sgd": momentum,
-    }[optimizer]
+    changes = {"adam": {"b1": 0.8}, "sgd": {"learning_rate": 0.05, "momentum": 0.7}}
+    section = default_config("toy", "supervised", optimizer).to_dict()["optimizer"]
+    chosen["optimizer"] = section | {"learning_rate": 1e-3} | changes[optimizer]
     watch = observe_affinity(MEMORY, every=2, learning_rate=0.1, steps=5)
     seen = fit(chosen, toy, observers=watch, progress=False)
     (kept,) = affinity_samples(seen, 2)
