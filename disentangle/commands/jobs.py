@@ -8,7 +8,7 @@ from disentangle.report.studies import STUDIES
 
 def train(values: Values, words: list[str]) -> None:
     """Trains, or goes on training, what the config says."""
-    from disentangle.study.evaluate import load_data
+    from disentangle.study.sample import load_stages
     from disentangle.training import older
     from disentangle.training.config import read_experiment
     from disentangle.training.run import fit
@@ -22,7 +22,7 @@ def train(values: Values, words: list[str]) -> None:
     check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,
-        load_data(config["data"], workdir),
+        load_stages(config, workdir),
         workdir=workdir,
         tensorboard=values["tensorboard"],
     )

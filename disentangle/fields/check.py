@@ -31,11 +31,13 @@ NOUNS = {
     float: "a number",
     str: "a string",
     bool: "true or false",
+    dict: "a table of fields",
 }
 LISTS = {
     int: "a list of whole numbers",
     float: "a list of numbers",
     str: "a list of strings",
+    dict: "a list of tables of fields",
 }
 T = TypeVar("T")
 

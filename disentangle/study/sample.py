@@ -11,8 +11,12 @@ from disentangle.data.own import NAME as OWN
 from disentangle.data.samplers import shuffled
 from disentangle.errors import UserError
 from disentangle.errors import shown as seen
+from disentangle.fields import defaults
 from disentangle.metrics.table import read_representation
-from disentangle.training.kept import kept_data
+from disentangle.training.config import stage_configs
+from disentangle.training.kept import IMAGES, kept_data
+from disentangle.training.sections import Source
+from disentangle.training.stages import stage_folder
 from disentangle.training.trained import Run
 
 MOST_ROWS = 10**7  # a table of more would fill the memory
@@ -53,6 +57,20 @@ def load_data(section: dict[str, Any], workdir: Path | None = None) -> Dataset:
         path=section["path"] or None,
         source=section["source"] or None,
     )
+
+
+def load_stages(config: dict[str, Any], workdir: Path) -> list[Dataset]:
+    """The data set of every stage of a training config, each loaded once."""
+    configs, loaded = stage_configs(config), dict[tuple, Dataset]()
+    found = []
+    for number, one in enumerate(configs, start=1):
+        section, folder = one["data"], stage_folder(workdir, number, len(configs))
+        source = tuple(section[name] for name in defaults(Source))
+        own = (*source, folder) if (folder / IMAGES).exists() else source
+        if own not in loaded:
+            loaded[own] = load_data(section, folder)
+        found.append(loaded[own])
+    return found
 
 
 def data_of(run: Run) -> Dataset:

@@ -5,6 +5,7 @@ any size on a CPU, where members run one after the other, and on any of its devi
 """
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from disentangle.progress import Progress as Shown
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
 from disentangle.training.devices import Lane, deal
+from disentangle.training.init_from import Start
 from disentangle.training.loop import Bar, Progress, run_loop, start
 from disentangle.training.observer import Observer
 from disentangle.training.roster import Roster, checkpoint_folder, rows_of
@@ -49,6 +51,7 @@ class Job(NamedTuple):
     split: Split
     test_index: np.ndarray
     observers: Sequence[Observer] = ()
+    start: Start | None = None  # None: fresh parameters
 
 
 def train_batches(
@@ -79,6 +82,9 @@ def train_batches(
     def train(number: int) -> Callable[[Lane | None], Progress]:
         """The work that trains one batch."""
         own = part(job.experiment, rows[number])
+        begin = None
+        if job.start is not None:
+            begin = functools.partial(job.start.begin, rows=rows[number])
 
         def piece(lane: Lane | None) -> Progress:
             """One batch, where it is dealt to."""
@@ -94,6 +100,7 @@ def train_batches(
                 open_writers=lambda step: writers.begin(step, own.members),
                 open_bar=lambda step: bars.open(step, len(own.members)),
                 signals=lane and lane.signals,
+                begin=begin,
                 progress=progress and number == 0,
             )
             return final if len(rows) == 1 else _on_host(final)

@@ -273,10 +273,11 @@ def _sums(folder: Path) -> dict[str, int]:
 
 def _leaves(tree: Any) -> dict[str, Any]:
     """{path: leaf}, typed PRNG keys as their uint32 data."""
-    return {_name(p): _raw(x) for p, x in jax.tree_util.tree_leaves_with_path(tree)}
+    return {leaf_name(p): _raw(x) for p, x in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _name(path: Any) -> str:
+def leaf_name(path: Any) -> str:
+    """The name of a leaf by its path, such as "state.params.encoder.kernel"."""
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
@@ -294,7 +295,7 @@ def _rebuild(
     """`leaves` in the structure of `like`; below `grows` zeros are put behind them."""
 
     def leaf(where: Any, expected: Any) -> jax.Array:
-        found, shape = leaves.get(_name(where)), jax.eval_shape(_raw, expected)
+        found, shape = leaves.get(leaf_name(where)), jax.eval_shape(_raw, expected)
         if found is None and not math.prod(shape.shape):  # orbax keeps no empty array
             found = np.zeros(shape.shape, shape.dtype)
         if f"{_name(where)}.".startswith(tuple(f"{name}." for name in grows)):
@@ -303,7 +304,7 @@ def _rebuild(
             held = "nothing" if found is None else f"{found.dtype} {found.shape}"
             raise UserError(
                 f"checkpoint {path} is of another program: it holds {held} where "
-                f"{_name(where)} is {shape.dtype} {shape.shape}"
+                f"{leaf_name(where)} is {shape.dtype} {shape.shape}"
             )
         data = jnp.array(found)
         return jax.random.wrap_key_data(data) if _is_key(expected) else data

@@ -4,6 +4,7 @@ A config is nested plain data (JSON round trip). `read_experiment` is the one pl
 reads it: everything wrong is found there, before any compute.
 """
 
+import copy
 import dataclasses
 import json
 from collections.abc import Collection, Mapping
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 from disentangle.data import DATASETS
 from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, fields_of, in_steps, read
-from disentangle.fields.check import short
+from disentangle.fields.check import short, value_of
 from disentangle.methods import METHODS
 from disentangle.methods.base import Recipe
 from disentangle.training.members import Member, members
@@ -26,6 +27,8 @@ from disentangle.training.sections import Data, Run
 from disentangle.training.state import TrainHyperparameters
 
 NETWORKS = ("encoder", "decoder")
+SECTIONS = ("method", "optimizer")  # whose fields go by a name
+COMMON = ("stages", "init_from")  # fields of the job, in no row of a stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +122,7 @@ def _numpy(value: Any) -> Any:
 
 
 def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
-    """Checks a config and lays out its members.
+    """Checks a config and lays out its members; of a job of several stages the last's.
 
     Sweeps: a list in a swept field of the method, or in
     `optimizer.learning_rate`, is swept; members are the product of the sweeps
@@ -128,9 +131,21 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
 
     Raises:
       UserError: on an unknown key, a number out of range, a list in a static
-        field.
+        field, in any of the stages.
     """
-    config = plain(config)
+    *earlier, last = stage_configs(config)
+    if not earlier:
+        return _read_one(last)
+    for number, one in enumerate([*earlier, last], start=1):
+        try:
+            found = _read_one(one)
+        except UserError as error:
+            raise UserError(f"stage {number}: {error}") from None
+    return found
+
+
+def _read_one(config: dict[str, Any]) -> Experiment:
+    """The experiment of one stage; errors as `read_experiment`."""
     method, optimizer = _section(config, "method"), _section(config, "optimizer")
     name = optimizer.get("name", "adam")
     reference = default_config("", method.get("name", ""), name)
@@ -159,6 +174,84 @@ def read_experiment(config: Mapping[str, Any] | ConfigDict) -> Experiment:
         hyperparameters=TrainHyperparameters(hyper, stack("learning_rate")),
         seeds=np.asarray([one.seed for one in population], np.uint32),
     )
+
+
+def stage_configs(config: Mapping[str, Any] | ConfigDict) -> list[dict[str, Any]]:
+    """The config of every stage of a job, in order; one where `stages` is ().
+
+    A row of `stages` says what a stage has otherwise than the config: field -> value,
+    such as {"steps": 500, "method.beta": 1.0}, or a whole section by its name. With
+    another method the fields that both methods have and that the config has chosen go
+    over, the rest is at its defaults; so it is for an optimiser.
+
+    A stage's own config has the fields of its row, and as its `stages` the rows up to
+    its own: each with all fields in which any stage differs, and {} for its own. So it
+    says the same whatever it is changed to, and is what its workdir holds.
+
+    Raises:
+      UserError: `stages` is no list of tables, or a row names a field that its stage
+        does not have, or one that all stages have in common.
+    """
+    config = plain(config)
+    field = fields_of(Run)["stages"]
+    rows = value_of("stages", field, config.get("stages", []))
+    if not rows:
+        return [config]
+    found = [_with_row(config, row, number) for number, row in enumerate(rows, start=1)]
+    named = [name for row in rows for name in row]
+    whole = [s for s in SECTIONS if {s, f"{s}.name"} & {*named}]
+    apart = [n for n in named if n.partition(".")[0] not in whole]
+    columns = dict.fromkeys([*apart, "steps", *whole])
+    full = [{name: _inner(one, name) for name in columns} for one in found]
+    own = [[*full[:i], {}] if i else [] for i in range(len(found))]
+    return [one | {"stages": rows} for one, rows in zip(found, own, strict=True)]
+
+
+def _with_row(config: dict[str, Any], row: dict, number: int) -> dict[str, Any]:
+    """The config of the stage of this number."""
+    new = copy.deepcopy(config)
+    for section in SECTIONS:
+        name, old = row.get(f"{section}.name"), _section(new, section)
+        if name is not None and name != old.get("name"):
+            new[section] = _renamed(config, section, name)
+    known = [*SECTIONS, *_dotted(new)]
+    for name, value in row.items():
+        if name in COMMON:
+            raise UserError(f"stage {number}: {name} is for all stages, not in a row")
+        if name not in known:
+            raise unknown(f"field of stage {number}", name, known)
+        *sections, last = name.split(".")
+        _inner(new, ".".join(sections))[last] = value
+    return new
+
+
+def _renamed(config: dict[str, Any], section: str, name: Any) -> dict[str, Any]:
+    """The section of another method, or optimiser, with what the config has chosen."""
+    old, data = _section(config, section), _section(config, "data").get("name", "")
+    names = {part: _section(config, part).get("name", "") for part in SECTIONS}
+    both = [names, names | {section: name}]
+    before, new = (
+        plain(default_config(data, found["method"], found["optimizer"]))[section]
+        for found in both
+    )
+    chosen = {k: v for k, v in old.items() if k in new and v != before.get(k)}
+    return new | chosen | {"name": name}
+
+
+def _dotted(tree: Mapping[str, Any], under: str = "") -> list[str]:
+    """The names of all fields, such as "method.beta"."""
+    found = []
+    for name, value in tree.items():
+        inner = isinstance(value, dict)
+        found += _dotted(value, f"{under}{name}.") if inner else [under + name]
+    return found
+
+
+def _inner(tree: dict[str, Any], name: str) -> Any:
+    """What stands under a dotted name; the whole under ""."""
+    for part in filter(None, name.split(".")):
+        tree = tree[part]
+    return tree
 
 
 def check_sections(config: Mapping, reference: Mapping, names: Collection[str]) -> None:

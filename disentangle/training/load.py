@@ -24,6 +24,7 @@ from disentangle.training.data_spec import (
     read_spec,
 )
 from disentangle.training.import_weights import read_disvae
+from disentangle.training.init_from import Origin
 from disentangle.training.loop import start
 from disentangle.training.members import Member
 from disentangle.training.roster import FILE as ROSTER
@@ -68,7 +69,14 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{folder} holds no run that can be read: {error}") from None
     roster = read_roster(folder, experiment.population)
     state = restore_batches(experiment, method, roster, folder)
-    return run_of(experiment, method, state, {}, spec, folder)
+    before = steps_before(folder)
+    return run_of(experiment, method, state, {}, spec, folder, before)
+
+
+def steps_before(folder: Path) -> int:
+    """Steps that the parameters of a workdir had when it began."""
+    origin = Origin.held(folder, "its parameters are taken to have begun here")
+    return origin.before if origin else 0
 
 
 def population_of(folder: Path) -> tuple[Member, ...]:
@@ -126,6 +134,7 @@ def run_of(
     observed: dict[str, Any],
     spec: DataSpec,
     workdir: Path | None,
+    before: int = 0,
 ) -> Run:
     """The Run of the states of all members."""
     return Run(
@@ -138,4 +147,5 @@ def run_of(
         spec=spec,
         observed=observed,
         workdir=workdir,
+        before=before,
     )

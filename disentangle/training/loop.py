@@ -139,9 +139,13 @@ def run_loop(
     open_writers: Callable[[int], Sequence[Writer]] = lambda step: (),
     open_bar: "Callable[[int], Bar]",
     signals: stopping.Deferred | None = None,
+    begin: Callable[[TrainState], TrainState] | None = None,
     progress: bool = True,
 ) -> Progress:
     """Trains all members to `steps`, from the newest checkpoint if there is one.
+
+    Without one they start fresh, or with what `begin` makes of fresh states, which is
+    saved at once: it is not asked again.
 
     Order at every due step: observers see the state before the step; then the
     steps; then log, evaluation and checkpoint, so that a checkpoint never
@@ -158,6 +162,10 @@ def run_loop(
             like = jax.eval_shape(first)
             restored = checkpoints.restore(like, mend=True, grows=grows)
         step, now = restored or (0, first())
+        if begin and not restored:
+            now = now._replace(state=begin(now.state))
+            if checkpoints:
+                checkpoints.save(step, now)
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]

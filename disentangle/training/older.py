@@ -100,6 +100,7 @@ def policy(config: dict[str, Any]) -> Policy:
     for name in wanted.population[0].values:
         section = "method" if name in config["method"] else "optimizer"
         rules[f"{section}.{name}"] = models
+    rules["stages"] = lambda old, new, held: "what comes before the last is trained"
     rules |= dict.fromkeys(("log_every", "eval_every", "checkpoint_every"), free)
     return Policy(
         completed,

@@ -1,6 +1,7 @@
 """A trained population and how to get one: train, go on, load."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +12,33 @@ from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
 from disentangle.data.samplers import Split, split_data
-from disentangle.data.stream import told
 from disentangle.errors import UserError, unknown
-from disentangle.files import place, read_json
-from disentangle.methods.base import Method, init
-from disentangle.training import older
-from disentangle.training.batches import Job, train_batches
+from disentangle.fields.check import whole_number
+from disentangle.files import place
+from disentangle.methods.base import Method
+from disentangle.training.batches import Job
 from disentangle.training.config import (
     Experiment,
     default_config,
     method_defaults,
+    plain,
     read_experiment,
+    stage_configs,
 )
-from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.fits import check_fit
-from disentangle.training.kept import keep_data
-from disentangle.training.load import as_run, compare_data, load_run, run_of
+from disentangle.training.init_from import MEMORY, Start, name_of
+from disentangle.training.load import as_run, compare_data, load_run
 from disentangle.training.observer import Observer
-from disentangle.training.roster import Roster, in_batches, keep_roster, read_roster
-from disentangle.training.run_logs import SharedWriters
-from disentangle.training.state import apart
-from disentangle.training.trained import Run
-from disentangle.training.width import members_at_once
-from disentangle.training.workdir import owned, refuse_difference, settle_config
-from disentangle.training.writers import (
-    FinalWriter,
-    JsonlWriter,
-    TensorBoardWriter,
-    Writer,
-    parameter_table,
-    tensorboard_library,
+from disentangle.training.stages import (
+    How,
+    check_links,
+    data_per_stage,
+    train_in_folders,
+    train_in_memory,
 )
+from disentangle.training.trained import Run
+from disentangle.training.workdir import owned
+from disentangle.training.writers import tensorboard_library
 
 __all__ = ["Run", "as_run", "compare_data", "fit", "load_run", "prepare", "train"]
 
@@ -60,6 +57,8 @@ def train(
     workdir: str | Path | None = None,
     progress: bool = True,
     at_once: int | None = None,
+    init_from: str | Path | Run | None = None,
+    stages: Sequence[Mapping[str, Any]] = (),
     **fields: Any,
 ) -> Run:
     """Trains a method, or a whole sweep of it in one program.
@@ -78,6 +77,11 @@ def train(
         values of a sweep the new models are trained beside. None keeps nothing.
       progress: show the bar.
       at_once: models trained together, see `fit`.
+      init_from: a Run, or its workdir, whose parameters the run starts with, as far
+        as they are the same by path and shape; see `fit`.
+      stages: what each stage of a job has otherwise, such as [{"steps": 500,
+        "method.beta": 1.0}, {"steps": 2000}]: each starts with the parameters of the
+        one before; see `training.config.stage_configs`.
       **fields: fields of the method, checked by name; a list in a swept field
         is a sweep: `beta=[1., 4., 16.], seeds=3` trains nine models.
 
@@ -102,7 +106,15 @@ def train(
     if learning_rate is not None:
         config["optimizer"]["learning_rate"] = learning_rate
     config |= {"steps": steps, "seed": seed, "seeds": seeds, "batch_size": batch_size}
-    return fit(config, data, workdir=workdir, progress=progress, at_once=at_once)
+    config["stages"] = stages
+    return fit(
+        config,
+        data,
+        workdir=workdir,
+        progress=progress,
+        at_once=at_once,
+        init_from=init_from,
+    )
 
 
 def _refuse_swapped(method: Any, data: Any) -> None:
@@ -160,13 +172,14 @@ def _left(data: Dataset, train_size: int) -> int:
 @float32()
 def fit(
     config: Any,
-    data: Dataset,
+    data: Dataset | Sequence[Dataset],
     *,
     workdir: str | Path | None = None,
     observers: Callable[[Method], Sequence[Observer]] = lambda method: (),
     progress: bool = True,
     tensorboard: bool = False,
     at_once: int | None = None,
+    init_from: str | Path | Run | None = None,
 ) -> Run:
     """Trains what a config says; with a workdir, from where it stopped.
 
@@ -178,78 +191,77 @@ def fit(
     The models are dealt out over the devices of the machine, each of which trains
     batches of them; a batch has its own checkpoints.
 
+    A config with `stages` is a job of several runs, each of which starts with the
+    parameters of the one before (training/stages.py says where they are).
+
     Args:
-      config: see `default_config`.
-      data: the data set, already loaded.
+      config: see `default_config` and `stage_configs`.
+      data: the data set, already loaded; a list of one per stage where they differ.
       workdir: folder for config.json, members.json, metrics.jsonl, final.json,
         checkpoints/.
-      observers: built from the method; see `Observer`.
+      observers: built from the method, of the last stage; see `Observer`.
       progress: show the bar.
       tensorboard: also write TensorBoard summaries (needs the extra).
       at_once: models in a batch; None is as many as memory and speed allow. Batches
         that a workdir has stay as they are.
+      init_from: a Run, or its workdir, whose parameters the (first) run starts with,
+        see training/init_from.py; None is the config's. Of a source of one model all
+        start, of one of several each model with the one in its place. What goes over is
+        said in one line and written to init.json. Where all models have checkpoints it
+        is not read.
+
+    Returns:
+      The Run of the last stage.
 
     Raises:
       UserError: wrong config, or a workdir that is a file, in use, another run's, or
-        of a run on other data.
+        of a run on other data; a source with other models, or without anything that
+        goes over.
     """
-    job = Job(*prepare(config, data))
+    if at_once is not None:
+        whole_number("at_once", at_once, 1)
+    how = How(at_once, tensorboard, progress)
     if tensorboard:
         tensorboard_library()  # is it there? asked before any compute
-    job = job._replace(observers=observers(job.method))
-    experiment, method, spec = job.experiment, job.method, data_spec(data)
-    draws = [one.draw for one in (data, *data.others.values())]
-    chosen = lambda count: members_at_once(job, count, at_once)
+    config, first = _started(plain(config), init_from)
+    configs = stage_configs(config)
+    if len(configs) > 1:
+        read_experiment(config)  # errors say of which stage they are
+    sets = data_per_stage(configs, data)
+    jobs = [Job(*prepare(one, of)) for one, of in zip(configs, sets, strict=True)]
+    jobs[-1] = jobs[-1]._replace(observers=observers(jobs[-1].method))
+    jobs[0] = jobs[0]._replace(start=first)
+    check_links(jobs)
     if workdir is None:
-        members = experiment.population
-        roster = in_batches(members, chosen(len(members)))
-        with told(draws):
-            final = train_batches(job, roster, progress=progress)
-        return run_of(experiment, method, final.state, final.observed, spec, None)
+        return train_in_memory(jobs, sets, how)
     with owned(place(workdir, "workdir")) as folder:
-        refuse_other_data(folder, spec)
-        roster = settle(folder, experiment, chosen)
-        keep_spec(folder, spec)
-        keep_data(folder, data)
-        shapes, _ = apart(jax.eval_shape(lambda: init(method, key=jax.random.key(0))))
-        (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-        with told(draws):
-            final = train_batches(
-                job,
-                roster,
-                workdir=folder,
-                writers=writers_of(folder, experiment, tensorboard),
-                progress=progress,
-            )
-    return run_of(experiment, method, final.state, final.observed, spec, folder)
+        return train_in_folders(jobs, sets, how, folder)
 
 
-def settle(
-    folder: Path, experiment: Experiment, at_once: Callable[[int], int]
-) -> Roster:
-    """The config and the members of a workdir, new or as they may change.
-
-    Raises:
-      UserError: as `settle_config`, and nothing is changed.
-    """
-    policy, path = older.policy(experiment.config), folder / "config.json"
-    held = None
-    if path.exists():
-        refuse_difference(folder, experiment.config, policy)
-        before = read_experiment(policy.completed(read_json(path)))
-        held = read_roster(folder, before.population)
-    roster = keep_roster(folder, held, experiment.population, at_once)
-    settle_config(folder, experiment.config, policy)
-    return roster
+def _started(config: dict[str, Any], given: Any) -> tuple[dict[str, Any], Start | None]:
+    """The config with what it starts with by name, and how that is read."""
+    given = given or config.get("init_from")
+    if not given or (given is config.get("init_from") and not isinstance(given, str)):
+        return config, None  # nothing, or what reading the config refuses
+    if isinstance(given, Run):
+        return config | {"init_from": name_of(given)}, Start(
+            name_of(given), lambda: given
+        )
+    if not isinstance(given, str | Path):
+        as_run(given)  # refuses it
+    is_memory = str(given).startswith(MEMORY)
+    name = str(given) if is_memory else os.path.abspath(place(given, "init_from"))
+    return config | {"init_from": name}, Start(name, lambda: _source(name))
 
 
-def writers_of(
-    folder: Path, experiment: Experiment, tensorboard: bool
-) -> SharedWriters:
-    """The logs of a workdir."""
-    ids = {member.name: member.id for member in experiment.population}
-    writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", ids=ids)]
-    writers.append(FinalWriter(folder / "final.json", ids))
-    if tensorboard:
-        writers.append(TensorBoardWriter(folder / "tensorboard"))
-    return SharedWriters(writers)
+def _source(name: str) -> Run:
+    """The run that `init_from` names."""
+    if name.startswith(MEMORY):
+        raise UserError(
+            f"init_from={name!r} is a Run that was given in Python and lives nowhere "
+            "else: give it again"
+        )
+    try:
+        return load_run(name)
+    except UserError as error:
+        raise UserError(f"init_from: {error}") from None

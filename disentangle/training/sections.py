@@ -51,6 +51,12 @@ class Run:
     log_every: int = static(100, "steps per line of the log", least=1)
     eval_every: int = static(1000, "steps between test losses; 0 is never", least=0)
     checkpoint_every: int = static(1000, "steps between checkpoints", least=1)
+    init_from: str = static(
+        "", "a run whose parameters it starts with, by path and shape; '' is fresh"
+    )
+    stages: tuple[dict, ...] = static(
+        (), "what each stage has otherwise, field -> value; () is one stage"
+    )
 
     def __post_init__(self) -> None:
         if self.seeds > MEMBERS:

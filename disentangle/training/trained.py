@@ -31,6 +31,7 @@ class Run:
       spec: the data set's factors, image shape, pixel range and hash.
       observed: what observers accumulated, by name, a leading axis P.
       workdir: where it lives on disk, if it does.
+      before: steps that its parameters had when it began, 0 for fresh ones.
     """
 
     config: dict[str, Any]
@@ -42,6 +43,7 @@ class Run:
     spec: DataSpec
     observed: dict[str, Any]
     workdir: Path | None = None
+    before: int = 0
 
     @property
     def members(self) -> tuple[str, ...]:

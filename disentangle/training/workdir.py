@@ -15,7 +15,7 @@ from disentangle.files import clear_leftovers, read_json, write_json
 MISSING = "(absent)"
 LOCK = "lock"
 # Section and field of the paths in configs; where one points is what counts.
-PATHS = (("data", "path"), ("", "run"), ("", "weights"))
+PATHS = (("data", "path"), ("", "run"), ("", "weights"), ("", "init_from"))
 
 
 @contextlib.contextmanager

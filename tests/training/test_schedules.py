@@ -5,15 +5,13 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+import slopes
 from killable import dataset
+from slopes import OWN_RATE, TOWARDS
 
 from disentangle.errors import UserError
-from disentangle.fields import settings, swept
 from disentangle.methods import METHODS
-from disentangle.methods.base import Method, Player, Recipe
-from disentangle.nn import Net
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.loop import start
 from disentangle.training.older import policy
@@ -21,44 +19,12 @@ from disentangle.training.run import fit, prepare
 from disentangle.training.step import make_step
 from disentangle.training.workdir import check_workdir, settle_config
 
-OWN_RATE, STEPS = 0.25, 12
-TOWARDS = {"a": (3.0, 4.0), "b": (6.0, 8.0)}  # the gradients, of norms 5 and 10
-
-
-@settings
-class Slopes:
-    """Of the toy: how steep its two slopes are."""
-
-    slope: float = swept(1.0, "that gradients are multiplied by")
-
-
-def slopes(settings, space, shape):
-    """Two players whose gradients are constant; the second has its own optimiser and
-    moves on every second step."""
-    del settings, space
-    net = Net(lambda key: {"w": jnp.zeros(2)}, lambda params, x: x)
-
-    def loss(name):
-        def value(params, hyper, batch, *, key, step):
-            del batch, key, step
-            return hyper.slope * (
-                params[name]["w"] * jnp.array(TOWARDS[name])
-            ).sum(), {}
-
-        return value
-
-    def represent(params, images):
-        return images.reshape(images.shape[0], -1)[:, :2] + params["a"]["w"][None]
-
-    own = lambda hyper: optax.sgd(OWN_RATE)
-    second = Player(("b",), loss("b"), every=2, optimizer=own)
-    players = {"first": Player(("a",), loss("a")), "second": second}
-    return Method({"a": net, "b": net}, players, represent)
+STEPS = 12
 
 
 @pytest.fixture(autouse=True)
 def added(monkeypatch):
-    monkeypatch.setitem(METHODS, "slopes", Recipe(slopes, Slopes, "two slopes"))
+    monkeypatch.setitem(METHODS, "slopes", slopes.RECIPE)
 
 
 def config(optimizer="sgd", slope=1.0, steps=STEPS, **fields):
@@ -112,22 +78,22 @@ FACTORS = {
 @pytest.mark.parametrize("name", FACTORS)
 def test_the_rate_of_a_step_is_the_peak_times_the_closed_form(name):
     fields, factors = FACTORS[name]
-    slopes = moved(config(learning_rate=0.1, slope=0.2, **fields))
+    found = moved(config(learning_rate=0.1, slope=0.2, **fields))
     expected = -0.1 * np.outer(factors, 0.2 * np.array(TOWARDS["a"]))
-    np.testing.assert_allclose(slopes["a"], expected, atol=2e-6)
+    np.testing.assert_allclose(found["a"], expected, atol=2e-6)
     # The other player's own rate, by the steps of the run, on those it moves on.
     expected = -OWN_RATE * np.outer(factors, 0.2 * np.array(TOWARDS["b"]))
     expected[1::2] = 0
-    np.testing.assert_allclose(slopes["b"], expected, atol=5e-6)
+    np.testing.assert_allclose(found["b"], expected, atol=5e-6)
 
 
 def test_the_gradients_of_both_players_are_clipped_to_the_norm():
-    slopes = moved(config(learning_rate=0.1, clip_norm=7.0), 1)
-    np.testing.assert_allclose(slopes["a"][0], [-0.3, -0.4], rtol=1e-6)  # 5 < 7
-    np.testing.assert_allclose(slopes["b"][0], [-0.25 * 4.2, -0.25 * 5.6], rtol=1e-6)
-    slopes = moved(config(learning_rate=0.1, clip_norm=2.0), 1)
-    np.testing.assert_allclose(slopes["a"][0], [-0.12, -0.16], rtol=1e-6)
-    np.testing.assert_allclose(slopes["b"][0], [-0.3, -0.4], rtol=1e-6)
+    found = moved(config(learning_rate=0.1, clip_norm=7.0), 1)
+    np.testing.assert_allclose(found["a"][0], [-0.3, -0.4], rtol=1e-6)  # 5 < 7
+    np.testing.assert_allclose(found["b"][0], [-0.25 * 4.2, -0.25 * 5.6], rtol=1e-6)
+    found = moved(config(learning_rate=0.1, clip_norm=2.0), 1)
+    np.testing.assert_allclose(found["a"][0], [-0.12, -0.16], rtol=1e-6)
+    np.testing.assert_allclose(found["b"][0], [-0.3, -0.4], rtol=1e-6)
 
 
 def test_a_run_stopped_within_the_warm_up_and_a_sweep_have_the_same_bits(tmp_path):
@@ -173,6 +139,7 @@ def test_a_cosine_needs_steps_after_the_warm_up():
         read_experiment(config(steps=4, schedule="cosine", warmup=1.0))
 
 
+@pytest.mark.slow
 def test_a_workdir_of_before_the_schedules_goes_on(tmp_path):
     whole = fit(config("adam"), dataset(), progress=False)
     fit(config("adam", steps=6), dataset(), workdir=tmp_path / "w", progress=False)
