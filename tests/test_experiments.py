@@ -9,7 +9,10 @@ from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.study import comparison
 from disentangle.study.facts import learning_rates
-from disentangle.training.config import default_config, read_experiment
+from disentangle.training.batches import Job
+from disentangle.training.config import default_config, read_experiment, stage_configs
+from disentangle.training.init_from import matched, shapes
+from disentangle.training.run import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -114,3 +117,26 @@ def test_players_keep_their_ratio_of_learning_rates(name, toy):
     )
     for player, (rate,) in rates.items():
         assert rate / 1e-3 == pytest.approx(papers[player][0] / papers[main][0])
+
+
+def test_the_two_stages_of_codes_first_and_few_labels_then():
+    config = load("stages").get_config("dsprites,60")
+    first, second = stage_configs(config)
+    names = [one["method"]["name"] for one in (first, second)]
+    assert names == ["autoencoder", "supervised"]
+    assert [one["data"]["train_size"] for one in (first, second)] == [0, 60]
+    assert [one["optimizer"]["warmup"] for one in (first, second)] == [0.0, 0.05]
+    assert {one["optimizer"]["schedule"] for one in (first, second)} == {"cosine"}
+    with pytest.raises(UserError, match="number of labels is 'few'"):
+        load("stages").get_config("dsprites,few")
+
+
+@pytest.mark.slow
+def test_the_encoder_of_the_first_stage_goes_over_to_the_second(toy):
+    stages = stage_configs(load("stages").get_config("dsprites,60"))
+    jobs = [Job(*prepare(one | {"batch_size": 8}, toy)) for one in stages]
+    held, wanted = (shapes(job.experiment, job.method) for job in jobs)
+    copied, fresh = matched("stage-1", held, wanted)
+    # Four convolutions and a dense layer of Locatello's encoder; not its last.
+    assert len(copied) == 10 and all("params.encoder." in name for name in copied)
+    assert not any("Conv" in name for name in fresh)

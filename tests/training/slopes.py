@@ -37,7 +37,7 @@ def build(settings, space, shape):
         def value(params, hyper, batch, *, key, step):
             del key, step
             down = params[name]["w"] * jnp.array(TOWARDS[towards])
-            return hyper.slope * down.sum(), {"seen": batch["images"].mean()}
+            return hyper.slope * down.sum(), {f"{towards}/seen": batch["images"].mean()}
 
         return value
 
