@@ -298,7 +298,7 @@ def _rebuild(
         found, shape = leaves.get(leaf_name(where)), jax.eval_shape(_raw, expected)
         if found is None and not math.prod(shape.shape):  # orbax keeps no empty array
             found = np.zeros(shape.shape, shape.dtype)
-        if f"{_name(where)}.".startswith(tuple(f"{name}." for name in grows)):
+        if f"{leaf_name(where)}.".startswith(tuple(f"{name}." for name in grows)):
             found = _grown(found, shape)
         if found is None or (found.shape, found.dtype) != (shape.shape, shape.dtype):
             held = "nothing" if found is None else f"{found.dtype} {found.shape}"
