@@ -156,16 +156,7 @@ def run_loop(
     compiled = compile_functions(experiment, method, split, observers)
     with waiting("prepare the networks", shown=progress):
         first = lambda: first_progress(experiment, method, split, observers)
-        restored = None
-        if checkpoints:
-            grows = tuple(f"observed.{o.name}.{o.grows}" for o in observers if o.grows)
-            like = jax.eval_shape(first)
-            restored = checkpoints.restore(like, mend=True, grows=grows)
-        step, now = restored or (0, first())
-        if begin and not restored:
-            now = now._replace(state=begin(now.state))
-            if checkpoints:
-                checkpoints.save(step, now)
+        step, now = progress_at_hand(first, checkpoints, observers, begin)
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
@@ -201,6 +192,27 @@ def run_loop(
                 save(checkpoints, step, now, writers, stopped)
                 signals.unsaved = False
     return now
+
+
+def progress_at_hand(
+    first: Callable[[], Progress],
+    checkpoints: Checkpoints | None,
+    observers: Sequence[Observer],
+    begin: Callable[[TrainState], TrainState] | None,
+) -> tuple[int, Progress]:
+    """The step of the newest checkpoint and what it holds, or step 0."""
+    if checkpoints:
+        grows = tuple(f"observed.{o.name}.{o.grows}" for o in observers if o.grows)
+        like = jax.eval_shape(first)
+        restored = checkpoints.restore(like, mend=True, grows=grows)
+        if restored:
+            return restored
+    now = first()
+    if begin:
+        now = now._replace(state=begin(now.state))
+        if checkpoints:
+            checkpoints.save(0, now)
+    return 0, now
 
 
 def observe(
