@@ -50,11 +50,22 @@ class Examples(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The examples of a seed."""
+    """The examples of a seed.
+
+    Attributes:
+      train, validation, test: see above.
+      mean, spread: () float32, of the training pixels.
+    """
 
     train: Examples
     validation: Examples
     test: Examples
+    mean: jax.Array
+    spread: jax.Array
+
+    def standardised(self, images: jax.Array) -> jax.Array:
+        """Pooled images as the networks of this seed see them."""
+        return (images - self.mean) / self.spread
 
 
 def check_data(regime: Regime, held: Held, data: Dataset) -> tuple[Task, ...]:
@@ -96,16 +107,14 @@ def parts_of(regime: Regime, held: Held, data: Dataset, seed: int) -> Parts:
         held.validation_size + held.test_size,
         seed=held.split_seed,
     )
-    train = pooled(data, index, regime.pixels)
-    mean, spread = train.mean(), jnp.maximum(train.std(), 1e-6)
-    scale = lambda images: (images - mean) / spread
-    others = (kept[: held.validation_size], kept[held.validation_size :])
-    found = [_examples(scale(train), data, index, tasks)]
+    rows = (index, kept[: held.validation_size], kept[held.validation_size :])
+    images = [pooled(data, part, regime.pixels) for part in rows]
+    mean, spread = images[0].mean(), jnp.maximum(images[0].std(), 1e-6)
+    found = [
+        _examples((part - mean) / spread, data, index, tasks)
+        for part, index in zip(images, rows, strict=True)
+    ]
     found[0] = spoiled(found[0], regime, seed)
-    for rows in others:
-        found.append(
-            _examples(scale(pooled(data, rows, regime.pixels)), data, rows, tasks)
-        )
     for name, part in zip(("training", "validation", "test"), found, strict=True):
         for task, known in zip(tasks, np.asarray(part.known).T, strict=True):
             if not known.any():
@@ -113,7 +122,8 @@ def parts_of(regime: Regime, held: Held, data: Dataset, seed: int) -> Parts:
                     f"task {task.name!r} has no label in the {part.size:,} {name} "
                     "images: take more of them"
                 )
-    return Parts(*found)
+    train, validation, test = found
+    return Parts(train, validation, test, mean, spread)
 
 
 def training_index(regime: Regime, held: Held, total: int, seed: int) -> np.ndarray:

@@ -4,8 +4,6 @@ from disentangle.errors import UserError
 from disentangle.fields import settings, static
 from disentangle.fields.define import WIDEST
 
-PROTOTYPE = "a search for regimes in which grouping matters, see docs/oracle.md"
-
 
 @settings
 class Regime:
@@ -70,7 +68,7 @@ class Held:
         1000, "images on which each task is stopped", least=1, most=10**6
     )
     test_size: int = static(
-        2000, "images that test losses are the mean of", least=1, most=10**6
+        1000, "images that test losses are the mean of", least=1, most=10**6
     )
     split_seed: int = static(0, "chooses them", least=0, most=2**32 - 1)
 
