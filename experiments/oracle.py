@@ -33,14 +33,14 @@ from disentangle.study.oracle import default_oracle
 REGIMES = {
     "dsprites": {
         "bottleneck": Regime(train_size=10_000, latents=3, batch_size=64, steps=2000),
-        "scarce": Regime(train_size=4000, latents=4, batch_size=64, steps=1500),
+        "scarce": Regime(train_size=4000, latents=4, batch_size=64, steps=1200),
         "noisy": Regime(
             train_size=10_000,
             latents=4,
             pixel_noise=0.3,
             label_noise=(0.2,),
             batch_size=64,
-            steps=2000,
+            steps=1500,
         ),
     },
     "shapes3d": {

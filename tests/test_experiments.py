@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from disentangle.data import DATASETS
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
-from disentangle.study import comparison
+from disentangle.methods.tasks import parse
+from disentangle.oracle.regime import per_task
+from disentangle.study import comparison, oracle_config
 from disentangle.study.facts import learning_rates
 from disentangle.training.batches import Job
 from disentangle.training.config import default_config, read_experiment, stage_configs
@@ -140,3 +143,35 @@ def test_the_encoder_of_the_first_stage_goes_over_to_the_second(toy):
     # Four convolutions and a dense layer of Locatello's encoder; not its last.
     assert len(copied) == 10 and all("params.encoder." in name for name in copied)
     assert not any("Conv" in name for name in fresh)
+
+
+@pytest.mark.parametrize("data", ["dsprites", "shapes3d"])
+def test_every_named_regime_of_the_oracle_stands(data):
+    experiment = load("oracle")
+    config = oracle_config.check(experiment.get_config(data))
+    assert set(config["regimes"]) == set(experiment.REGIMES[data])
+    assert len(config["regimes"]) >= 3
+    space = DATASETS[data].space
+    for name in config["regimes"]:
+        regime = oracle_config.regime_of(config, name)
+        assert regime == experiment.REGIMES[data][name]
+        tasks = len(parse(space, regime.tasks))
+        labels = per_task("labels", regime.labels, tasks, regime.train_size)
+        assert max(labels) <= regime.train_size
+        alone = oracle_config.check(experiment.get_config(f"{data},{name}"))
+        assert alone["regimes"] == {name: config["regimes"][name]}
+    two = experiment.get_config(f"{data},bottleneck+scarce").regimes
+    assert list(two) == ["bottleneck", "scarce"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("dsprite", "Did you mean 'dsprites'"),
+        ("dsprites,botleneck", "Did you mean 'bottleneck'"),
+        ("", "needs a data set"),
+    ],
+)
+def test_a_regime_that_is_not_there_is_named(argument, message):
+    with pytest.raises(UserError, match=message):
+        load("oracle").get_config(argument)

@@ -5,8 +5,8 @@ G_{sg} = \mu + a_s + b_g + e_{sg}, \qquad F = \frac{S \sum_g b_g^2 / (K - 1)}
 {\sum_{sg} e_{sg}^2 / ((K - 1)(S - 1))}
 $$
 
-for the K groups that hold a task and at least one more: a two-way analysis of variance
-without replication, seeds as blocks. The intraclass correlation of the mean over S seeds
+for the K groups that hold a task and at least one more: two-way analysis of variance
+without replication, seeds as blocks. The intraclass correlation of the mean of S seeds
 is sigma_b^2 / (sigma_b^2 + sigma_e^2 / S) (Shrout and Fleiss 1979, ICC(3, k)), with
 sigma_b^2 = (MS_b - MS_e) / S, at least 0; that is 1 - 1 / F, and 0 for F below 1.
 """

@@ -76,7 +76,12 @@ def off_diagonal(matrix: np.ndarray) -> np.ndarray:
     return matrix[~np.eye(n, dtype=bool)] if n > 1 else matrix.ravel()
 
 
-def affinity_figure(affinity: AffinityLike) -> Figure:
+def affinity_figure(
+    affinity: AffinityLike,
+    *,
+    source: str = "takes the step (source)",
+    target: str = "its loss moves (target)",
+) -> Figure:
     """Heat map of an affinity: row = source, column = target, > 0 helps.
 
     The colours are centred at 0 and span the entries between different tasks; the
@@ -87,6 +92,7 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
     Args:
       affinity: an `Affinity`, or anything with its `matrix`, `tasks` and
         `standard_error`.
+      source, target: what a row and a column are.
     """
     matrix = np.asarray(affinity.matrix, np.float64)
     given, n = affinity.standard_error, len(matrix)
@@ -108,18 +114,19 @@ def affinity_figure(affinity: AffinityLike) -> Figure:
             width=max(WIDTH, 1.6 + CELL * n),
         )
         axes = figure.subplots()
-        for source, target in np.ndindex(n, n):
-            own = source == target
-            face = "none" if own and n > 1 else colours[source, target]
-            axes.add_patch(_cell(source, target, face))
-            ink = MUTED if own and n > 1 else _readable(colours[source, target])
-            lines = [_signed(scale * float(matrix[source, target]), decimals)]
-            if errors is not None:
-                lines.append(f"±{scale * errors[source, target]:.{decimals}f}")
-            _write(axes, target, source, lines, ink)
+        for row, column in np.ndindex(n, n):
+            own = row == column
+            face = "none" if own and n > 1 else colours[row, column]
+            axes.add_patch(_cell(row, column, face))
+            ink = MUTED if own and n > 1 else _readable(colours[row, column])
+            value = float(matrix[row, column])
+            lines = [_signed(scale * value, decimals)]
+            if errors is not None and not np.isnan(value):
+                lines.append(f"±{scale * errors[row, column]:.{decimals}f}")
+            _write(axes, column, row, lines, ink)
         _label_axes(axes, affinity.tasks, affinity.tasks)
-        axes.set_ylabel("takes the step (source)")
-        axes.set_xlabel("its loss moves (target)" + (units and f", {units}"))
+        axes.set_ylabel(source)
+        axes.set_xlabel(target + (units and f", {units}"))
     return figure
 
 

@@ -116,6 +116,12 @@ def _impossibility() -> Job:
     return IMPOSSIBILITY
 
 
+def _oracle() -> Job:
+    from disentangle.report.oracle import ORACLE
+
+    return ORACLE
+
+
 STUDIES: dict[str, Study] = {
     "pipeline": Study(
         "the main job: affinity, groups, networks, scores, report",
@@ -137,6 +143,11 @@ STUDIES: dict[str, Study] = {
         "the theorem as an experiment: latents rotated, scores destroyed",
         "--config=experiments/impossibility.py:dsprites --workdir=runs/impossibility",
         _impossibility,
+    ),
+    "oracle": Study(
+        "the truth about task groups: every group trained, seed by seed",
+        "--config=experiments/oracle.py:dsprites,bottleneck --workdir=runs/oracle",
+        _oracle,
     ),
 }
 

@@ -12,109 +12,44 @@ on from where it was. `report` reads the same files.
   stages.json                  what is done, and from what
 """
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
-from disentangle.data.pooled import pooled
 from disentangle.errors import UserError
-from disentangle.fields import defaults, read
-from disentangle.fields.check import short, whole_number
 from disentangle.files import place, read_json
-from disentangle.metrics import choose_metrics
 from disentangle.oracle import train
-from disentangle.oracle.examples import Parts, check_data, parts_of
-from disentangle.oracle.regime import Held, Regime
+from disentangle.oracle.examples import check_data
 from disentangle.oracle.table import TaskTable
 from disentangle.study.evaluate import check_sample, load_data
+from disentangle.study.oracle_config import (
+    check,
+    default_oracle,
+    held_of,
+    regime_of,
+    scored_index,
+    seeds_of,
+    sources,
+)
 from disentangle.study.oracle_files import (
     PARTIAL,
     GroupScores,
     SeedResult,
-    read_partial,
     score_groups,
-    write_partial,
 )
-from disentangle.study.sample import sample_index
-from disentangle.study.sections import Score
-from disentangle.study.stages import Stages, allow_changes, begin, data_source, digest
-from disentangle.training import stopping
-from disentangle.training.config import check_fields, check_sections, plain
-from disentangle.training.sections import SEEDS, Source
+from disentangle.study.oracle_seed import train_seed
+from disentangle.study.stages import Stages, allow_changes, begin
+from disentangle.training.config import plain
 from disentangle.training.workdir import owned
 
-SAVE_SECONDS = 60.0  # of work that a kill may cost
 TABLE = "table.parquet"
 # What a job that is there may be given anew.
 FREE = ("regimes", "seed", "seeds", "score.metrics", "score.backend", "score.protocol")
-SCORED = {"metrics": ("dci", "mig", "modularity"), "num_train": 1000, "num_test": 500}
-
-
-def default_oracle(
-    data: str, regimes: Mapping[str, Regime] | None = None
-) -> ConfigDict:
-    """The config of the oracle on a data set.
-
-    Args:
-      data: its name.
-      regimes: by their names; None is one with the defaults, called "default".
-    """
-    chosen = {"default": Regime()} if regimes is None else regimes
-    fields = defaults(Regime)
-    return ConfigDict(
-        {
-            "data": {"name": data, "path": "", "source": ""},
-            "regimes": {
-                name: {field: getattr(regime, field, None) for field in fields}
-                for name, regime in chosen.items()
-            },
-            "held": defaults(Held),
-            "seed": 0,
-            "seeds": 5,
-            "score": defaults(Score) | SCORED,
-        }
-    )
-
-
-def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
-    """The config as plain data, with every error found before any compute."""
-    config = plain(config)
-    reference = plain(default_oracle(""))
-    check_fields(config, reference)
-    check_sections(config, reference, ("data", "held", "score"))
-    read(Source, config["data"], "data.")
-    read(Held, config["held"], "held.")
-    read(Score, config["score"], "score.")
-    choose_metrics(config["score"]["metrics"])
-    whole_number("seed", config["seed"], 0, SEEDS - 1)
-    whole_number("seeds", config["seeds"], 1, SEEDS - config["seed"])
-    if not isinstance(config["regimes"], Mapping) or not config["regimes"]:
-        raise UserError(
-            f"regimes={short(config['regimes'])} must be sections, a name each"
-        )
-    for name, section in config["regimes"].items():
-        if not name.replace("-", "").replace("_", "").isalnum():
-            raise UserError(
-                f"the regime {name!r} names a folder: letters, digits, - and _ only"
-            )
-        if not isinstance(section, Mapping):
-            raise UserError(f"config field 'regimes.{name}' must be a section")
-        check_sections({name: section}, {name: defaults(Regime)}, (name,))
-        read(Regime, section, f"regimes.{name}.")
-    return config
-
-
-def regime_of(config: Mapping[str, Any], name: str) -> Regime:
-    """The settings of a regime of a checked config."""
-    return read(Regime, config["regimes"][name])[0]
 
 
 def run_oracle(
@@ -171,16 +106,6 @@ def run_oracle(
     return folder
 
 
-def held_of(config: Mapping[str, Any]) -> Held:
-    """The settings `held` of a checked config."""
-    return read(Held, config["held"])[0]
-
-
-def seeds_of(config: Mapping[str, Any]) -> range:
-    """The seeds of a checked config."""
-    return range(config["seed"], config["seed"] + config["seeds"])
-
-
 def beside_held(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The config with the regimes that the workdir has besides its own.
 
@@ -199,28 +124,6 @@ def beside_held(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
                 "take another --workdir"
             )
     return config | {"regimes": before | config["regimes"]}
-
-
-def sources(config: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Every stage of the job, and what each is computed from."""
-    common = [data_source(config["data"]), config["held"]]
-    score = config["score"]
-    drawn = [score[field] for field in ("num_train", "num_test", "seed")]
-    found: list[tuple[str, Any]] = []
-    for name, regime in config["regimes"].items():
-        for seed in seeds_of(config):
-            source = [*common, regime, seed, drawn]
-            found.append((f"{name}/seed-{seed}", source))
-            found.append((f"{name}/scores-{seed}", [source, score]))
-        found.append((f"{name}/table", [*common, regime, list(seeds_of(config))]))
-    return found
-
-
-def scored_index(config: dict[str, Any], data: Dataset) -> np.ndarray:
-    """(M,) the images whose codes are kept and scored, the same for all networks."""
-    score = config["score"]
-    rows = score["num_train"] + score["num_test"]
-    return sample_index(data, rows, seed=score["seed"])
 
 
 def train_regimes(
@@ -242,72 +145,6 @@ def train_regimes(
             train_seed(config, name, seed, stages.folder, data, bar)
             stages.keep(stage, source, [f"{name}/{SeedResult.name(seed)}"])
             (stages.folder / name / PARTIAL.format(seed)).unlink(missing_ok=True)
-
-
-def train_seed(
-    config: dict[str, Any],
-    name: str,
-    seed: int,
-    folder: Path,
-    data: Dataset,
-    bar: bars.Progress,
-) -> None:
-    """All groups of one seed; writes seed-S.npz."""
-    regime = regime_of(config, name)
-    program = train.program_of(regime, data.space, data.shape[2])
-    parts = parts_of(regime, held_of(config), data, seed)
-    groups = train.every_group(len(program.network.tasks))
-    spot = folder / name / PARTIAL.format(seed)
-    source = digest(dict(sources(config))[f"{name}/seed-{seed}"])
-    state = trained(program, groups, seed, parts, (spot, source), bar)
-    rows = scored_index(config, data)
-    images = parts.standardised(pooled(data, rows, regime.pixels))
-    codes = train.codes_of(program, state.best.shared, images)
-    masked = lambda values: np.where(groups, np.asarray(values, np.float32), np.nan)
-    SeedResult(
-        groups,
-        masked(state.best.validation),
-        masked(state.best.test),
-        masked(state.best.step),
-        np.asarray(codes),
-    ).save(folder / name, SeedResult.name(seed))
-
-
-def trained(
-    program: train.Program,
-    groups: np.ndarray,
-    seed: int,
-    parts: Parts,
-    kept: tuple[Path, str],
-    bar: bars.Progress,
-) -> train.State:
-    """The state after all steps, from `kept` where a part of them is done.
-
-    It is written there once per minute, and when a signal stops the work.
-
-    Args:
-      program, groups, seed, parts: see `train.start`.
-      kept: the file of a seed in the middle, and what it must be of.
-      bar: told of every step.
-    """
-    regime, rows = program.regime, jnp.asarray(groups)
-    state = read_partial(*kept, program, rows)
-    if state is None:
-        state = train.start(program, rows, seed, parts)
-    done, last = int(state.step), time.monotonic()
-    bar.advance(done, before=True)
-    with stopping.deferred() as signals:
-        while done < regime.steps and not signals.number:
-            state = train.advance(program, state, rows, seed, parts, regime.every)
-            jax.block_until_ready(state)
-            done += regime.every
-            signals.unsaved = True
-            bar.advance(regime.every)
-            is_due = time.monotonic() - last > SAVE_SECONDS
-            if done < regime.steps and (signals.number or is_due):
-                write_partial(*kept, state)
-                signals.unsaved, last = False, time.monotonic()
-    return state
 
 
 def write_table(

@@ -193,11 +193,11 @@ def own_scores(results: Mapping[str, Result], own: Sequence[int]) -> dict[str, f
       own: the columns of the factors.
     """
     found = {}
-    dci, mig = results.get("dci"), results.get("mig")
-    if dci and "importance" in dci.arrays and len(own) > 1:
-        importance = dci.arrays["importance"][:, list(own)]
-        found[f"{OWN}dci/disentanglement"] = disentanglement(importance)
-    if mig and "score" in mig.per_factor:
-        each = mig.per_factor["score"]
+    for name in ("dci", "dci_lasso", "dci_forest"):
+        if name in results and "importance" in results[name].arrays and len(own) > 1:
+            importance = results[name].arrays["importance"][:, list(own)]
+            found[f"{OWN}{name}/disentanglement"] = disentanglement(importance)
+    if "mig" in results and "score" in results["mig"].per_factor:
+        each = results["mig"].per_factor["score"]
         found[f"{OWN}mig/score"] = float(np.mean([each[column] for column in own]))
     return found

@@ -9,6 +9,7 @@ from disentangle.fields import read, settings, static
 from disentangle.metrics.base import PROTOCOLS, Settings
 from disentangle.metrics.score import choose_metrics
 from disentangle.metrics.trees import BACKENDS
+from disentangle.oracle.regime import Held, Regime
 from disentangle.study.sample import MOST_ROWS, check_rows
 
 FIFTY = "Fifty et al. 2021"
@@ -95,5 +96,10 @@ class Rotation:
     run: str = static("", "a workdir, or a peer's .npz, whose VAE is turned as well")
 
 
-SECTIONS = {"score": Score, "affinity": AffinitySection}
+SECTIONS = {
+    "score": Score,
+    "affinity": AffinitySection,
+    "held": Held,
+    "regimes.*": Regime,
+}
 ALONE = (Grouping, Rotation)  # fields that stand in no section, of jobs

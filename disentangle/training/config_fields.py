@@ -27,7 +27,8 @@ def config_fields(
     Args:
       config: a ConfigDict or plain data.
       prefix: of the names.
-      sections: settings of further sections by name, such as a study's.
+      sections: settings of further sections by name, such as a study's; "runs.*" is
+        every section within the section "runs".
       alone: settings of further fields that stand in no section of the job.
 
     Returns:
@@ -38,7 +39,7 @@ def config_fields(
     own = {name: f for kind in alone for name, f in fields_of(kind).items()} | own
     for name in config:
         value = _held(config, name)
-        kind = _kind(name, value) or sections.get(name)
+        kind = _kind(name, value) or sections.get(name) or sections.get(f"{prefix}*")
         if kind is not None and isinstance(value, ConfigDict | Mapping):
             known = fields_of(kind)
             found |= {f"{prefix}{name}.{k}": known[k] for k in value if k in known}

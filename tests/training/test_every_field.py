@@ -16,7 +16,7 @@ from disentangle.fields import fields_of, spec_of
 from disentangle.fields.check import STRONGEST
 from disentangle.fields.define import item_type, single_type
 from disentangle.methods import METHODS
-from disentangle.study import comparison, impossibility, pipeline
+from disentangle.study import comparison, impossibility, oracle_config, pipeline
 from disentangle.study.sections import ALONE, SECTIONS
 from disentangle.training.config import default_config, plain, read_experiment
 from disentangle.training.config_fields import config_fields
@@ -146,6 +146,7 @@ def test_the_defaults_of_studies_are_those_of_their_fields():
         pipeline.default_pipeline("toy"),
         comparison.default_comparison("toy", {"vae": {}}),
         impossibility.default_impossibility("toy"),
+        oracle_config.default_oracle("toy"),
     ):
         held = plain(tree)
         known = config_fields(held, sections=SECTIONS, alone=ALONE)
@@ -154,5 +155,7 @@ def test_the_defaults_of_studies_are_those_of_their_fields():
             for part in name.split("."):
                 value = value[part]
             value = tuple(value) if isinstance(value, list) else value
-            own = name in ("data.name", "score.metrics")
+            own = name in ("data.name", "score.metrics") or (
+                "regimes" in held and name in ("score.num_train", "score.num_test")
+            )
             assert value == field.default or own, name
