@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+import numpy as np
+
 from disentangle.affinity import partition
 from disentangle.affinity.runner_up import runner_up
 from disentangle.affinity.scores import Penalty, Scores
-from disentangle.affinity.to_grouping import Grouping, to_grouping
+from disentangle.affinity.to_grouping import Grouping, of_rows
+from disentangle.errors import UserError
 
 # Of the largest number that the best total is made of: totals that differ by less are
 # ties. It is some hundred times the rounding error of a total, and blind to numbers
@@ -24,10 +27,16 @@ def solve(
     budget: int,
     progress: Callable[[int, int], None] | None,
 ) -> Grouping:
-    """The best answer, its runner-up, and the tie rule where they are equal."""
+    """The best answer, its runner-up, and the tie rule where they are equal.
+
+    Raises:
+      UserError: no groups within the budget serve every task.
+    """
     values = scores.values(Penalty())
     best = partition.levels(values, budget, _ticker(values, scores.n, budget, progress))
     top = partition.optimum(values, best, budget)
+    if top == -np.inf:
+        raise nothing_fits(budget * unit)
     sets = partition.trace(values, best, budget, slack=0.0)
     rows = [scores.best_row(one.served, one.cost, Penalty()) for one in sets]
     scales = [scores.scale(row, b.served) for row, b in zip(rows, sets, strict=True)]
@@ -36,7 +45,15 @@ def solve(
     if second >= top - tie:
         rows = tie_rule(scores, budget, tie or TIE)
         second = runner_up(scores, values, best, budget, rows, enough=top - tie)
-    return to_grouping(tasks, sense, scores, rows, unit, (top, second, tie))
+    return of_rows(tasks, sense, scores, rows, unit, (top, second, tie))
+
+
+def nothing_fits(budget: float | Fraction) -> UserError:
+    """The error where no answer exists."""
+    return UserError(
+        f"no groups within the budget of {float(budget):g} and the limits serve every "
+        "task; raise the budget, or loosen a limit"
+    )
 
 
 def tie_rule(scores: Scores, budget: int, tie: float) -> list[int]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.affinity import partition
 from disentangle.affinity.base import Affinity
 
 REDRAWS, FEWEST = 500, 20
@@ -77,10 +76,9 @@ def ratios(affinity: Affinity) -> np.ndarray:
         return np.abs(affinity.matrix) / affinity.standard_error
 
 
-def affordable(n: int, budget: int) -> int:
-    """How many redraws of n tasks are done unasked: 500, fewer for large problems."""
-    one = partition.work(n, (1,), budget) + n * n * 2**n
-    return int(min(REDRAWS, WORK // one))
+def affordable(work: float) -> int:
+    """How many redraws of so many additions are done unasked: 500, or fewer."""
+    return int(min(REDRAWS, WORK // work))
 
 
 def redraw(

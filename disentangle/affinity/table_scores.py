@@ -1,4 +1,4 @@
-"""Groups whose scores were measured."""
+"""Groups that are listed one by one: measured, or all that limits allow."""
 
 from __future__ import annotations
 
@@ -8,22 +8,93 @@ from fractions import Fraction
 import numpy as np
 
 from disentangle.affinity.group_table import GroupTable
+from disentangle.affinity.limits import Limits, exact_cost, in_units
 from disentangle.affinity.partition import Values, lexicographic, submasks
-from disentangle.affinity.scores import Penalty, count, members_of, subset_sums
+from disentangle.affinity.scores import (
+    Penalty,
+    bits,
+    count,
+    members_of,
+    subset_sums,
+)
 
 
 class TableScores:
-    """The groups of a `GroupTable`; the row of a group is its place in the table."""
+    """Groups with scores and costs; the row of a group is its place in the list.
 
-    def __init__(self, table: GroupTable):
-        self.n = len(table.tasks)
-        self.sign = 1.0 if table.sense == "max" else -1.0
+    Attributes:
+      n: how many tasks there are.
+      masks: (G,) the members of each group.
+      scores: of each group, (size,) scores of its members in task order, larger is
+        better; -inf for a member that it may not serve.
+      costs: (G,) whole numbers of `unit`.
+      unit: what a budget is counted in.
+      whole: whether a group serves all of its members or none, so that the groups of
+        an answer are disjoint.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        masks: list[int],
+        scores: list[np.ndarray],
+        costs: list[int],
+        unit: Fraction = Fraction(1),
+        whole: bool = False,
+    ):
+        self.n, self.masks, self.scores = n, masks, scores
+        self.costs, self.unit, self.whole = costs, unit, whole
+
+    @classmethod
+    def of_table(cls, table: GroupTable, limits: Limits | None = None) -> TableScores:
+        """The measured groups that the limits allow."""
         place = {task: 1 << i for i, task in enumerate(table.tasks)}
-        self.masks = [sum(place[t] for t in g.members) for g in table.groups]
-        self.scores = [self.sign * np.array(g.scores) for g in table.groups]
-        exact = [exact_cost(g.cost) for g in table.groups]
-        self.unit = Fraction(1, math.lcm(*(cost.denominator for cost in exact)))
-        self.costs = [int(cost / self.unit) for cost in exact]
+        n, sign = len(table.tasks), 1.0 if table.sense == "max" else -1.0
+        masks = [sum(place[t] for t in g.members) for g in table.groups]
+        scores = [sign * np.array(g.scores) for g in table.groups]
+        costs, unit = in_units([exact_cost(g.cost) for g in table.groups])
+        if limits is None:
+            return cls(n, masks, scores, costs, unit)
+        rows = np.flatnonzero(limits.allows(bits(np.array(masks), n))).tolist()
+        take = lambda values: [values[row] for row in rows]
+        return cls(n, take(masks), take(scores), take(costs), unit, limits.disjoint)
+
+    @classmethod
+    def of_matrix(
+        cls, matrix: np.ndarray, alone: np.ndarray | None, limits: Limits
+    ) -> TableScores:
+        """Every group that the limits allow, scored as by `PairScores`."""
+        n = len(matrix)
+        masks = np.arange(1, 2**n)
+        inside = bits(masks, n)
+        sizes = inside.sum(axis=1)
+        fine = limits.allows(inside)
+        if alone is None:
+            fine &= sizes > 1
+        masks, inside, sizes = masks[fine], inside[fine], sizes[fine]
+        off = np.where(np.eye(n, dtype=bool), 0.0, matrix)
+        sums = inside @ off / np.maximum(sizes - 1, 1)[:, None]
+        if alone is not None:
+            sums[sizes == 1] = alone
+        per_task = [Fraction(0)] * n
+        if limits.costs is not None:
+            per_task = [exact_cost(cost) for cost in limits.costs]
+        costs, unit = [1] * len(masks), Fraction(1)
+        if limits.costs is not None:
+            each, unit = in_units(per_task)
+            costs = [
+                int(sum(c for c, i in zip(each, row, strict=True) if i))
+                for row in inside
+            ]
+        scores = [row[held] for row, held in zip(sums, inside, strict=True)]
+        return cls(n, masks.tolist(), scores, costs, unit, limits.disjoint)
+
+    def at_least(self, floor: float) -> TableScores:
+        """The same groups, which serve a task only where its score reaches `floor`."""
+        scores = [np.where(row >= floor, row, -np.inf) for row in self.scores]
+        return TableScores(
+            self.n, self.masks, scores, self.costs, self.unit, self.whole
+        )
 
     def values(self, penalty: Penalty) -> Values:
         """V_c of every set: the best of the measured groups of that cost."""
@@ -38,9 +109,10 @@ class TableScores:
         """V_c if the group `row` were not there: only subsets of it change."""
         cost, members = self.costs[row], self.masks[row]
         table = values[cost].copy()
-        table[submasks(members)] = -np.inf
+        table[members if self.whole else submasks(members)] = -np.inf
         for other in range(len(self.masks)):
-            if other != row and self.costs[other] == cost:
+            alike = not self.whole or self.masks[other] == members
+            if other != row and self.costs[other] == cost and alike:
                 served, totals = self._totals(other, self.masks[other] & members)
                 table[served] = np.maximum(table[served], totals)
         return {**values, cost: table}
@@ -51,7 +123,7 @@ class TableScores:
             [
                 row
                 for row, mask in enumerate(self.masks)
-                if self.costs[row] == cost and served & mask == served
+                if self.costs[row] == cost and self._serves(mask, served)
             ]
         )
         masks = np.array([self.masks[row] for row in rows])
@@ -78,13 +150,13 @@ class TableScores:
         """The largest score of a task of `served`."""
         return float(np.abs(self.score(row)[members_of(served, self.n)]).max())
 
+    def _serves(self, mask: int, served: int) -> bool:
+        return mask == served if self.whole else served & mask == served
+
     def _totals(self, row: int, within: int) -> tuple[np.ndarray, np.ndarray]:
         """The non-empty masks inside `within`, and the totals of serving them."""
+        if self.whole:
+            return np.array([within]), np.array([math.fsum(self.scores[row])])
         members = members_of(self.masks[row], self.n)
         asked = (within >> members & 1).astype(bool)
         return submasks(within)[1:], subset_sums(self.scores[row][asked])[1:]
-
-
-def exact_cost(cost: float) -> Fraction:
-    """A cost as the decimal that was written: 0.1 is 1/10, not its binary form."""
-    return Fraction(repr(float(cost)))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.affinity.partition import lexicographic
 from disentangle.affinity.scores import Scores
 from disentangle.affinity.stability import Stability
 
@@ -24,9 +23,10 @@ class Grouping:
         Each serves a task.
       assignment: for each task the place in `groups` of the group that serves it: the
         one with the best score, the first of equals.
-      objective: the mean over tasks of the score in the group that serves them.
-      bound: no answer within the budget is better; equal to `objective`, as the search
-        is exact.
+      objective: the mean over tasks of the score in the group that serves them; of
+        the goal "worst" the smallest of these scores (the largest of losses).
+      bound: no answer within the budget is better; equal to `objective` where the
+        search is exact.
       gap: |bound - objective|, never negative.
       runner_up: the best objective of another answer: of a set of groups that lacks at
         least one of `groups`. None if there is none. (Sets that hold all of `groups`
@@ -42,6 +42,7 @@ class Grouping:
       stability: how often the groups come back when the affinity is redrawn within
         its standard errors; None where that is not known, and `unsure` says why.
       unsure: why there is no `stability`; "" where there is.
+      goal: what was maximised: the "mean" over tasks, or the "worst" task first.
     """
 
     tasks: tuple[str, ...]
@@ -58,6 +59,7 @@ class Grouping:
     by_budget: tuple[float, ...] = ()
     stability: Stability | None = None
     unsure: str = "it was not asked"
+    goal: str = "mean"
 
     def to_json(self) -> dict[str, Any]:
         """A dict for strict JSON: no NaN, no infinity; None for a missing value."""
@@ -75,10 +77,11 @@ class Grouping:
             "by_budget": list(self.by_budget),
             "stability": None if self.stability is None else self.stability.to_json(),
             "unsure": self.unsure,
+            "goal": self.goal,
         }
 
 
-def to_grouping(
+def of_rows(
     tasks: tuple[str, ...],
     sense: str,
     scores: Scores,
@@ -119,8 +122,9 @@ def to_grouping(
 def in_task_order(scores: Scores, rows: list[int]) -> list[int]:
     """The rows that serve a task, each once, sorted by their members in task order."""
     rows = sorted(set(rows))
-    rank = lexicographic(np.array([scores.mask(row) for row in rows]))
-    rows = [rows[i] for i in np.argsort(rank, kind="stable")]
+    tasks = range(scores.n)
+    members = lambda row: [t for t in tasks if scores.mask(row) >> t & 1]
+    rows = sorted(rows, key=members)  # stable: of equal members by row
     table = np.array([scores.score(row) for row in rows])
     serving = set(table.argmax(axis=0).tolist())
     return [row for i, row in enumerate(rows) if i in serving]

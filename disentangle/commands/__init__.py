@@ -5,7 +5,7 @@ COMMANDS. Its imports are inside, so that it waits only for what it uses. Every 
 has a command by its line in STUDIES (report/studies.py).
 """
 
-from disentangle.commands import jobs, tools
+from disentangle.commands import jobs, limits, tools
 from disentangle.commands.base import Command
 from disentangle.commands.flags import (
     CONFIG,
@@ -47,12 +47,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "group": Command(
         tools.group,
-        "the best groups of tasks, exactly, from affinity.csv or measured scores",
-        "runs/quickstart/affinity.csv --budget=2 --json=out.json",
+        "the best groups of tasks, within limits, from affinity.csv or measured scores",
+        "runs/quickstart/affinity.csv --budget=2 --largest=4 --apart=shape+scale "
+        "--json=out.json",
         (
             Flag("budget", "number", None, "networks, or cost units, to spend"),
             Flag("rows", "string", "source", "what a CSV row is: source or target"),
             *SINGLE,
+            *limits.FLAGS,
             JSON,
         ),
         ("AFFINITY.csv",),

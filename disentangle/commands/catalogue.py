@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from disentangle.affinity import ESTIMATORS, FROM_GROUPS, ONE_MODEL
-from disentangle.affinity.grouping import SINGLETONS
+from disentangle.affinity.options import SINGLETONS
 from disentangle.commands.config import fields
 from disentangle.data import DATASETS, SOURCES
 from disentangle.data.export import FORMATS

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from disentangle.commands.base import output_of, path_of, show, workdir_of
 from disentangle.commands.flags import Values
+from disentangle.commands.limits import limits_in
 from disentangle.errors import UserError, unknown
 from disentangle.progress import waiting
 
@@ -113,7 +114,7 @@ def group(values: Values, words: list[str]) -> None:
 
     if values["budget"] is None:
         raise UserError("--budget=NUMBER is missing")
-    out = output_of(values["json"])
+    limits, out = limits_in(values), output_of(values["json"])
     scores = read_group_input(words[0], rows=values["rows"])
     with work_bar("grouping") as progress:
         grouping = group_tasks(
@@ -122,6 +123,14 @@ def group(values: Values, words: list[str]) -> None:
             singletons=values["singletons"],
             singleton_value=values["singleton_value"],
             progress=progress,
+            largest=limits.largest,
+            memory=limits.memory,
+            needs=limits.needs,
+            together=limits.together,
+            apart=limits.apart,
+            disjoint=limits.disjoint,
+            objective=limits.objective,
+            costs=limits.costs,
         )
     show(grouping_text(Groups.of(grouping)))
     if out:

@@ -9,7 +9,7 @@ import numpy as np
 from disentangle.affinity import GroupTable
 from disentangle.affinity.exact import TIE, tie_rule
 from disentangle.affinity.group_table import MeasuredGroup
-from disentangle.affinity.grouping import count_of
+from disentangle.affinity.options import count_of
 from disentangle.affinity.table_scores import TableScores
 from disentangle.affinity.to_grouping import in_task_order
 from disentangle.errors import UserError
@@ -53,7 +53,7 @@ def choose(table: TaskTable, scores: np.ndarray, budget: int) -> Choice:
         )
         for row in usable
     )
-    held = TableScores(GroupTable(table.tasks, "max", groups))
+    held = TableScores.of_table(GroupTable(table.tasks, "max", groups))
     largest = float(np.abs(scores[usable][table.groups[usable]]).max())
     found = tie_rule(held, min(budget, len(usable)), TIE * largest or TIE)
     rows = usable[in_task_order(held, found)]

@@ -17,7 +17,7 @@ import numpy as np
 from disentangle.affinity import Affinity, GroupTable, read_group_input
 from disentangle.affinity.accept import numbers
 from disentangle.affinity.group_table import MeasuredGroup
-from disentangle.affinity.grouping import check_singletons
+from disentangle.affinity.options import check_singletons
 from disentangle.errors import UserError, unknown
 from disentangle.files import place
 from disentangle.oracle import long_form

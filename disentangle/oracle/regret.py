@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.affinity.grouping import count_of
+from disentangle.affinity.options import count_of
 from disentangle.errors import UserError, unknown
 from disentangle.oracle import random_choice
 from disentangle.oracle.choice import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from disentangle.affinity.grouping import count_of
+from disentangle.affinity.options import count_of
 from disentangle.errors import UserError
 from disentangle.oracle.baselines import Row, baselines
 from disentangle.oracle.estimate import Estimate, scores_of

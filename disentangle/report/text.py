@@ -49,10 +49,13 @@ def grouping_text(groups: Groups) -> str:
         served = [task for task, group in groups.serves.items() if group == i]
         rows.append(f"  {' + '.join(members)}  serves {', '.join(served)}")
     second = "none" if groups.runner_up is None else f"{groups.runner_up:.6g}"
+    of = "mean over tasks" if groups.goal == "mean" else "of the worst task"
     rows.append(
-        f"  objective {groups.objective:.6g} (mean over tasks), bound "
-        f"{groups.bound:.6g}, gap {groups.gap:.2g}, runner-up {second}"
+        f"  objective {groups.objective:.6g} ({of}), bound {groups.bound:.6g}, gap "
+        f"{groups.gap:.2g}, runner-up {second}"
     )
+    if groups.method:
+        rows.append(f"  found by {groups.method}")
     rows.append(f"  how sure: {stability_words(groups)}")
     return "\n".join(rows)
 

@@ -64,6 +64,7 @@ class Groups(JsonRecord):
     by_budget: list[float] = dataclasses.field(default_factory=list)
     stability: Redraws | None = None
     unsure: str = ""
+    goal: str = "mean"
     budget: int | float | None = None
     affinity: str = ""
 

@@ -27,7 +27,7 @@ from ml_collections.config_dict import placeholder
 
 from disentangle import progress as bars
 from disentangle.affinity import samples
-from disentangle.affinity.grouping import check_singletons
+from disentangle.affinity.options import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, read

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from disentangle.affinity import ESTIMATORS
-from disentangle.affinity.grouping import SINGLETONS
+from disentangle.affinity.options import SINGLETONS
 from disentangle.fields import read, settings, static
 from disentangle.metrics.base import PROTOCOLS, Settings
 from disentangle.metrics.score import choose_metrics

@@ -42,6 +42,7 @@ def test_a_good_table_is_read_in_task_order(tmp_path):
         "by_budget": [],
         "stability": None,
         "unsure": "measured groups have no standard errors",
+        "goal": "mean",
     }
 
 

@@ -135,7 +135,9 @@ def test_table_values_and_costs():
         MeasuredGroup(("a", "b", "c"), (1.5, 1.0, 0.0), 0.5),
         MeasuredGroup(("b", "c"), (3.0, 1.0), 0.75),
     ]
-    scores = table_scores.TableScores(GroupTable(("a", "b", "c"), "max", tuple(groups)))
+    scores = table_scores.TableScores.of_table(
+        GroupTable(("a", "b", "c"), "max", tuple(groups))
+    )
     assert scores.unit * 4 == 1
     assert scores.costs == [2, 2, 3]
     values = scores.values(Penalty())
