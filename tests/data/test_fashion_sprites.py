@@ -5,7 +5,9 @@ always 60 pictures at once, so that one program is compiled.
 """
 
 import hashlib
+import importlib.util
 import itertools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -300,6 +302,18 @@ def test_landmarks_of_every_garment(fashion):
     factors[:, [0, 3, 4, 6]] = solids
     factors[:, 8] = np.arange(360) % 4
     check_landmarks(fashion, factors, 360)
+
+
+@pytest.mark.slow
+def test_the_sheet_in_the_docs_is_what_is_drawn(fashion, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("sheet", docs / "fashion_sheet.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    drawn = module.draw(fashion, tmp_path / "sheet.png")
+    stored = np.asarray(image.open(docs / "fashion_sprites.png"))
+    assert np.array_equal(np.asarray(image.open(drawn)), stored)
 
 
 @pytest.mark.slow
