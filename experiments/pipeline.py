@@ -3,10 +3,10 @@
     .venv/bin/python -m disentangle pipeline --workdir=runs/quickstart \
         --config=experiments/pipeline.py:dsprites,quick
 
-Argument: `dataset[,size]`, data set dsprites or shapes3d, or your `own` labelled
-images with --config.data.path=FOLDER_OR_FILE; size quick or full (the default).
-Both sizes train on a label budget (but on all of your own), because with all labels
-every task saturates and no grouping can matter (Fifty et al. 2021 group tasks
+Argument: `dataset[,size]`, data set dsprites, shapes3d or fashion_sprites, or your
+`own` labelled images with --config.data.path=FOLDER_OR_FILE; size quick or full (the
+default). Both sizes train on a label budget (but on all of your own), because with all
+labels every task saturates and no grouping can matter (Fifty et al. 2021 group tasks
 that compete).
 
 quick  one seed, a few hundred steps; minutes on two cores. Its numbers show
