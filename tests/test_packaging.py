@@ -100,9 +100,10 @@ def test_lock_holds_all_that_the_tests_need():
 
 def test_every_file_of_the_package_is_shipped():
     data = {
-        "/".join((*package.split("."), name))
+        str(path.relative_to(ROOT))
         for package, names in SETUP["options.package_data"].items()
         for name in names.split()
+        for path in ROOT.joinpath(*package.split(".")).glob(name)
     }
     found = [
         path
