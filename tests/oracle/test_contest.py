@@ -64,19 +64,19 @@ def test_an_estimate_is_judged_by_the_other_seeds():
     for seed in range(5):
         rest = np.delete(table.loss, seed, axis=0).mean(axis=0)
         best = {}
-        for which in (table.loss[seed], rest):
+        for name, which in (("own", table.loss[seed]), ("rest", rest)):
             sets = [
                 (np.nanmin(which[[i, j]], axis=0).mean(), i, j)
                 for i in range(15)
                 for j in range(i, 15)
                 if (table.groups[i] | table.groups[j]).all()
             ]
-            best[id(which)] = min(sets)
-        _, i, j = best[id(table.loss[seed])]
+            best[name] = min(sets)
+        _, i, j = best["own"]
         pair = np.array([i, j])
         serves = pair[np.nanargmin(table.loss[seed][pair], axis=0)]
         loss = rest[serves, np.arange(4)].mean()
-        by_hand.append(loss - best[id(rest)][0])
+        by_hand.append(loss - best["rest"][0])
     assert own.regret[2].mean == pytest.approx(np.mean(by_hand))
 
 
