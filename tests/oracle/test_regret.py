@@ -165,15 +165,15 @@ def test_chance_is_exact(budget, lots):
 
 
 def test_chance_on_a_large_table_sums_to_one_and_has_no_rounding():
-    groups = all_groups(8)
-    found = random_choice.shares(groups, random_choice.within(groups, 8))
+    groups = all_groups(7)
+    found = random_choice.shares(groups, random_choice.within(groups, 7))
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-12)
-    order = np.arange(len(groups))[:, None] * np.ones(8)
-    first = random_choice.shares(groups, random_choice.within(groups, 8), order)
+    order = np.arange(len(groups))[:, None] * np.ones(7)
+    first = random_choice.shares(groups, random_choice.within(groups, 7), order)
     np.testing.assert_allclose(first.sum(axis=0), 1, atol=1e-12)
     assert (found >= 0).all() and (first >= 0).all()
     sizes = random_choice.of_sizes(groups, np.array([1, 1]))
-    assert random_choice.shares(groups, sizes) is None  # two tasks of eight
+    assert random_choice.shares(groups, sizes) is None  # two tasks of seven
     wide = np.eye(13, dtype=bool)
     assert random_choice.shares(wide, random_choice.within(wide, 13)) is None
 
@@ -228,7 +228,7 @@ def test_splits_are_halves_both_ways_and_always_the_same():
 @pytest.mark.parametrize("mode", ["forbid", "stl_zero", "diagonal"])
 @pytest.mark.parametrize("kind", ["normal", "whole"])
 def test_an_affinity_chooses_what_the_group_command_chooses(mode, kind):
-    for seed, n in itertools.product(range(3), (3, 4, 5)):
+    for seed, n in ((0, 3), (1, 4)):
         rng = np.random.default_rng([seed, n])
         matrix = rng.normal(size=(n, n))
         if kind == "whole":  # ties
