@@ -151,13 +151,9 @@ def _certified(
 ) -> Found:
     """The best answer of the pool's groups, and the bound that prices prove."""
     n = len(market.matrix)
-    base = float(asked.tasks.sum()) + asked.cost * budget
-    cheapest = float(market.costs(np.eye(n, dtype=bool)).min())
-    number = min(n, int(budget / cheapest + 1e-9))
     groups = _polished(market, pool[_integer(market, pool, budget)])
     total = total_of(market, groups)
-    enough = (abs(total) * HOPE + total - base) / number
-    dual = base + number * most_worth(market, asked, enough)
+    dual = dual_bound(market, asked, budget, abs(total) * HOPE + total)
     bound = min(dual, _simple(market))
     if n <= LISTED:
         closing = _closing(market, asked, total - dual, scale)
@@ -234,6 +230,21 @@ def _joined(pool: np.ndarray, more: np.ndarray) -> np.ndarray:
     fresh = {row.tobytes(): row for row in more if row.tobytes() not in known}
     rows = list(fresh.values())[:NEW]
     return np.concatenate([pool, np.array(rows, bool).reshape(-1, pool.shape[1])])
+
+
+def dual_bound(market: Market, asked: Prices, budget: float, hoped: float) -> float:
+    """A bound on every answer's total, whatever the prices; see the top of this file.
+
+    Args:
+      market, budget: as in `generate`.
+      asked: the prices.
+      hoped: a bound of at most this is made as sharp as a search allows.
+    """
+    n = len(market.matrix)
+    base = float(asked.tasks.sum()) + asked.cost * budget
+    cheapest = float(market.costs(np.eye(n, dtype=bool)).min())
+    number = min(n, int(budget / cheapest + 1e-9))
+    return base + number * most_worth(market, asked, (hoped - base) / number)
 
 
 def _closing(market: Market, asked: Prices, least: float, scale: float) -> np.ndarray:

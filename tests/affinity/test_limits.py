@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from disentangle.affinity import Affinity, group_tasks, solve
-from disentangle.affinity.columns import generate
+from disentangle.affinity.columns import dual_bound, generate
 from disentangle.affinity.group_table import GroupTable, MeasuredGroup
 from disentangle.affinity.limits import Limits, limits_of
+from disentangle.affinity.milp import Prices
 from disentangle.affinity.pricing import Market
 from disentangle.affinity.table_scores import TableScores
 from disentangle.errors import UserError
@@ -265,6 +266,26 @@ def test_the_bound_by_programs_is_never_below_the_optimum(n, limited, monkeypatc
         assert found.bound / n >= exact.objective - 1e-9
         assert found.total / n <= exact.objective + 1e-9
         assert found.total / n >= exact.objective - 0.05 * abs(exact.objective)
+
+
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_the_dual_bound_holds_at_any_prices(disjoint, monkeypatch):
+    n, tasks, rng = 7, tuple(NAMES[:7]), np.random.default_rng(0)
+    for seed in range(3):
+        matrix = np.random.default_rng(seed).normal(size=(n, n))
+        np.fill_diagonal(matrix, 0)
+        options = {"disjoint": disjoint, "apart": [["a", "b"]]}
+        exact = group_tasks(Affinity(matrix, tasks), 3, **options).objective * n
+        market = Market(matrix, np.full(n, -np.inf), limits_of(tasks, **options))
+        prices = Prices(rng.normal(size=n), float(rng.random()))
+        bounds = []
+        for listed, hoped in ((20, 0.0), (1, 1e9), (1, -1e9)):
+            monkeypatch.setattr("disentangle.affinity.pricing.LISTED", listed)
+            bounds.append(dual_bound(market, prices, 3, hoped))
+        every, searched, relaxed = bounds
+        assert exact <= every + 1e-9
+        assert searched == pytest.approx(every, abs=1e-6)
+        assert relaxed >= every - 1e-6
 
 
 def families(n, count, noise, seed=0):
