@@ -29,7 +29,7 @@ AROUND = [BASE, (2, 1, 2), (1, 0, 2), (1, 2, 2), (1, 1, 3)]
 BATCH = 30
 # Fewest pixels, of 4,096, that change by more than 12 grey levels when one factor does.
 FEWEST = dict(
-    zip(SPACE.names, (340, 260, 100, 250, 60, 2700, 170, 75, 320), strict=True)
+    zip(SPACE.names, (330, 240, 90, 240, 50, 2650, 120, 70, 300), strict=True)
 )
 
 
