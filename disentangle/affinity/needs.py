@@ -25,6 +25,8 @@ class Needs(NamedTuple):
         "drift" and "key".
       groups: the result is (2^N - 1, N), a row per group of sources, not (N, N).
       most: the largest N; 0 for no limit.
+      rate: whether eta changes the estimate by more than a factor.
+      more: N -> forward passes beside those of the gradients and the moves.
     """
 
     gradients: bool = False
@@ -32,6 +34,18 @@ class Needs(NamedTuple):
     point: tuple[str, ...] = ()
     groups: bool = False
     most: int = 0
+    rate: bool = True
+    more: Callable[[int], int] = lambda tasks: 0
+
+    def passes(self, tasks: int) -> int:
+        """What one sample costs, in forward passes of the shared network.
+
+        The losses take one, a gradient two more (one pass back), a look after a move
+        one. Training on the same batch takes three. What the heads cost is left out.
+        """
+        looks = len(self.moves) * tasks
+        back = 2 * tasks if self.gradients else 0
+        return 1 + back + looks + self.more(tasks)
 
 
 # Of an estimator that declares nothing, such as one of the user's own.

@@ -80,8 +80,13 @@ class Network(NamedTuple):
             )
             private = jax.tree.map(keep, private)
         outputs = self.predict(private, self.encode(shared, batch.images))
+        found = self.losses_of(outputs, batch)
+        return found if active is None else jnp.where(active, found, 0.0)
+
+    def losses_of(self, outputs: jax.Array, batch: Batch) -> jax.Array:
+        """(N,) the losses of outputs (N, B, K) that are there already."""
         wide = (batch.images.shape[0], batch.factors.shape[-1])
-        found = jnp.stack(
+        return jnp.stack(
             [
                 task.loss(
                     outputs[t, :, : task.outputs],
@@ -91,7 +96,6 @@ class Network(NamedTuple):
                 for t, task in enumerate(self.tasks)
             ]
         )
-        return found if active is None else jnp.where(active, found, 0.0)
 
 
 def build(regime: Regime, space: FactorSpace, channels: int) -> Network:

@@ -77,31 +77,42 @@ def inside(
                 return name, player
         raise UserError(f"no player of this method moves {', '.join(networks)}")
 
-    def updated(gradient: Params) -> tuple[Params, Any, Any]:
+    def updated(gradient: Params) -> Params:
         name, player = player_of(gradient)
         own = {net: state.params[net] for net in player.moves}
         whole = jax.tree.map(jnp.zeros_like, own) | gradient
         tx = transformation(player, optimizer, hyperparameters, state.step)
         with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
-            updates, memory = tx.update(whole, state.optimizer[name], own)
+            updates, _ = tx.update(whole, state.optimizer[name], own)
         moved = optax.apply_updates(own, updates)
-        return {net: moved[net] for net in gradient}, memory, tx
+        return {net: moved[net] for net in gradient}
 
     def drift(networks: tuple[str, ...]) -> Params:
-        """The first moment after a gradient of 0, over that of a gradient of 1."""
-        own = {net: state.params[net] for net in networks}
-        _, memory, tx = updated(jax.tree.map(jnp.zeros_like, own))
-        small = jnp.float32(2**-20)  # below what is clipped
-        with jax.numpy_dtype_promotion("standard"):
-            _, fresh = tx.update(small, tx.init(jnp.float32(0)), jnp.float32(0))
-        unit, held = _first_moment(fresh) / small, _first_moment(memory)
-        return {
-            net: jax.tree.map(lambda x: x / unit.astype(x.dtype), held[net])
-            for net in networks
-        }
+        name, player = player_of(networks)
+        own = {net: state.params[net] for net in player.moves}
+        tx = transformation(player, optimizer, hyperparameters, state.step)
+        held = momentum(tx, state.optimizer[name], own)
+        return {net: held[net] for net in networks}
 
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), WATCHED)
-    return Inside(lambda gradient: updated(gradient)[0], drift, key)
+    return Inside(updated, drift, key)
+
+
+def momentum(tx: optax.GradientTransformation, memory: Any, params: Any) -> Any:
+    """m v, like `params`: what momentum adds to a gradient in a heavy-ball step.
+
+    It is the first moment after a gradient of 0, over that of a gradient of 1.
+
+    Raises:
+      UserError: the optimiser has no momentum.
+    """
+    still = jax.tree.map(jnp.zeros_like, params)
+    small = jnp.float32(2**-20)  # below what is clipped
+    with jax.numpy_dtype_promotion("standard"):  # optax: float ** int count
+        _, held = tx.update(still, memory, params)
+        _, fresh = tx.update(small, tx.init(jnp.float32(0)), jnp.float32(0))
+    unit = _first_moment(fresh) / small
+    return jax.tree.map(lambda x: x / unit.astype(x.dtype), _first_moment(held))
 
 
 def _first_moment(memory: Any) -> Any:

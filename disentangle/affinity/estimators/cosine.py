@@ -7,7 +7,7 @@ from disentangle.affinity.needs import Needs, declared
 from disentangle.affinity.probe import Probe, gram
 
 
-@declared(Needs(gradients=True))
+@declared(Needs(gradients=True, rate=False))
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = g_i . g_j / (|g_i| |g_j|), of the shared gradients.
 

@@ -11,7 +11,7 @@ from disentangle.affinity.needs import Needs, declared
 from disentangle.affinity.probe import Probe, gram
 
 
-@declared(Needs(gradients=True))
+@declared(Needs(gradients=True, rate=False))
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = eta g_i . g_j / L_j, the lookahead to first order in eta.
 

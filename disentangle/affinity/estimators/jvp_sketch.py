@@ -15,7 +15,8 @@ from disentangle.affinity.probe import Probe, offered
 DIRECTIONS = 1
 
 
-@declared(Needs(point=("key",)))
+# A tangent pass costs two forward passes.
+@declared(Needs(point=("key",), rate=False, more=lambda tasks: 2 * DIRECTIONS))
 def estimate(probe: Probe, directions: int = DIRECTIONS) -> jax.Array:
     r"""Z[i, j] = eta d_i d_j / L_j, d = (g_1 . v, ..., g_N . v), v of random signs.
 

@@ -13,7 +13,15 @@ from disentangle.affinity.point import gain
 from disentangle.affinity.probe import Probe, after
 
 
-@declared(Needs(gradients=True, moves={NAME: move}, point=("update",)))
+@declared(
+    Needs(
+        gradients=True,
+        moves={NAME: move},
+        point=("update",),
+        rate=False,
+        more=lambda tasks: 1,
+    )
+)
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] - Z[0, j], where source 0 has a gradient of zero.
 

@@ -16,7 +16,9 @@ from disentangle.affinity.probe import Probe, over_tasks
 MOST = 6  # 63 forward passes
 
 
-@declared(Needs(gradients=True, groups=True, most=MOST))
+@declared(
+    Needs(gradients=True, groups=True, most=MOST, more=lambda tasks: 2**tasks - 1)
+)
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[S, j] = 1 - L_j(theta - eta sum_{i in S} g_i) / L_j(theta).
 

@@ -15,7 +15,7 @@ from disentangle.affinity.point import Losses, descend, gain
 from disentangle.affinity.probe import Probe, offered, over_tasks
 
 
-@declared(Needs(point=("halves",)))
+@declared(Needs(point=("halves",), more=lambda tasks: 3 * tasks))
 def estimate(probe: Probe) -> jax.Array:
     r"""The mean of 1 - L_j^B(theta - eta g_i^A) / L_j^B(theta), and A, B swapped.
 

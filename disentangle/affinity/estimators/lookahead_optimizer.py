@@ -20,7 +20,7 @@ def move(point: Point, gradient: Any) -> Any:
     return offered(point, "update", "the optimiser of the training")(gradient)
 
 
-@declared(Needs(gradients=True, moves={NAME: move}, point=("update",)))
+@declared(Needs(gradients=True, moves={NAME: move}, point=("update",), rate=False))
 def estimate(probe: Probe) -> jax.Array:
     r"""Z[i, j] = 1 - L_j(theta + u(g_i)) / L_j(theta).
 

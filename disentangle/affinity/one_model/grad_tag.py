@@ -23,7 +23,9 @@ SHARES = (1.0, 0.5, 0.25, 0.1, 0.0)  # of a Newton step, the best is taken
 RELEASED_C, RELEASED_NORM, RELEASED_SHARE = 1e-4, 2.0, 0.7  # of the image script
 
 
-def estimate(train: Linearised, held: Linearised, *, ridge: float) -> jax.Array:
+def estimate(
+    train: Linearised, held: Linearised, *, ridge: jax.typing.ArrayLike
+) -> jax.Array:
     r"""The held-out losses of a network fitted on each group, linearised.
 
     $$
@@ -53,7 +55,7 @@ def estimate(train: Linearised, held: Linearised, *, ridge: float) -> jax.Array:
     return table_of(jax.lax.map(held.at, weights), groups)
 
 
-def _fit(train: Linearised, group: jax.Array, ridge: float) -> jax.Array:
+def _fit(train: Linearised, group: jax.Array, ridge: jax.typing.ArrayLike) -> jax.Array:
     """(d,) the minimum of the group's training loss, by Newton's method."""
 
     def total(w: jax.Array) -> jax.Array:

@@ -16,7 +16,9 @@ from disentangle.affinity.one_model.linearised import (
 )
 
 
-def matrix(train: Linearised, held: Linearised, *, ridge: float) -> jax.Array:
+def matrix(
+    train: Linearised, held: Linearised, *, ridge: jax.typing.ArrayLike
+) -> jax.Array:
     r"""[source, target]: g_t^held (H + lambda I)^-1 g_i^train, above 0 helps.
 
     $$
@@ -42,7 +44,9 @@ def matrix(train: Linearised, held: Linearised, *, ridge: float) -> jax.Array:
     return jnp.linalg.solve(curvature, sources.T).T @ targets.T
 
 
-def estimate(train: Linearised, held: Linearised, *, ridge: float) -> jax.Array:
+def estimate(
+    train: Linearised, held: Linearised, *, ridge: jax.typing.ArrayLike
+) -> jax.Array:
     r"""The held-out loss of t after a Newton step on the group's training losses.
 
     $$
