@@ -88,6 +88,7 @@ def test_nothing_of_a_group_depends_on_the_others(program, parts, everyone):
             assert np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_groups_begin_alike_and_see_the_same_batch(program, parts):
     groups = jnp.asarray(train.every_group(4))
     first = train.start(program, groups, SEED, parts)
@@ -255,6 +256,7 @@ def test_a_task_without_a_label_in_the_batch_has_no_loss(program, parts):
     assert float(found[1]) == pytest.approx(float(alone[1]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_all_together_is_the_last_group(program, parts, everyone):
     samples = list(train.all_together(program, parts, SEED, every=5, batches=2))
     assert [one.step for one in samples] == [0, 5, 10, 12]
