@@ -60,6 +60,12 @@ class Settings:
     encoder: str = static(
         "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
     )
+    bottleneck: int = static(
+        0,
+        "size of a linear layer behind the encoder, for which tasks compete; 0 is none",
+        least=0,
+        most=WIDEST,
+    )
     subspace: int = static(
         4, "d, dimensions of each attribute's code", least=1, most=WIDEST
     )
@@ -83,7 +89,7 @@ def build(
     """L = sum_t w_t L_t, L_t = 1 for the trivial predictor of task t."""
     tasks = parse(space, settings.tasks)
     outputs = tuple(task.outputs for task in tasks)
-    shared = encoder(settings.encoder, shape, None)
+    shared = encoder(settings.encoder, shape, settings.bottleneck or None)
     features = output_width(shared, shape)
     nets = {
         "encoder": shared,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from disentangle.report import files, sections, text, verdict
+from disentangle.report import files, sections, text, truth, verdict
 from disentangle.report.blocks import number, plural
 from disentangle.report.studies import Config, Job, Page, Result
 from disentangle.report.summary import (
@@ -64,6 +64,7 @@ PIPELINE = Job(
         {
             "affinity": ("Affinity between tasks", sections.affinity),
             "groups": ("Groups", sections.groups),
+            "truth": ("The groups beside the truth", truth.truth),
             "losses": ("Test losses", sections.task_losses),
         },
         told,

@@ -15,6 +15,7 @@ from disentangle.study.gain import NO_REFERENCE
 from disentangle.study.groups import Groups
 from disentangle.study.representations import Losses
 from disentangle.study.scores import Scores
+from disentangle.study.truth import Truth
 
 
 def affinity_table(workdir: Path) -> str:
@@ -32,7 +33,8 @@ def affinity_table(workdir: Path) -> str:
 
 def result_tables(workdir: Path) -> str:
     """Affinity, groups, test losses and scores of a finished job."""
-    parts = [affinity_table(workdir), _groups(workdir), _losses(workdir)]
+    parts = [affinity_table(workdir), _groups(workdir), *_truth(workdir)]
+    parts.append(_losses(workdir))
     return "\n".join([*parts, score_table(workdir)])
 
 
@@ -40,6 +42,32 @@ def _groups(workdir: Path) -> str:
     groups = Groups.load(workdir)
     title = f"\nbest groups for a budget of {groups.budget} networks\n"
     return title + grouping_text(groups)
+
+
+def _truth(workdir: Path) -> list[str]:
+    """truth.json as a table; nothing of a job that did not train every group."""
+    if not (workdir / Truth.FILE).exists():
+        return []
+    found = Truth.load(workdir)
+    rows = {
+        way.name: [
+            f"{way.loss:.4f}",
+            f"{way.regret:+.4f}",
+            "-" if way.normalised is None else f"{way.normalised:.2f}",
+            ", ".join("+".join(group) for group in way.groups) or "-",
+        ]
+        for way in found.ways
+    }
+    best = ", ".join("+".join(group) for group in found.best_groups)
+    rows["the best"] = [f"{found.best:.4f}", "0", "0", best]
+    columns = ["loss", "regret", "normalised", "groups"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    title = (
+        f"\nthe truth: {plural(found.trained, 'group')} of tasks trained, "
+        f"{plural(len(found.seeds), 'seed')}; at most "
+        f"{plural(found.budget, 'network')} (normalised: 0 the best, 1 chance)\n"
+    )
+    return [title + frame.to_string()]
 
 
 def grouping_text(groups: Groups) -> str:

@@ -14,6 +14,8 @@ from the last finished stage. `report` reads the same files.
   codes/<representation>-<seed>.npz their codes, as `score` reads them; their scores
                                     beside them, .json
   scores.json importance.npz        DCI, MIG, ... of all of them
+  truth.json truth.parquet          with truth=True: losses of every group of tasks, and
+                                    how far the chosen ones are from the best
   stages.json                       what is done, and from what
   panels.npz                        reconstructions and traversals of vae/
 """
@@ -33,7 +35,8 @@ from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, read
 from disentangle.files import place, read_json, reading
 from disentangle.methods.tasks import parse
-from disentangle.study import representations
+from disentangle.oracle.train import every_group
+from disentangle.study import representations, truth
 from disentangle.study.affinity import (
     AFFINITIES,
     affinities,
@@ -72,7 +75,10 @@ from disentangle.training.sections import Data
 from disentangle.training.workdir import check_workdir, owned, refuse_other
 
 # What a finished job may be given anew; what depends on it is done again.
-FREE = ("budget", "singletons", "singleton_value", "affinity.group_by", "score")
+FREE = (
+    *("budget", "singletons", "singleton_value", "truth"),
+    *("affinity.group_by", "score"),
+)
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
@@ -170,6 +176,8 @@ def run_pipeline(
             raise UserError(
                 f"budget={config['budget']} networks for {len(tasks)} tasks"
             )
+        if config["truth"]:
+            every_group(len(tasks))
         score = config["score"]
         rows = (score["num_train"], score["num_test"])
         check_sample(data, rows, seed=score["seed"])
@@ -221,7 +229,14 @@ def finish(
     def scores() -> list[str]:
         return representations.write_scores(config, serving, data, stages, progress)
 
-    for stage, work in (("panels", panels), ("losses", losses), ("scores", scores)):
+    def judge() -> list[str]:
+        with bars.waiting("judge the groups", shown=progress):
+            return truth.write_truth(config, serving, data, folder)
+
+    done = {"panels": panels, "losses": losses, "truth": judge, "scores": scores}
+    if not config["truth"]:
+        del done["truth"]
+    for stage, work in done.items():
         source = lambda stage=stage: dict(stage_sources(config, folder))[stage]
         stages.once(stage, source, work)
 
@@ -250,6 +265,7 @@ def stage_sources(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]
         ("groups", [measured, chosen]),
         ("panels", vae),
         ("losses", losses),
+        *([("truth", losses)] if config["truth"] else []),
         ("scores", [losses, vae, config["score"]]),
     ]
 
@@ -308,6 +324,8 @@ def train_networks(
     names = measured_affinity(config, folder).tasks
     masks = [[name] for name in names]
     masks += [group for group in groups.groups if 1 < len(group) < len(names)]
+    if config["truth"]:
+        masks += [group for group in truth.groups_of(names) if group not in masks]
     missing = [[float(name in mask) for name in names] for mask in masks]
     runs: list[Run] = []
     spot, number = folder / "networks", 1

@@ -81,6 +81,11 @@ class Grouping:
     singleton_value: float | None = static(
         None, "score of a group of one, for singletons='value' alone"
     )
+    truth: bool = static(
+        False,
+        "whether to train every group of tasks, 2^N - 1 networks per seed, and say how "
+        "far the chosen groups are from the best",
+    )
 
 
 @settings

@@ -1,0 +1,153 @@
+"""How far the groups that an affinity chose are from the best: every group trained.
+
+The judge is that of `disentangle regret` (oracle/regret.py), which also takes the files
+of a job: `regret truth.parquet --estimate=affinity.csv --budget=2`.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from disentangle.data.dataset import Dataset
+from disentangle.oracle import TaskTable
+from disentangle.oracle.baselines import RANDOM
+from disentangle.oracle.train import every_group
+from disentangle.oracle.verdict import judge
+from disentangle.records import JsonRecord
+from disentangle.study.affinity import load_affinities
+from disentangle.study.representations import Serving
+from disentangle.training.final import final_rows
+
+TABLE = "truth.parquet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way to choose groups, and what its groups really cost.
+
+    Attributes:
+      name: an estimator of affinity, or what the choice is beside it.
+      is_estimate: whether it is an estimator.
+      loss: test loss, mean over tasks and seeds; of chance, its exact expectation.
+      regret: that less the loss of the best groups.
+      normalised: regret over that of chance, 0 the best, 1 chance; None without chance.
+      interval: 95 % of the regret over seeds, None of one seed.
+      networks: how many groups; None of chance.
+      groups: the chosen groups; [] of what chooses none.
+      spearman: of an estimator, the rank correlation of its scores with the truth per
+        task, mean over tasks.
+    """
+
+    name: str
+    is_estimate: bool
+    loss: float
+    regret: float
+    normalised: float | None = None
+    interval: list[float] | None = None
+    networks: int | None = None
+    groups: list[list[str]] = dataclasses.field(default_factory=list)
+    spearman: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth(JsonRecord):
+    """truth.json: the chosen groups beside the best and beside chance.
+
+    Attributes:
+      budget: at most how many networks.
+      seeds: those in which every network finished.
+      trained: groups of tasks per seed.
+      best, best_groups: the smallest loss within the budget, and how to have it.
+      ways: the others.
+    """
+
+    FILE: ClassVar[str] = "truth.json"
+    budget: int
+    seeds: list[int]
+    trained: int
+    best: float
+    best_groups: list[list[str]]
+    ways: list[Way]
+
+
+def groups_of(tasks: Sequence[str]) -> list[list[str]]:
+    """The names of every group of tasks but the one of all."""
+    rows = every_group(len(tasks))[:-1]
+    return [[t for t, inside in zip(tasks, row, strict=True) if inside] for row in rows]
+
+
+def table_of(serving: Serving, data: Dataset) -> TaskTable | None:
+    """The test loss of every task in every group; None where no seed is whole.
+
+    From the record of the step each run ended at. A seed with a network that diverged
+    is left out, with a warning.
+    """
+    tasks, groups = serving.tasks, every_group(len(serving.tasks))
+    runs = (serving.multitask, *serving.networks)
+    rows = {id(run): final_rows(run, data) for run in runs}
+    loss = np.full((len(serving.seeds), *groups.shape), np.nan)
+    for s, seed in enumerate(serving.seeds):
+        for g, inside in enumerate(groups):
+            members = np.flatnonzero(inside)
+            run, member = serving.network_of([tasks[t] for t in members], seed)
+            found = rows[id(run)][run.members[member]]["task_losses"]
+            if run.alive[member]:
+                loss[s, g, members] = [found[t] for t in members]
+    whole = (np.isfinite(loss) == groups).all(axis=(1, 2))
+    if not whole.all():
+        lost = np.asarray(serving.seeds)[~whole].tolist()
+        warnings.warn(
+            f"a network diverged in the seeds {lost}: left out of the truth",
+            stacklevel=2,
+        )
+    kept = tuple(int(s) for s, ok in zip(serving.seeds, whole, strict=True) if ok)
+    if not kept:
+        return None
+    return TaskTable(tasks, groups, kept, loss[whole], data=data.name, regime="job")
+
+
+def write_truth(
+    config: Mapping[str, Any], serving: Serving, data: Dataset, folder: Path
+) -> list[str]:
+    """truth.parquet and truth.json of a job that trained every group.
+
+    Returns:
+      The names of the files; none where no seed is whole.
+    """
+    table = table_of(serving, data)
+    if table is None:
+        return []
+    table.save(folder / TABLE)
+    budget, ways = config["budget"], {}
+    how = {name: config[name] for name in ("singletons", "singleton_value")}
+    for name, affinity in load_affinities(folder).items():
+        found = judge(table, affinity, [budget], **how)
+        regret = found.regrets[0]
+        best = (regret.best, regret.best_groups)
+        ways[name] = Way(
+            name,
+            True,
+            regret.loss,
+            regret.regret,
+            regret.normalised_regret,
+            None if regret.interval is None else list(regret.interval),
+            len(regret.groups),
+            regret.groups,
+            found.ranks.spearman,
+        )
+        for beside, row in found.beside[0].items():
+            if beside == RANDOM or row.networks is not None:
+                numbers = (row.loss, row.regret, row.normalised_regret)
+                ways.setdefault(
+                    beside, Way(beside, False, *numbers, networks=row.networks)
+                )
+    estimates = [way for way in ways.values() if way.is_estimate]
+    others = [way for way in ways.values() if not way.is_estimate]
+    Truth(
+        budget, list(table.seeds), len(table.groups), *best, [*estimates, *others]
+    ).save(folder)
+    return [TABLE, Truth.FILE]
