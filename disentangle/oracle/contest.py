@@ -13,6 +13,8 @@ every group trained once, says how much of a regret is that noise.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,13 +22,15 @@ import numpy as np
 
 from disentangle.errors import UserError
 from disentangle.oracle.baselines import size_alone
-from disentangle.oracle.choice import choose, loss_of
+from disentangle.oracle.choice import loss_of
 from disentangle.oracle.rank import mean_of, per_target, ranks
 from disentangle.oracle.regret import Judge
 from disentangle.oracle.seeds import interval
 from disentangle.oracle.table import TaskTable
 
 TRUTH, SIZE = "truth of one seed", "group size alone"
+MOST_SETS = 10**6
+TIE = 1e-12  # of the largest total: what is closer is equal
 BASELINE = "baseline"  # the family of what needs no estimator
 
 
@@ -39,8 +43,10 @@ class Estimates:
       family: what it is made from.
       cost: of one seed's estimate, in trainings of the network on all tasks.
       scores: (S, G, N), larger is better; NaN where the task is not in the group or
-        not scored.
-      seen: (S, G) bool, the groups that were trained for it; None is none.
+        not scored. Or (R, S, G, N) of R draws of what was trained for it, whose
+        measures are averaged within each seed.
+      seen: (S, G) bool, or (R, S, G), the groups that were trained for it; None is
+        none.
     """
 
     name: str
@@ -48,6 +54,13 @@ class Estimates:
     cost: float
     scores: np.ndarray
     seen: np.ndarray | None = None
+
+    def draws(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Each draw's (scores, seen)."""
+        if self.scores.ndim == 3:
+            return [(self.scores, self.seen)]
+        seen = [None] * len(self.scores) if self.seen is None else list(self.seen)
+        return list(zip(self.scores, seen, strict=True))
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,58 @@ class Judged:
     partner: Mean = Mean(None)
 
 
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Every set of at most b groups that holds all tasks, to look through them all.
+
+    The answer is that of `choice.choose`; of equal ones the first here, which has fewer
+    groups and then the earlier rows. Made for many choices among few groups.
+
+    Attributes:
+      groups: (G, N) bool.
+      rows: (M, b) the groups of each set; one of fewer repeats its first.
+    """
+
+    groups: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, table: TaskTable, budget: int) -> Sets:
+        """The sets of a table.
+
+        Raises:
+          UserError: there are more than a million, or none.
+        """
+        count = len(table.groups)
+        if sum(math.comb(count, k) for k in range(1, budget + 1)) > MOST_SETS:
+            raise UserError(
+                f"at most {budget} of {count} groups can be chosen in more than "
+                f"{MOST_SETS:,} ways: take smaller budgets"
+            )
+        found = []
+        for size in range(1, min(budget, count) + 1):
+            every = np.array(list(itertools.combinations(range(count), size)))
+            every = every[table.groups[every].any(axis=1).all(axis=1)]
+            more = np.repeat(every[:, :1], budget - size, axis=1)
+            found.append(np.concatenate([every, more], axis=1))
+        rows = np.concatenate(found)
+        if not len(rows):
+            raise UserError(f"no {budget} groups of the table hold every task")
+        return cls(table.groups, rows)
+
+    def best(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) the group that serves each task in the best set by (G, N) scores."""
+        usable = (np.isfinite(scores) | ~self.groups).all(axis=1)
+        there = self.groups & usable[:, None]
+        offers = np.where(there, scores, -np.inf)
+        total = offers[self.rows].max(axis=1).sum(axis=1)
+        top = total.max()
+        if not np.isfinite(top):
+            raise UserError("no set of groups that are scored serves every task")
+        chosen = self.rows[np.argmax(total >= top - TIE * abs(top))]
+        return np.asarray(chosen[offers[chosen].argmax(axis=0)])
+
+
 class Bench:
     """A table, and the truth of all seeds but one for each of them."""
 
@@ -116,6 +181,7 @@ class Bench:
         self.table, self.budgets = table, tuple(budgets)
         self.others = [table.of_seeds([s for s in seeds if s != own]) for own in seeds]
         self.judges = [Judge(rest) for rest in self.others]
+        self.sets = {budget: Sets.of(table, budget) for budget in self.budgets}
 
     def judge(self, given: Estimates) -> Judged:
         """All that the bench says about an estimator.
@@ -124,18 +190,33 @@ class Bench:
           UserError: scores of another shape, or that serve not every task.
         """
         shape = self.table.loss.shape
-        if given.scores.shape != shape:
+        if given.scores.shape[-3:] != shape or given.scores.ndim not in (3, 4):
             raise UserError(
                 f"the scores of {given.name!r} must be {shape}, seeds x groups x "
                 f"tasks, got {given.scores.shape}"
             )
-        chosen = [self._chosen(own, given.scores[own]) for own in range(shape[0])]
+        seeds, draws = range(shape[0]), given.draws()
+        chosen = {
+            own: [self._chosen(own, scores[own]) for scores, _ in draws]
+            for own in seeds
+        }
+        averaged = lambda own, budget, part: mean_of(
+            [_nan(one[budget][part]) for one in chosen[own]]
+        )
         per_budget = lambda part: {
-            budget: Mean.of([one[budget][part] for one in chosen])
+            budget: Mean.of([averaged(own, budget, part) for own in seeds])
             for budget in self.budgets
         }
-        areas = [mean_of([_nan(one[b][2]) for b in self.budgets]) for one in chosen]
-        found = [ranks(rest, given.scores[own]) for own, rest in enumerate(self.others)]
+        areas = [
+            mean_of([_nan(averaged(own, b, 2)) for b in self.budgets]) for own in seeds
+        ]
+        found = [
+            [ranks(self.others[own], scores[own]) for scores, _ in draws]
+            for own in seeds
+        ]
+        ranked = lambda part: Mean.of(
+            [mean_of([_nan(getattr(one, part)) for one in held]) for held in found]
+        )
         return Judged(
             self.table.data,
             self.table.regime,
@@ -146,9 +227,9 @@ class Bench:
             regret=per_budget(1),
             normalised=per_budget(2),
             area=Mean.of(areas),
-            spearman=Mean.of([self._spearman(own, given) for own in range(shape[0])]),
-            auroc=Mean.of([one.auroc for one in found]),
-            partner=Mean.of([one.partner for one in found]),
+            spearman=Mean.of([self._spearman(own, draws) for own in seeds]),
+            auroc=ranked("auroc"),
+            partner=ranked("partner"),
         )
 
     def _chosen(
@@ -157,17 +238,20 @@ class Bench:
         """Per budget (loss, regret, normalised regret) in the other seeds."""
         rest, judge, found = self.others[own], self.judges[own], {}
         for budget in self.budgets:
-            loss = float(loss_of(rest, choose(rest, scores, budget).serves).mean())
+            loss = float(loss_of(rest, self.sets[budget].best(scores)).mean())
             lost = loss - judge.floor(budget)
             found[budget] = loss, lost, judge.normalised(lost, budget)
         return found
 
-    def _spearman(self, own: int, given: Estimates) -> float | None:
-        several = self.table.sizes >= 2
-        if given.seen is not None:
-            several &= ~given.seen[own]
-        truth = -self.others[own].loss.mean(axis=0)
-        return mean_of(per_target(given.scores[own], truth, several))
+    def _spearman(
+        self, own: int, draws: Sequence[tuple[np.ndarray, np.ndarray | None]]
+    ) -> float | None:
+        several, truth = self.table.sizes >= 2, -self.others[own].loss.mean(axis=0)
+        found = []
+        for scores, seen in draws:
+            among = several if seen is None else several & ~seen[own]
+            found.append(_nan(mean_of(per_target(scores[own], truth, among))))
+        return mean_of(found)
 
     def baselines(self) -> list[Estimates]:
         """What stands beside the estimators: the truth of a seed, and size."""

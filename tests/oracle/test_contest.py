@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UserError
+from disentangle.oracle.choice import choose
 from disentangle.oracle.contest import (
     SIZE,
     TRUTH,
@@ -11,6 +12,7 @@ from disentangle.oracle.contest import (
     Estimates,
     Judged,
     Mean,
+    Sets,
     pareto,
     winner,
 )
@@ -50,6 +52,16 @@ def test_the_truth_has_no_regret_and_its_opposite_is_worse_than_chance():
     assert wrong.spearman.mean == pytest.approx(-1.0)
 
 
+def best_pair(table, loss):
+    """(mean loss, i, j) of the best two groups, by looking at all of them."""
+    return min(
+        (np.nanmin(loss[[i, j]], axis=0).mean(), i, j)
+        for i in range(15)
+        for j in range(i, 15)
+        if (table.groups[i] | table.groups[j]).all()
+    )
+
+
 def test_an_estimate_is_judged_by_the_other_seeds():
     table = planted(noise=0.5)
     bench = Bench(table, (2,))
@@ -63,20 +75,11 @@ def test_an_estimate_is_judged_by_the_other_seeds():
     by_hand = []
     for seed in range(5):
         rest = np.delete(table.loss, seed, axis=0).mean(axis=0)
-        best = {}
-        for name, which in (("own", table.loss[seed]), ("rest", rest)):
-            sets = [
-                (np.nanmin(which[[i, j]], axis=0).mean(), i, j)
-                for i in range(15)
-                for j in range(i, 15)
-                if (table.groups[i] | table.groups[j]).all()
-            ]
-            best[name] = min(sets)
-        _, i, j = best["own"]
+        _, i, j = best_pair(table, table.loss[seed])
         pair = np.array([i, j])
         serves = pair[np.nanargmin(table.loss[seed][pair], axis=0)]
         loss = rest[serves, np.arange(4)].mean()
-        by_hand.append(loss - best["rest"][0])
+        by_hand.append(loss - best_pair(table, rest)[0])
     assert own.regret[2].mean == pytest.approx(np.mean(by_hand))
 
 
@@ -133,3 +136,29 @@ def test_the_winner_is_the_best_within_the_cost_that_has_every_regime():
 
 def test_the_front_is_what_nothing_beats_in_both():
     assert pareto([1, 2, 2, 3, 4], [0.5, 0.6, 0.4, 0.4, 0.1]) == [0, 2, 4]
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_looking_through_all_sets_finds_what_the_exact_solver_finds(budget):
+    table, rng = planted(), np.random.default_rng(budget)
+    sets = Sets.of(table, budget)
+    for missing in (0, 4):
+        scores = np.where(table.groups, rng.normal(size=(15, 4)), np.nan)
+        scores[rng.permutation(14)[:missing]] = np.nan
+        expected = choose(table, scores, budget).serves
+        np.testing.assert_array_equal(sets.best(scores), expected)
+
+
+def test_draws_are_averaged_within_each_seed():
+    table = planted(noise=0.2)
+    bench, rng = Bench(table, (2,)), np.random.default_rng(0)
+    draws = -table.loss + 0.3 * rng.normal(size=(3, *table.loss.shape))
+    seen = rng.random((3, 5, 15)) < 0.2
+    one_by_one = [
+        bench.judge(Estimates("e", "f", 1.0, scores, held))
+        for scores, held in zip(draws, seen, strict=True)
+    ]
+    together = bench.judge(Estimates("e", "f", 1.0, draws, seen))
+    for part in ("area", "spearman", "auroc", "partner"):
+        means = [getattr(one, part).mean for one in one_by_one]
+        assert getattr(together, part).mean == pytest.approx(np.mean(means))

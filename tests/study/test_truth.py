@@ -93,9 +93,7 @@ def test_the_best_groups_and_the_regret_are_those_of_all_pairs_of_groups(done):
     assert ways["lookahead"].groups == chosen["groups"]
     names = [frozenset(name.split("+")) for name in table.names]
     rows = [names.index(frozenset(group)) for group in chosen["groups"]]
-    loss = [
-        mean[rows[chosen["serves"][task]], t] for t, task in enumerate(table.tasks)
-    ]
+    loss = [mean[rows[chosen["serves"][task]], t] for t, task in enumerate(table.tasks)]
     assert ways["lookahead"].loss == pytest.approx(np.mean(loss))
     together = names.index(frozenset(TASKS))
     assert ways["all together"].loss == pytest.approx(mean[together].mean())
