@@ -19,7 +19,7 @@ from disentangle.affinity.estimators import (
     lookahead_optimizer,
     lookahead_weight_decay,
 )
-from disentangle.affinity.from_groups import averaging, higher_order, surrogate
+from disentangle.affinity.from_groups import averaging, higher_order, kernel, surrogate
 from disentangle.affinity.group_table import GroupTable
 from disentangle.affinity.grouping import group_tasks
 from disentangle.affinity.inputs import read_group_input
@@ -53,6 +53,7 @@ FROM_GROUPS = {
     "pairs_sum": higher_order.sum_of_pairs,
     "averaging": averaging.predict,
     "surrogate": surrogate.predict,
+    "kernel": kernel.predict,
 }
 
 __all__ = [

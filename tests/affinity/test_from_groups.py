@@ -1,10 +1,12 @@
 """All groups from a few: tables whose truth is known, and by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from disentangle.affinity import FROM_GROUPS
-from disentangle.affinity.from_groups import calibration, trained
+from disentangle.affinity.from_groups import calibration, kernel, trained
 from disentangle.affinity.from_groups.ridge import ridge
 from disentangle.affinity.one_model.linearised import every_group
 from disentangle.errors import UserError
@@ -26,7 +28,7 @@ def row(*members):
 
 
 def trained_for(name):
-    if name == "surrogate":
+    if name in ("surrogate", "kernel"):
         return ALL[::2]
     return trained.pairs(GROUPS, alone=True)
 
@@ -41,6 +43,38 @@ def test_the_sum_of_pairs_and_the_surrogate_know_an_additive_truth():
     np.testing.assert_allclose(found, losses, atol=1e-3)
     mean = FROM_GROUPS["pairs_mean"](GROUPS, losses, few)
     assert np.nanmax(np.abs(mean - losses)) > 1
+
+
+def test_the_kernel_is_the_posterior_mean_of_the_joint_gaussian():
+    """From the definition: the conditional mean, at the best of ALIKE and NOISE."""
+    losses, _, _ = additive()
+    rows = np.delete(ALL, [row(0, 1), row(1, 2, 3), row(0, 1, 2, 3)])
+    found = FROM_GROUPS["kernel"](GROUPS, losses, rows)
+    own = np.array([r for r in rows if GROUPS[r, 1]])
+
+    def conditional(known, at, alike, noise):
+        k = lambda a, b: alike ** (GROUPS[a, None] != GROUPS[None, b]).sum(2)
+        cover = k(known, known) + noise * np.eye(len(known))
+        ones, y = np.ones(len(known)), losses[known, 1]
+        mean = np.linalg.solve(cover, y).sum() / np.linalg.solve(cover, ones).sum()
+        return mean + k(at, known) @ np.linalg.solve(cover, y - mean)
+
+    errors = {}
+    for alike, noise in itertools.product(kernel.ALIKE, kernel.NOISE):
+        k = alike ** (GROUPS[own, None] != GROUPS[None, own]).sum(2)
+        cover, ones = k + noise * np.eye(len(own)), np.ones(len(own))
+        y = losses[own, 1]
+        mean = np.linalg.solve(cover, y).sum() / np.linalg.solve(cover, ones).sum()
+        left = []  # at the mean of all, each without itself
+        for i in range(len(own)):
+            rest = np.delete(np.arange(len(own)), i)
+            inner = np.linalg.solve(cover[np.ix_(rest, rest)], y[rest] - mean)
+            left.append(y[i] - mean - k[i, rest] @ inner)
+        errors[alike, noise] = np.mean(np.square(left))
+    alike, noise = min(errors, key=errors.get)
+    at = np.flatnonzero(GROUPS[:, 1])
+    expected = conditional(own, at, alike, noise)
+    np.testing.assert_allclose(found[at, 1], expected, rtol=1e-9)
 
 
 def test_the_mean_of_pairs_by_hand():
@@ -105,7 +139,7 @@ def test_the_scale_of_a_target_is_the_scale_of_its_column(name):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["pairs_mean", "pairs_sum", "averaging", "surrogate"])
+@pytest.mark.parametrize("name", FROM_GROUPS)
 def test_planted_twins_and_a_harmful_task(name):
     """0 and 1 are twins that help each other, 3 hurts all and is hurt by none."""
     pairs = np.zeros((4, 4))
