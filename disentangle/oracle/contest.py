@@ -215,7 +215,7 @@ class Bench:
             for own in seeds
         ]
         ranked = lambda part: Mean.of(
-            [mean_of([_nan(getattr(one, part)) for one in held]) for held in found]
+            [mean_of([_nan(part(one)) for one in held]) for held in found]
         )
         return Judged(
             self.table.data,
@@ -228,8 +228,8 @@ class Bench:
             normalised=per_budget(2),
             area=Mean.of(areas),
             spearman=Mean.of([self._spearman(own, draws) for own in seeds]),
-            auroc=ranked("auroc"),
-            partner=ranked("partner"),
+            auroc=ranked(lambda one: one.auroc),
+            partner=ranked(lambda one: one.partner),
         )
 
     def _chosen(
