@@ -45,7 +45,7 @@ def rows(data: Dataset) -> np.ndarray:
 
 
 def draw(data: Dataset, out: Path = OUT) -> Path:
-    """Writes the sheet as a PNG; returns its path."""
+    """Writes the sheet as a PNG of 256 colours; returns its path."""
     sheet = rows(data)
     pictures = np.array(data.images(np.maximum(sheet, 0)))
     pictures[sheet < 0] = 255
@@ -53,7 +53,8 @@ def draw(data: Dataset, out: Path = OUT) -> Path:
     wide = np.pad(pictures, around, constant_values=255)
     height, width = (len(sheet) * (64 + GAP), COLUMNS * (64 + GAP))
     flat = wide.swapaxes(1, 2).reshape(height, width, 3)
-    Image.fromarray(flat[:-GAP, :-GAP]).save(out, optimize=True)
+    image = Image.fromarray(flat[:-GAP, :-GAP])
+    image.quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
     return out
 
 

@@ -61,10 +61,13 @@ def _compete(config: ConfigDict, bottleneck: int) -> None:
     config.supervised.method.encoder = "pooled"
     config.supervised.method.bottleneck = bottleneck
     config.supervised.method.hidden = 16
+    config.supervised.method.subspace = 2
     config.supervised.optimizer.learning_rate = 3e-3
     config.supervised.steps = 1500
     config.supervised.eval_every = 500
     config.supervised.seeds = 3
+    config.score.num_train = 1500
+    config.score.num_test = 750
 
 
 def _shrink(config: ConfigDict) -> None:

@@ -23,6 +23,7 @@ from disentangle.oracle.table import TaskTable
 
 PER_STEP, ONE_MODEL, FITTED = "per step", "one model", "from groups"
 DRAWS = (8, 12, 16)  # groups that are trained at random for a fit
+SMOOTH, PAIRS = ("surrogate", "kernel"), "pairs and all"  # fitted to a design as well
 FEW_PAIRS = ("pairs_mean", "pairs_sum")  # estimators that ask for all pairs
 
 
@@ -53,30 +54,47 @@ def per_step(
         raise unknown("statistic", statistic, STATISTICS)
     seeds = [_of_seed(table, measured, seed).samples for seed in table.seeds]
     seeds = [samples.window(*window) for samples in seeds]
-    found = []
+    compute, found = STATISTICS[statistic], []
     for name in seeds[0].values:
-        compute = STATISTICS[statistic]
-        each = [compute(one.values[name], one.losses) for one in seeds]
+        each = np.stack([compute(one.values[name], one.losses) for one in seeds])
         price = cost(name, regime, next(iter(measured.values())))
-        tasks = seeds[0].tasks
-        if each[0].shape[0] != len(tasks):
-            scores = [_in_table(table, one, tasks) for one in each]
-            found.append(Estimates(name, PER_STEP, price, np.stack(scores)))
-            continue
-        for score in SCORES:
-            summed = score == "sum"
-            scores = [
-                scores_of(
-                    table,
-                    Affinity(one, tasks),
-                    score=score,
-                    singletons="value" if summed else "forbid",
-                    singleton_value=0.0 if summed else None,
-                )
-                for one in each
-            ]
-            called = f"{name}, {score}"
-            found.append(Estimates(called, PER_STEP, price, np.stack(scores)))
+        found += scored(table, seeds[0].tasks, name, each, price)
+    return found
+
+
+def scored(
+    table: TaskTable,
+    tasks: tuple[str, ...],
+    name: str,
+    values: np.ndarray,
+    price: float,
+) -> list[Estimates]:
+    """The estimates of one estimator of steps, from its statistic in every seed.
+
+    Args:
+      table: whose groups are scored.
+      tasks: of the values.
+      name, price: of the estimator.
+      values: (S, N, N), which gives means and sums over a group's members, or
+        (S, 2^N - 1, N), which scores groups itself.
+    """
+    if values.shape[1] != len(tasks):
+        scores = np.stack([in_table(table, one, tasks) for one in values])
+        return [Estimates(name, PER_STEP, price, scores)]
+    found = []
+    for score in SCORES:
+        summed = score == "sum"
+        given = [
+            scores_of(
+                table,
+                Affinity(one, tasks),
+                score=score,
+                singletons="value" if summed else "forbid",
+                singleton_value=0.0 if summed else None,
+            )
+            for one in values
+        ]
+        found.append(Estimates(f"{name}, {score}", PER_STEP, price, np.stack(given)))
     return found
 
 
@@ -95,7 +113,7 @@ def one_model(
             ONE_MODEL,
             cost(name, regime, seeds[0]),
             np.stack(
-                [-_in_table(table, s.predicted[name], s.samples.tasks) for s in seeds]
+                [-in_table(table, s.predicted[name], s.samples.tasks) for s in seeds]
             ),
         )
         for name in seeds[0].predicted
@@ -112,6 +130,7 @@ def from_groups(
 
     A group costs one training, as the network on all tasks does. The groups drawn at
     random are other ones for every seed, and every task is in two of them or more.
+    "pairs and all" are each task alone, every pair, and all together.
 
     Args:
       table: exhaustive; the validation losses are read, the test losses where it has
@@ -135,6 +154,12 @@ def from_groups(
                 for one, rows in zip(losses, every, strict=True)
             ]
             found.append(_fitted(table, f"{name}, {count}", scores, every, 0.0))
+    designed = trained.pairs(table.groups, alone=True)
+    designed = np.union1d(designed, np.flatnonzero(table.groups.all(axis=1)))
+    for name in SMOOTH:
+        every = [designed for _ in table.seeds]
+        scores = [-FROM_GROUPS[name](table.groups, one, designed) for one in losses]
+        found.append(_fitted(table, f"{name}, {PAIRS}", scores, every, 0.0))
     for given in calibrated:
         for count in draws:
             every = [drawn(table.groups, count, seed) for seed in table.seeds]
@@ -182,9 +207,7 @@ def _of_seed(table: TaskTable, measured: Mapping[int, Measured], seed: int) -> M
     return measured[seed]
 
 
-def _in_table(
-    table: TaskTable, by_mask: np.ndarray, tasks: Sequence[str]
-) -> np.ndarray:
+def in_table(table: TaskTable, by_mask: np.ndarray, tasks: Sequence[str]) -> np.ndarray:
     """(2^N - 1, N) by bit mask, as the (G, N) members of the table's groups."""
     order = [list(tasks).index(task) for task in table.tasks]
     masks = (table.groups.astype(int) << np.array(order)[None]).sum(axis=1)

@@ -122,6 +122,12 @@ def _oracle() -> Job:
     return ORACLE
 
 
+def _contest() -> Job:
+    from disentangle.report.contest import CONTEST
+
+    return CONTEST
+
+
 STUDIES: dict[str, Study] = {
     "pipeline": Study(
         "the main job: affinity, groups, networks, scores, report",
@@ -148,6 +154,11 @@ STUDIES: dict[str, Study] = {
         "the truth about task groups: every group trained, seed by seed",
         "--config=experiments/oracle.py:dsprites,bottleneck --workdir=runs/oracle",
         _oracle,
+    ),
+    "contest": Study(
+        "every estimator of affinity judged by the shipped truths, without training",
+        "--config=experiments/contest.py --workdir=runs/contest",
+        _contest,
     ),
 }
 
