@@ -13,16 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import disentangle as dt
 from disentangle.__main__ import parse
-from disentangle.affinity import Affinity
 from disentangle.commands import commands as all_commands
 from disentangle.files import write_json
-from disentangle.oracle import TaskTable
-from disentangle.study import comparison, impossibility, pipeline
+from disentangle.study import comparison, contest, impossibility, oracle, pipeline
 from disentangle.training.config import default_config, read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +31,8 @@ CHECKS = {
     "affinity": pipeline.check,
     "compare": comparison.check,
     "impossibility": impossibility.check,
+    "oracle": oracle.check,
+    "contest": contest.check,
 }
 ROWS = "num_train=200 --{0}num_test=100"
 SCORED = "--config.score." + ROWS.format("config.score.")
@@ -52,6 +51,9 @@ SMALL = {
     "score": "--backend=fast --" + ROWS.format(""),
     "compare": f"--only=vae --config.runs.vae.steps=4 {SCORED}",
     "impossibility": SCORED,
+    "oracle": "--config.regimes.bottleneck.steps=4 --config.regimes.bottleneck.every=2 "
+    f"--config.seeds=2 {SCORED}",
+    "contest": "--config.tables=dsprites-bottleneck --config.trained=8",
 }
 
 
@@ -151,16 +153,6 @@ def test_snippets_call_what_there_is():
         inspect.signature(getattr(dt, name)).bind(*given, **named)
 
 
-def table_of_groups(folder: Path) -> None:
-    """What the oracle makes in hours: a table of the quickstart's tasks."""
-    tasks = Affinity.from_csv(folder / "runs" / "quickstart" / "affinity.csv").tasks
-    groups = np.array([[m >> t & 1 for t in range(len(tasks))] for m in range(1, 32)])
-    loss = np.where(groups, groups.sum(axis=1, keepdims=True), np.nan)[None]
-    (folder / "runs" / "oracle").mkdir(parents=True)
-    table = TaskTable(tasks, groups.astype(bool), (0,), loss)
-    table.save(folder / "runs" / "oracle" / "table.parquet")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_doors_open_one_after_the_other(tmp_path):
@@ -170,8 +162,6 @@ def test_the_doors_open_one_after_the_other(tmp_path):
     python.write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     for line in DISENTANGLE:
-        if line.split()[3] == "regret":
-            table_of_groups(tmp_path)
         done = shell(f"{line} {SMALL.get(line.split()[3], '')}", tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
     for name in ("scores.json", "out.json", "plane.png", "runs/quickstart/report.html"):

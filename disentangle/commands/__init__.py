@@ -62,7 +62,7 @@ COMMANDS: dict[str, Command] = {
     "regret": Command(
         tools.regret,
         "how much worse than the best the groups are that an estimate chooses",
-        "runs/oracle/table.parquet --estimate=runs/quickstart/affinity.csv "
+        "runs/quickstart/truth.parquet --estimate=runs/quickstart/affinity.csv "
         "--budget=2 --json=out.json",
         (
             Flag("estimate", "string", None, "affinity, or a loss or gain per group"),
