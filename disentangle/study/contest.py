@@ -49,7 +49,7 @@ class Contest:
         DRAWS, "groups that are trained at random for a fit", least=2, distinct=True
     )
     most: float = static(
-        16.0,
+        25.0,
         "trainings that the winner may cost; it is chosen on the regimes of one data "
         "set and then judged on those of the others",
         above=0.0,
