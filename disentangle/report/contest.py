@@ -22,7 +22,14 @@ from disentangle.report.blocks import (
     plural,
 )
 from disentangle.report.studies import Config, Job, Page, Result
-from disentangle.report.style import MARKERS, MUTED, PALETTE, new_figure, plotting
+from disentangle.report.style import (
+    MARKERS,
+    MUTED,
+    PALETTE,
+    log_axis,
+    new_figure,
+    plotting,
+)
 from disentangle.study.contest import Results, check, default_contest, run_contest
 
 SHOWN = 12  # estimators of a table that are not folded
@@ -103,7 +110,7 @@ def overall(workdir: Path) -> list[Block]:
     if found is None:
         return []
     table = means(found)
-    blocks: list[Block] = [Text(headline(found)), Text(AREA)]
+    blocks: list[Block] = [Text(AREA)]
     said = carried(found)
     if said:
         blocks.append(Text(said))
@@ -189,6 +196,7 @@ def pareto_figure(table: pd.DataFrame) -> Figure:
         axes.plot(*joined, color=MUTED, linewidth=1.0, zorder=0)
         axes.axhline(1.0, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
         axes.set_xscale("log")
+        log_axis(axes.xaxis)
         axes.set_xlabel("cost, in trainings on all tasks (logarithmic)")
         axes.set_ylabel("normalised regret (1: chance)")
         axes.set_ylim(bottom=min(0.0, float(areas.min())))

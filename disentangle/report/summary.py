@@ -73,7 +73,9 @@ def timed(workdir: Path) -> Summary | None:
 
 
 def _data_sentence(workdir: Path, config: Mapping[str, Any]) -> str:
-    """The data set, its factors and the label budget."""
+    """The data set, its factors and the label budget; "" of a job without one."""
+    if "data" not in config and not (workdir / "data.json").exists():
+        return ""
     for folder in ("multitask", "."):
         view = files.json_or_nothing(workdir / folder / "data.json")
         items = get(view, "space", "items", missing=[])

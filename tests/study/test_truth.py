@@ -59,6 +59,7 @@ def losses_of(folder):
     return found
 
 
+@pytest.mark.slow
 def test_the_table_has_every_group_as_its_network_ended(done):
     table, by_hand = TaskTable.load(done / "truth.parquet"), losses_of(done)
     assert table.loss.shape == (2, 15, 4)
@@ -74,6 +75,7 @@ def test_the_table_has_every_group_as_its_network_ended(done):
         np.testing.assert_allclose(table.loss[s, g], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_groups_and_the_regret_are_those_of_all_pairs_of_groups(done):
     found, table = Truth.load(done), TaskTable.load(done / "truth.parquet")
     mean = table.loss.mean(axis=0)
@@ -99,6 +101,7 @@ def test_the_best_groups_and_the_regret_are_those_of_all_pairs_of_groups(done):
     assert ways["all together"].loss == pytest.approx(mean[together].mean())
 
 
+@pytest.mark.slow
 def test_the_page_and_the_tables_say_it(done):
     page = write_report(done).read_text()
     assert "The groups beside the truth" in page
@@ -108,6 +111,7 @@ def test_the_page_and_the_tables_say_it(done):
     assert "random" in text
 
 
+@pytest.mark.slow
 def test_the_command_that_judges_anyones_affinity_takes_the_files_of_a_job(done):
     from disentangle.oracle.verdict import judge
 
@@ -118,6 +122,7 @@ def test_the_command_that_judges_anyones_affinity_takes_the_files_of_a_job(done)
     assert ways["lookahead"].regret == pytest.approx(found.regret)
 
 
+@pytest.mark.slow
 def test_another_budget_trains_nothing_and_judges_anew(done, toy):
     before = {p: p.stat().st_mtime_ns for p in done.glob("*/checkpoints/**/*")}
     run(done, budget=3)
