@@ -60,7 +60,10 @@ def place(toy, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
-        for name in ("training.run.train_batches", "study.impossibility.score_details"):
+        for name in (
+            "training.stages.train_batches",
+            "study.impossibility.score_details",
+        ):
             patch.setattr(f"disentangle.{name}", refuse)
         scoring = sys.modules["disentangle.metrics.score"]  # a function hides it
         patch.setattr(scoring, "read_representation", refuse)

@@ -178,7 +178,7 @@ def differences(config: Mapping[str, Any]) -> list[Unlike] | None:
     protocol = METHODS[name].protocol
     if protocol is None:
         return None
-    ours = _flat({k: v for k, v in config.items() if k != "data"})
+    ours = _flat({k: v for k, v in plain(config).items() if k != "data"})
     paper = _flat(plain(default_config("", name, config["optimizer"]["name"])))
     paper |= {"steps": 300_000} | plain(dict(protocol))
     return [

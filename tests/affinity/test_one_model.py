@@ -69,6 +69,7 @@ def test_grad_tag_is_the_trained_network_of_every_group_where_all_is_linear():
     assert family[0] < 0.1 * together[0]  # task 2 does not belong to them
 
 
+@pytest.mark.slow
 def test_influence_of_a_quadratic_has_a_closed_form():
     train, held, x, y, weight = problem()
     theta = squares(x, y, weight, slice(0, IMAGES), [0, 1, 2])
@@ -99,6 +100,7 @@ def test_the_projected_gradients_are_the_gradients_times_the_directions():
     np.testing.assert_allclose(made.slopes[:, :, 0], x[:, :IMAGES] @ p, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_cross_entropies_are_fitted_to_their_minimum():
     """Logistic regression of three classes: the gradient of the fit is 0."""
     rng = np.random.default_rng(0)

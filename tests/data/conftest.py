@@ -31,6 +31,16 @@ def shapes3d(cache_dir) -> data.Dataset:
 
 
 @pytest.fixture(scope="session")
+def fashion_sprites(cache_dir) -> data.Dataset:
+    return data.load("fashion_sprites", cache_dir=cache_dir)
+
+
+@pytest.fixture(scope="session")
+def fashion(fashion_sprites) -> data.Dataset:
+    return fashion_sprites
+
+
+@pytest.fixture(scope="session")
 def reference():
     """Opens a file of real images, or skips the test where there is none."""
 

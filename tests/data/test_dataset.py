@@ -11,7 +11,14 @@ from disentangle.data.aligned import aligned
 from disentangle.errors import UserError
 
 
-@pytest.fixture(params=[n for n, r in sorted(data.DATASETS.items()) if r.render])
+RENDERED = [
+    pytest.param(name, marks=pytest.mark.slow if name == "fashion_sprites" else ())
+    for name, recipe in sorted(data.DATASETS.items())
+    if recipe.render
+]
+
+
+@pytest.fixture(params=RENDERED)
 def loaded(request) -> data.Dataset:
     return request.getfixturevalue(request.param)
 

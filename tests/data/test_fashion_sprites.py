@@ -262,11 +262,6 @@ def test_masks_stand_beside_the_images(some):
     assert np.array_equal(batch["factors"], factors)
 
 
-@pytest.fixture(scope="session")
-def fashion(cache_dir) -> dt.data.Dataset:
-    return dt.load("fashion_sprites", cache_dir=cache_dir)
-
-
 @pytest.mark.slow
 def test_sha256_of_all_maps(fashion, table):
     maps, masks = (

@@ -19,7 +19,9 @@ from disentangle.report.page import all_sections
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
-ALL = {*all_sections(), "reproduce"} - {"ends", "published", "ranking", "relevance"}
+OTHERS = {"best-groups", "gains", "joint", "overall", "regimes", "truth"}
+OTHERS |= {"ends", "published", "ranking", "relevance"}
+ALL = {*all_sections(), "reproduce"} - OTHERS
 
 
 class Page(HTMLParser):

@@ -96,6 +96,7 @@ def test_the_gradients_of_both_players_are_clipped_to_the_norm():
     np.testing.assert_allclose(found["b"][0], [-0.3, -0.4], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_within_the_warm_up_and_a_sweep_have_the_same_bits(tmp_path):
     fields = dict(warmup=7.0, schedule="step", decay_steps=2.0, clip_norm=4.0)
     swept_rates = lambda **more: config(
