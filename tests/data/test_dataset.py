@@ -10,7 +10,6 @@ from disentangle.data import dataset as module
 from disentangle.data.aligned import aligned
 from disentangle.errors import UserError
 
-
 RENDERED = [
     pytest.param(name, marks=pytest.mark.slow if name == "fashion_sprites" else ())
     for name, recipe in sorted(data.DATASETS.items())
