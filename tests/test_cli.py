@@ -292,6 +292,7 @@ def test_names_do_not_command_the_terminal(affinity, tmp_path, capsys):
         assert all(c.isprintable() for c in said)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tmp_path):
     done = subprocess.run(
         f"{sys.executable} -m disentangle list | head -n 1; echo ${{PIPESTATUS[0]}}",

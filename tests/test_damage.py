@@ -280,6 +280,7 @@ def hash_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOORS)
 def test_a_damaged_file_is_a_sentence_or_a_warning(job, tmp_path_factory, name):
     copies = tmp_path_factory.mktemp("few")

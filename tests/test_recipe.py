@@ -77,6 +77,7 @@ def test_a_method_in_a_sweep():
     assert codes[1].std() > 1.5 * codes[0].std()
 
 
+@pytest.mark.slow
 def test_an_affinity_estimator(monkeypatch):
     monkeypatch.setitem(ENCODERS, "locatello", ENCODERS["dense"])
     data = dt.load("blocks")

@@ -73,6 +73,7 @@ def test_batch_statistics_and_an_average(toy, tmp_path):
     np.testing.assert_allclose(run.encode(images)[:, :1], run.encode(images[:1]), 1e-4)
 
 
+@pytest.mark.slow
 def test_a_state_survives_a_stop_and_a_load_with_its_bits(toy, tmp_path):
     whole = fit(
         config("batch_norm", 6), toy, workdir=tmp_path / "whole", progress=False

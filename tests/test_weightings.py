@@ -189,6 +189,7 @@ def check_against_solvers(rng, n, spread=0.0):
         np.testing.assert_allclose(w * (gram @ w), 1.0, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_random_gramians_against_solvers_in_float64():
     rng, n = np.random.default_rng(3), 3
     for spread in (0.0, 3.0):

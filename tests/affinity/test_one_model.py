@@ -151,6 +151,7 @@ def test_permuting_tasks_permutes_the_predictions(name):
     np.testing.assert_allclose(tables[1], tables[0][rows][:, order], rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_MODEL)
 def test_the_twin_is_a_friend_and_the_stranger_is_not(name):
     train, held, x, y, weight = problem()

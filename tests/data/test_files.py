@@ -70,6 +70,7 @@ def same(one: data.Dataset, other: data.Dataset) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [96, 40, 7])
 def test_dsprites_npz_is_the_rendered_data_set(
     write_npz, small_dsprites, monkeypatch, rows

@@ -12,6 +12,7 @@ from disentangle.data.rendered import shapes3d_mesh as meshes
 from disentangle.data.rendered import shapes3d_scene as scene
 
 
+@pytest.mark.slow
 def test_psnr_against_real_images(shapes3d, reference):
     real = reference("shapes3d_real.npz")
     drawn = np.asarray(shapes3d.images(shapes3d.space.index(real["factors"])))

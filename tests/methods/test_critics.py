@@ -186,6 +186,7 @@ def test_the_discriminator_leaks_below_zero():
     np.testing.assert_allclose(logits, [[3.0, -0.6], [-1.0, 5.0]], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_relevance_is_pulled_by_the_derivative_of_the_objective(toy):
     """d/da_d = r(1-r) [(l_min - l_max) KL_d + eta_s - eta_h a_d] where gamma = 0.
 

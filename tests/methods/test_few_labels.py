@@ -81,6 +81,7 @@ def test_the_unsupervised_part_reads_no_label(toy):
     np.testing.assert_allclose(value, without + 64 * logs["supervised"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_supervised_encoder_learns_from_labels_alone(toy):
     experiment, method = built(toy, "supervised_vae")
     params = base.init(method, key=jax.random.key(0))

@@ -45,6 +45,7 @@ def by_hand(name, params):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABEL_LOSSES)
 def test_a_mean_over_the_labels_that_are_known(name):
     distance = LABEL_LOSSES[name](SIZES)

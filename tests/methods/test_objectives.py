@@ -70,6 +70,7 @@ def test_the_whole_data_set_as_a_batch_gives_the_mixture_exactly():
         np.testing.assert_allclose(ours[1], marginals * factor, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [2, 3, 5])
 def test_mss_is_unbiased_for_the_density_and_mws_is_what_its_weights_say(batch):
     """All ordered batches of a data set of 5 that begin with image 0, averaged."""
@@ -109,6 +110,7 @@ def correlated(rho, size, rng):
     return mean, logvar, z, -0.5 * np.log(1 - r**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.9])
 def test_estimators_find_the_total_correlation_of_a_gaussian_but_for_constants(rho):
     """In a batch of 2,000 of N = 10^6 images; mss needs no constant at all."""
@@ -166,6 +168,7 @@ def test_beta_1_is_the_kl_at_one_sample_whatever_the_estimator(estimator):
     np.testing.assert_allclose(ours, (log_q - log_p).mean(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_of_mws_and_locatello_agree_but_for_the_kl():
     """The data set's size and the constants are nothing to the gradient."""
     mean, logvar, z = (jnp.float32(v) for v in mixture(size=9))

@@ -143,6 +143,7 @@ def gaussian_information(covariance, joint, marginal):
     return log_q + 0.5 * (np.log(m) + np.diag(covariance) / m).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
 @pytest.mark.parametrize("marginal", [0.3, 1.0])
 def test_multi_information_of_gaussians_is_its_closed_form(correlation, marginal):

@@ -55,6 +55,7 @@ def learner(name, toy):
     return loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
     traced = jax.make_jaxpr(learner(name, toy))(hyper_of(config_of(name)), 3)

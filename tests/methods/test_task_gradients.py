@@ -51,6 +51,7 @@ def same(left, right, rtol=1e-5):
         np.testing.assert_allclose(a, b, atol=rtol * np.abs(np.asarray(b)).max())
 
 
+@pytest.mark.slow
 def test_equal_weights_are_the_scalar_gradient(toy):
     method, params = built(toy)
     batch, weights = batch_of(toy.space), (1.0, 0.0, 2.0, 0.5)
@@ -65,6 +66,7 @@ def test_equal_weights_are_the_scalar_gradient(toy):
     same(gradient, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pcgrad", "mgda"])
 def test_the_encoder_moves_along_the_weighted_gradients(toy, name):
     """Against the gradients of the tasks taken one by one; the heads keep theirs."""

@@ -17,6 +17,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "written"), CASES)
 def test_the_best_constant_scores_one(data, written):
     """Brute force over the grid: no constant prediction beats 1 (float64 mean)."""

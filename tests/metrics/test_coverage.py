@@ -16,6 +16,7 @@ from metrics.properties import SINGLE
 CHEAP = ("mig", "mig_sup", "jemmig", "dcimig", "modularity", "irs", "unsupervised")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEAP)
 def test_intervals_of_cheap_scores_cover_the_expected_score(name):
     hits = covered(METRICS[name].compute, Sizes(truth=60))

@@ -92,6 +92,7 @@ LITERAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clean", "mixed", "partly"])
 @pytest.mark.parametrize("metric", SCORES)
 def test_the_table_gives_what_new_images_give(metric, kind):

@@ -72,6 +72,7 @@ def test_output_width_is_found_without_a_run(name):
     assert output_width(net, (64, 64, 1)) == WIDTHS.get(name, 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", compiled(ENCODERS))
 def test_every_encoder(name):
     """In numbers for three channels, in shapes and types for one."""

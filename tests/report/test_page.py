@@ -274,6 +274,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_section_is_there_when_its_file_is(alone, name):
     assert set(Page(write_report(alone(name))).sections) == {*FILES[name], "reproduce"}
@@ -346,6 +347,7 @@ def test_one_damaged_run_leaves_the_others(folder):
     assert "One network on all tasks: loss of each task." in training
 
 
+@pytest.mark.slow
 def test_names_are_escaped(tmp_path):
     evil = ("<b>bold</b>", 'a&b"c', "$x_1$", "task-'4'", "<!-- 5")
     page = Page(write_report(write_pipeline(tmp_path / "run", tasks=evil)))

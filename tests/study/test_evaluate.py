@@ -75,6 +75,7 @@ def test_udr_compares_members_of_equal_hyperparameters(toy):
     assert evaluate(none, "mig", **rows)["value"].isna().all()
 
 
+@pytest.mark.slow
 def test_three_good_seeds_are_not_judged_by_six_of_other_settings(run):
     """.90 among themselves, .50 beside the six; by hand, of three standardised codes.
 

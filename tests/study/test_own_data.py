@@ -18,6 +18,7 @@ FACTORS = np.stack([RNG.integers(-1, 3, 90), RNG.integers(0, 2, 90)], axis=1)
 SMALL = {"encoder": "dense", "decoder": "dense", "batch_size": 8, "progress": False}
 
 
+@pytest.mark.slow
 def test_images_without_labels_are_kept_found_and_scored(tmp_path):
     data = dt.from_arrays(IMAGES)
     dt.train("beta_vae", data, steps=2, workdir=tmp_path / "run", **SMALL)

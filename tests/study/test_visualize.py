@@ -90,6 +90,7 @@ def test_active_units_by_hand():
     assert active_units(codes).tolist() == [2]
 
 
+@pytest.mark.slow
 def test_the_survey_knows_which_factor_a_code_holds(run, toy):
     found = survey(run, toy)
     assert found.share.shape == (10, 4)
@@ -107,6 +108,7 @@ def test_a_name_needs_information_beyond_shuffled_factors_and_a_living_latent():
     assert carried(share, share.max(0)).tolist() == [-1] * 5
 
 
+@pytest.mark.slow
 def test_latents_of_a_collapsed_vae_have_no_names(toy, tmp_path):
     """Beta 1e4 leaves no KL: the means follow the images by a hair, and say nothing."""
     run = dt.train("beta_vae", toy, beta=1e4, steps=30, learning_rate=1e-3, **QUICK)

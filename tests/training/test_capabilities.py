@@ -100,6 +100,7 @@ def test_embeddings_have_length_one(toy):
     np.testing.assert_allclose(np.linalg.norm(found, axis=2), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_a_method_cannot_do_is_one_sentence(toy):
     run = dt.train("supervised", toy, encoder="dense", **QUICK)
     seen = toy.images(np.arange(2))

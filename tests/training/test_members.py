@@ -175,6 +175,7 @@ def killed_in(monkeypatch, batch, step):
     monkeypatch.setattr(Checkpoints, "save", dies)
 
 
+@pytest.mark.slow
 def test_killed_in_the_second_batch_and_resumed_has_the_same_bits(
     five, toy, tmp_path, monkeypatch
 ):

@@ -104,6 +104,7 @@ def _forget_list(path):
 SLOW = [pytest.param(d, marks=pytest.mark.slow) for d in (_truncate, Path.unlink)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [_flip, _forget_list, *SLOW])
 def test_a_damaged_newest_checkpoint_falls_back(unbroken, tmp_path, damage):
     """Every file of the newest checkpoint in turn would be slow: the largest."""

@@ -50,6 +50,7 @@ def test_each_member_of_a_population_is_the_model_trained_alone(toy, network):
     assert np.abs(different).max() > 1e-5  # beta does something
 
 
+@pytest.mark.slow
 def test_a_diverged_member_is_frozen_and_named_and_the_others_finish(toy, capsys):
     run = quick(toy, learning_rate=[1e-3, 1e30], steps=8)
     alone = quick(toy, learning_rate=1e-3, steps=8)
@@ -77,6 +78,7 @@ def test_a_run_cut_into_other_chunks_has_the_same_bits(toy, tmp_path):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_metrics_file_has_a_line_a_member_and_the_window_means(toy, tmp_path):
     config = default_config("toy", "vae").to_dict()
     config["method"] |= {"encoder": "dense", "decoder": "dense"}

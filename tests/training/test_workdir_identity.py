@@ -73,6 +73,7 @@ def others(toy):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", range(5))
 def test_a_finished_run_is_not_returned_for_other_data(workdir, toy, which):
     message, change = list(others(toy).items())[which]
