@@ -150,6 +150,7 @@ def test_a_file_that_is_no_data_set_is_named(write_npz, small_dsprites, spoil, m
         read_dsprites(path, small_dsprites)
 
 
+@pytest.mark.slow
 def test_a_cut_hdf5_is_named(write_shapes3d, small_shapes3d):
     path = write_shapes3d()
     path.write_bytes(path.read_bytes()[:-200_000])

@@ -227,6 +227,7 @@ def test_relevance_rests_until_its_start(toy):
     assert (np.abs(moved) > 0).all()
 
 
+@pytest.mark.slow
 def test_relevance_learned_given_and_absent(toy):
     _, learned, _ = built("rf_vae", toy)
     params = base.init(learned, key=jax.random.key(0))

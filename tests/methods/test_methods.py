@@ -162,6 +162,7 @@ def test_a_method_that_has_one_code_is_not_awake():
     check_awake(rng.normal(0.0, 0.5, (64, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qlae", "tripod"])
 def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, name):
     """Of 96 images; with the networks of Locatello et al. 2019 it is a few codes."""

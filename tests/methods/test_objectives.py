@@ -208,6 +208,7 @@ def test_capacity_grows_to_its_end_and_stays():
     np.testing.assert_allclose(found, [0.0, 0.25, 25.0, 50.0, 50.0])
 
 
+@pytest.mark.slow
 def test_the_capacity_of_a_test_loss_is_that_of_its_step(toy, tmp_path):
     fields = {"name": "annealed_vae", "threshold": 8.0, "c_max": 4.0, "gamma": 1.0}
     config = {"method": fields, "steps": 6, "batch_size": 8, "eval_every": 3}

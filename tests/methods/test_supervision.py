@@ -55,6 +55,7 @@ def shared_in_every_pair(factors, count):
     return bool(shared) and bool(np.any(shared, axis=2).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_told_what_its_supervision_says(name, toy):
     """Factors hidden, labelled images taken away: which losses can be had then."""

@@ -171,6 +171,7 @@ def test_a_weighting_of_losses_takes_one_pass_back_and_gives_the_same(toy):
     assert "scan" not in passes["losses"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", ["equal", "famo", "imtl_g"])
 def test_an_infinite_loss_that_takes_no_part_kills_nothing(toy, weighting):
     """A head that overflows, of a task without weight or without a label."""

@@ -22,6 +22,7 @@ def test_conv_same_is_the_sum_over_taps_and_channels():
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_of_conv_same_are_those_of_xla():
     x, k, y = (
         jnp.float32(RNG(i).normal(size=s))

@@ -84,6 +84,7 @@ def test_relu_decoders_have_no_layers():
         assert decoder(name, (32, 32, 1), 3).layers is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hsu", "normalised"])
 def test_a_normalised_encoder_tells_images_apart_from_the_start(name):
     """Spread over images against one level of QLAE (0.11) and of Tripod (0.18)."""

@@ -71,6 +71,7 @@ def test_images_are_means_of_blocks(toy):
         pooled(toy, index, 24)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_group_depends_on_the_others(program, parts, everyone):
     """Common random numbers, to the last bit: all other rows are other groups."""
     groups = train.every_group(4)

@@ -98,6 +98,7 @@ def test_a_finished_job_computes_nothing(finished, toy, monkeypatch):
     assert (finished / "small/table.parquet").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_seeds_and_regimes_come_later_and_the_old_ones_stay(
     toy, finished, tmp_path, monkeypatch
 ):

@@ -69,6 +69,7 @@ NEEDS = {"pairs": "full grid", "groups": "full grid"}
 NEEDS |= dict.fromkeys(("labels", "given", "all"), "needs labels")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_takes_images_without_labels_or_says_what_it_needs(name):
     """Built, nothing computed: grey 28x28, RGB 30x50; networks that take any size."""

@@ -266,6 +266,7 @@ def test_a_job_stopped_between_stages_goes_on(done, tmp_path, monkeypatch):
         assert read(workdir, name) == read(done, name), name
 
 
+@pytest.mark.slow
 def test_scoring_goes_on_with_what_is_not_scored(done, tmp_path, monkeypatch):
     """Stopped before the last representation: the others are not scored again."""
     workdir = shutil.copytree(done, tmp_path / "p")

@@ -73,6 +73,7 @@ def test_a_vae_samples_its_prior_and_bounds_its_density(toy):
     assert (np.abs(nats - (at_mean - kl)) < 0.1 * np.abs(nats)).all()
 
 
+@pytest.mark.slow
 def test_a_conditional_vae_edits_the_factors_it_is_given(toy):
     fields = {"condition": ("shape", "x")} | DENSE
     run = dt.train("conditional_vae", toy, learning_rate=1e-2, **QUICK, **fields)

@@ -29,6 +29,7 @@ def grey(toy):
     return dataclasses.replace(toy, arrays=toy.arrays * jnp.uint8(255), max_value=255)
 
 
+@pytest.mark.slow
 def test_images_of_any_host_and_type_give_the_same_codes(run, toy):
     raw = np.asarray(toy.images(np.arange(7)))
     codes = run.encode(raw)

@@ -96,6 +96,7 @@ def test_averages_and_states_go_over():
     jax.tree.map(same, state.state, held.state)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_same_bits_when_its_source_is_gone(source, tmp_path):
     shutil.copytree(source / "one", tmp_path / "one")
     chosen = config(6, seeds=2) | {"init_from": str(tmp_path / "one")}

@@ -252,6 +252,7 @@ def test_a_signal_while_libraries_are_read_is_a_quiet_end(tmp_path, number, libr
     ]
 
 
+@pytest.mark.slow
 def test_before_there_is_a_checkpoint_none_is_promised(tmp_path):
     log = tmp_path / "said"
     process = begin(train_words(tmp_path / "w", LONG), log)
