@@ -5,7 +5,8 @@
 For every seed of every shipped table the network on all tasks is trained once and
 looked at (`oracle/measured.py`); a seed that is there is not measured again. Writes
 DATA-REGIME.npz into the workdir, every sample whole, and says what a seed took.
-`--only=dsprites-bottleneck` measures some.
+`--only dsprites-bottleneck` measures some. `--keep` then writes the means over samples
+into the package, where `oracle/kept.py` reads them.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 import disentangle as dt
-from disentangle.oracle import measured, train
+from disentangle.oracle import kept, measured, train
 from disentangle.oracle.examples import parts_of
 from disentangle.oracle.regime import Held
 from disentangle.oracle.shipped import shipped, shipped_names
@@ -43,10 +44,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, default=Path("runs/estimates"))
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
     given.workdir.mkdir(parents=True, exist_ok=True)
     for name in given.only or shipped_names():
         measure(name, given.workdir)
+        if given.keep:
+            table = shipped(name)
+            regime = REGIMES[table.data][table.regime]
+            found = measured.load(given.workdir / f"{name}.npz")
+            kept.keep(kept.place(name), regime, found)
 
 
 if __name__ == "__main__":

@@ -19,24 +19,10 @@ from disentangle.data import load
 from disentangle.oracle import train
 from disentangle.oracle.examples import parts_of
 from disentangle.oracle.regime import Held, Regime
+from experiments.oracle import REGIMES
 
 # floor, wall and object hue, scale, shape, orientation
-FEW = (2000, 2000, 2000, 200, 200, 200)
-CANDIDATES = {
-    "bottleneck": Regime(
-        train_size=5000, latents=4, pixel_noise=0.3, batch_size=32, steps=1500
-    ),
-    "scarce": Regime(
-        train_size=1000, latents=10, pixel_noise=0.3, batch_size=32, steps=800
-    ),
-    "unequal": Regime(
-        train_size=2000,
-        labels=FEW,
-        latents=10,
-        pixel_noise=0.3,
-        batch_size=64,
-        steps=800,
-    ),
+CANDIDATES = REGIMES["shapes3d"] | {
     "one-shape": Regime(
         train_size=2000,
         labels=(2000, 2000, 2000, 2000, 200, 2000),

@@ -1,6 +1,6 @@
 """What every estimator said in the regimes of the shipped tables, without training.
 
-`benchmarks/oracle_estimates.py` measures it and writes the whole samples; here are the
+`python -m benchmarks.oracle_estimates --keep` measures it and writes what is here: the
 means over the samples of each seed, per step (S, N, N) or (S, 2^N - 1, N), and the
 predictions of one-model estimators (S, 2^N - 1, N), each with its cost.
 """
@@ -21,6 +21,11 @@ from disentangle.oracle.regime import Regime
 from disentangle.oracle.shipped import folder, shipped
 
 TASKS, SEEDS, STEP, MODEL, COST = "tasks", "seeds", "step/", "model/", "cost/"
+
+
+def place(name: str) -> Path:
+    """The file of a shipped table's estimates."""
+    return folder() / "estimates" / f"{name}.npz"
 
 
 def keep(path: Path, regime: Regime, measured: Mapping[int, Measured]) -> None:
@@ -56,7 +61,7 @@ def kept(name: str) -> list[Estimates]:
       UserError: there is no such table, nothing was measured of it, or of other tasks
         or seeds, or its file is damaged.
     """
-    table, path = shipped(name), folder() / "estimates" / f"{name}.npz"
+    table, path = shipped(name), place(name)
     if not path.exists():
         raise UserError(f"no estimates of {name} come with the package")
     arrays = read_arrays(path)

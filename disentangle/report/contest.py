@@ -43,13 +43,12 @@ AREA = (
 )
 
 
-def means(found: Results, data: str = "") -> pd.DataFrame:
+def means(found: Results) -> pd.DataFrame:
     """An estimator per row: its mean cost, area and rank over regimes, best first.
 
     Those that lack a regime, or a regret in it, are left out.
     """
     frame = found.frame()
-    frame = frame[frame["data"] == data] if data else frame
     regimes = frame.groupby(["data", "regime"]).ngroups
     whole = frame.dropna(subset=["area"]).groupby("name")
     parts = ["cost", "area", "spearman", "auroc", "partner"]
