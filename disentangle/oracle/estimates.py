@@ -154,8 +154,7 @@ def from_groups(
                 for one, rows in zip(losses, every, strict=True)
             ]
             found.append(_fitted(table, f"{name}, {count}", scores, every, 0.0))
-    designed = trained.pairs(table.groups, alone=True)
-    designed = np.union1d(designed, np.flatnonzero(table.groups.all(axis=1)))
+    designed = trained.pairs_and_all(table.groups)
     for name in SMOOTH:
         every = [designed for _ in table.seeds]
         scores = [-FROM_GROUPS[name](table.groups, one, designed) for one in losses]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from disentangle.affinity.from_groups import kernel
+from disentangle.affinity.from_groups import kernel, trained
 from disentangle.data.dataset import Dataset
 from disentangle.oracle import TaskTable
 from disentangle.oracle.baselines import RANDOM
@@ -119,7 +119,7 @@ def smooth(table: TaskTable) -> np.ndarray:
     Given to the judge as a function, so that it is made from other seeds than it is
     judged by.
     """
-    designed = np.flatnonzero((table.sizes <= 2) | table.groups.all(axis=1))
+    designed = trained.pairs_and_all(table.groups)
     return -kernel.predict(table.groups, table.loss.mean(axis=0), designed)
 
 

@@ -75,6 +75,11 @@ def pairs(groups: np.ndarray, *, alone: bool) -> np.ndarray:
     return np.flatnonzero((sizes == 2) | (alone & (sizes == 1)))
 
 
+def pairs_and_all(groups: np.ndarray) -> np.ndarray:
+    """The rows of each task alone, of all pairs, and of all tasks together."""
+    return np.flatnonzero((groups.sum(axis=1) <= 2) | groups.all(axis=1))
+
+
 def drawn(groups: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """`count` rows drawn at random without a second time, ascending.
 
