@@ -46,7 +46,8 @@ BELOW["oracle"] = (
     "metrics",
     "affinity",
 )
-BELOW["study"] = (*BELOW["oracle"], "oracle")
+BELOW["statistics"] = ("errors",)
+BELOW["study"] = (*BELOW["oracle"], "oracle", "statistics")
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
@@ -63,10 +64,10 @@ HOMES = {
     "sklearn": ("metrics",),
     "joblib": ("metrics",),
     "threadpoolctl": ("metrics",),
-    "scipy": ("metrics", "affinity", "oracle"),
+    "scipy": ("metrics", "affinity", "oracle", "statistics"),
     "matplotlib": ("report",),
     "jinja2": ("report",),
-    "pandas": ("study", "report"),
+    "pandas": ("statistics", "study", "report"),
     "pyarrow": ("oracle.long_form",),
     "h5py": ("data",),
     "PIL": ("data",),

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from disentangle.errors import UserError
+from disentangle.report.cells import cell, label_axes, readable, signed, write
 from disentangle.report.style import (
     DIVERGING,
     INK,
     MUTED,
     PALETTE,
-    PAPER,
     RISING,
     RULE,
     WIDTH,
@@ -27,7 +27,6 @@ CELL = 0.62  # inches: the least a cell with a number needs
 SQUARE = 0.26  # inches: a cell of a Hinton diagram
 CLEAR = 2.0  # standard errors from 0 below which a cell is faded
 FADE = 0.7  # of the way to white
-DARK, LIGHT = "#111111", "#fefefe"  # numbers on a coloured cell, in either mode
 FADED = "#767676"  # numbers that are none, on a cell that is nearly white
 
 
@@ -117,14 +116,14 @@ def affinity_figure(
         for row, column in np.ndindex(n, n):
             own = row == column
             face = "none" if own and n > 1 else colours[row, column]
-            axes.add_patch(_cell(row, column, face))
-            ink = MUTED if own and n > 1 else _readable(colours[row, column])
+            axes.add_patch(cell(row, column, face))
+            ink = MUTED if own and n > 1 else readable(colours[row, column])
             value = float(matrix[row, column])
-            lines = [_signed(scale * value, decimals)]
+            lines = [signed(scale * value, decimals)]
             if errors is not None and not np.isnan(value):
                 lines.append(f"±{scale * errors[row, column]:.{decimals}f}")
-            _write(axes, column, row, lines, ink)
-        _label_axes(axes, affinity.tasks, affinity.tasks)
+            write(axes, column, row, lines, ink)
+        label_axes(axes, affinity.tasks, affinity.tasks)
         axes.set_ylabel(source)
         axes.set_xlabel(target + (units and f", {units}"))
     return figure
@@ -203,7 +202,7 @@ def importance_figure(
         for i in range(1, len(codes)):
             if blocks[i] != blocks[i - 1]:
                 axes.axhline(i - 0.5, color=RULE, linewidth=0.8)
-        _label_axes(axes, _row_labels(codes, blocks), factors, slant=55)
+        label_axes(axes, _row_labels(codes, blocks), factors, slant=55)
         axes.tick_params("y", labelsize=10)
     return figure
 
@@ -248,14 +247,14 @@ def information_figure(
         axes = figure.subplots()
         for code, factor in np.ndindex(*values.shape):
             colour = colours[code, factor]
-            axes.add_patch(_cell(code, factor, colour))
+            axes.add_patch(cell(code, factor, colour))
             if few or code >= len(codes):
                 known = values[code, factor] > nothing[factor]
-                ink = _readable(colour) if known else FADED
-                _write(axes, factor, code, [f"{values[code, factor]:.2f}"], ink)
+                ink = readable(colour) if known else FADED
+                write(axes, factor, code, [f"{values[code, factor]:.2f}"], ink)
         if len(names) > len(codes):
             axes.axhline(len(codes) - 0.5, color=MUTED, linewidth=0.8)
-        _label_axes(axes, names, factors, 55)
+        label_axes(axes, names, factors, 55)
     return figure
 
 
@@ -273,60 +272,3 @@ def _row_labels(codes: Sequence[str], blocks: Sequence[str]) -> list[str]:
         first = [i == 0 or blocks[i] != blocks[i - 1] for i in range(len(codes))]
         return [b if f else "" for b, f in zip(blocks, first, strict=True)]
     return [code if i % 5 == 0 else "" for i, code in enumerate(codes)]
-
-
-def _cell(row: int, column: int, face: Any) -> Rectangle:
-    edge = RULE if isinstance(face, str) else PAPER
-    return Rectangle(
-        (column - 0.47, row - 0.47), 0.94, 0.94, facecolor=face, edgecolor=edge
-    )
-
-
-def _write(axes: Any, x: int, y: int, lines: Sequence[str], ink: str) -> None:
-    """Centred lines. A text each, so that in any font they stay centred."""
-    for i, line in enumerate(lines):
-        place = y + 0.3 * (i - (len(lines) - 1) / 2)
-        style = {"ha": "center", "va": "center", "color": ink, "fontsize": 9.5}
-        axes.text(x, place, line, **style)
-
-
-def _signed(value: float, decimals: int) -> str:
-    """ "+0.12", "−0.12"; what rounds to zero has no sign."""
-    if np.isnan(value):
-        return "–"
-    text = f"{value:+.{decimals}f}"
-    return text.replace("-", "−") if float(text) else text[1:]
-
-
-def _readable(colour: np.ndarray) -> str:
-    """Dark or light, whichever contrasts more with a background (WCAG luminance)."""
-    channels = np.where(
-        colour[:3] <= 0.04045, colour[:3] / 12.92, ((colour[:3] + 0.055) / 1.055) ** 2.4
-    )
-    return DARK if channels @ (0.2126, 0.7152, 0.0722) > 0.18 else LIGHT
-
-
-def _label_axes(
-    axes: Any, rows: Sequence[str], columns: Sequence[str], slant: int = 35
-) -> None:
-    """Names on the left and on top, as in a printed table; no frame.
-
-    Names too long to stand side by side are turned by `slant` degrees.
-    """
-    axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    slanted = slant > 35 or max(map(len, columns)) * len(columns) > 36
-    axes.set_xticks(
-        range(len(columns)),
-        columns,
-        rotation=slant if slanted else 0,
-        ha="left" if slanted else "center",
-        rotation_mode="anchor",
-    )
-    axes.set_yticks(range(len(rows)), rows)
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
