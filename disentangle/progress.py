@@ -20,6 +20,10 @@ import tqdm
 from disentangle.errors import printable
 
 FIRST_LINE, LONGEST = 5.0, 60.0  # seconds between plain lines, doubling from the first
+HOURLY = (  # a bar whose rate is its postfix
+    "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}"
+    "{postfix}]"
+)
 
 T = TypeVar("T")
 _BARS = contextvars.ContextVar("bars", default=True)
@@ -35,6 +39,7 @@ class Progress:
       unit: name of one unit.
       done: units done before.
       shown: False shows nothing at all.
+      hourly: the rate is per hour, of units that take long.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Progress:
         unit: str = "it",
         done: int = 0,
         shown: bool = True,
+        hourly: bool = False,
     ):
         shown = shown and _BARS.get()
         what = printable(what)
@@ -52,6 +58,7 @@ class Progress:
         self._began, self._from = time.monotonic(), done
         self._lines = shown and not is_interactive()
         self._interval, self._last, self._note = FIRST_LINE, self._began, ""
+        self._hourly = hourly
         self._bar = tqdm.tqdm(
             desc=what,
             total=total,
@@ -62,6 +69,7 @@ class Progress:
             mininterval=0.5,
             dynamic_ncols=True,
             disable=not shown or self._lines,
+            bar_format=HOURLY if hourly else None,
         )
         self._closed, self._lock = threading.Event(), threading.Lock()
         if shown:
@@ -95,6 +103,8 @@ class Progress:
             return
         self._bar.total = self.total
         self._bar.set_description(self.what, refresh=False)
+        if self._hourly:
+            self._bar.set_postfix_str(self._rate(self._seconds()), refresh=False)
         self._bar.update(step)
 
     def note(self, values: Mapping[str, float]) -> None:
@@ -123,6 +133,16 @@ class Progress:
         self._last, self._interval = now, min(2 * self._interval, LONGEST)
         say(self.summary(now - self._began))
 
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _rate(self, seconds: float) -> str:
+        """Such as "12 steps/s" or "90 models/hour"."""
+        rate = (self.done - self._from) / max(seconds, 1e-9)
+        if self._hourly:
+            return f"{rate * 3600:.3g} {self.unit}s/hour"
+        return f"{rate:.3g} {self.unit}s/s"
+
     def summary(self, seconds: float) -> str:
         """Such as "train: 400/1,000 steps (40%), 12 steps/s, 0:00:50 left"."""
         rate = (self.done - self._from) / max(seconds, 1e-9)
@@ -135,7 +155,7 @@ class Progress:
                 f"{self.what}: {self.done:,}/{self.total:,} {self.unit}s ({share:.0%})"
             ]
         if rate > 0:
-            parts.append(f"{rate:.3g} {self.unit}s/s")
+            parts.append(self._rate(seconds))
             if self.total:
                 left = datetime.timedelta(seconds=int((self.total - self.done) / rate))
                 parts.append(f"{left} left")

@@ -6,10 +6,13 @@
         --config=experiments/locatello2019.py:437
     .venv/bin/python -m disentangle evaluate --workdir=runs/beta --metrics=all \
         --protocol=locatello
+    .venv/bin/python -m disentangle study --workdir=runs/locatello \
+        --config=experiments/locatello2019.py:study,dsprites
 
-Argument: `dataset,method` trains the method's whole grid, six strengths times
-`seeds` seeds (50 there), as one program; a number is the model of that index in
-their study (0 to 1799 dSprites, 10800 to 12599 Shapes3D; the five data sets
+Argument: `study,dataset`, for `study`, is the whole study of a data set, 1,800 models;
+several data sets are joined by +. `dataset,method` trains the method's whole grid, six
+strengths times `seeds` seeds (50 there), as one program; a number is the model of that
+index in their study (0 to 1799 dSprites, 10800 to 12599 Shapes3D; the five data sets
 between are not built here) with its strength and seed.
 
 Network: 4x4 and 2x2 stride-2 convolutions, 10 latents; batch 64; Adam 1e-4
@@ -25,37 +28,40 @@ Expected: Locatello et al. report distributions, not tables; what other
 papers report under it is in `disentangle/study/targets.py`.
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
+from disentangle.study.sweeps.config import JOIN, default_sweep
+from disentangle.study.sweeps.grids import LOCATELLO, runs
 from disentangle.training.config import default_config
 
 STEPS, SEEDS = 300_000, 50
+SCORES = (
+    "dci",
+    "mig",
+    "sap",
+    "factor_vae",
+    "beta_vae",
+    "modularity",
+    "explicitness",
+    "irs",
+    "unsupervised",
+    "downstream",
+    "fairness",
+)
 
-# method -> the field of its grid, the grid, and what is fixed; in their order.
-GRIDS: dict[str, tuple[str, tuple[float, ...], dict[str, Any]]] = {
-    "beta_vae": ("beta", (1.0, 2.0, 4.0, 6.0, 8.0, 16.0), {}),
-    "factor_vae": ("gamma", (10.0, 20.0, 30.0, 40.0, 50.0, 100.0), {"batches": 1}),
-    "dip_vae_i": ("lambda_od", (1.0, 2.0, 5.0, 10.0, 20.0, 50.0), {}),
-    "dip_vae_ii": ("lambda_od", (1.0, 2.0, 5.0, 10.0, 20.0, 50.0), {}),
-    "beta_tcvae": (
-        "beta",
-        (1.0, 2.0, 4.0, 6.0, 8.0, 10.0),
-        {"estimator": "locatello"},
-    ),
-    "annealed_vae": ("c_max", (5.0, 10.0, 25.0, 50.0, 75.0, 100.0), {"gamma": 1000.0}),
-}
+GRIDS = LOCATELLO
 DATASETS = {"dsprites": 0, "shapes3d": 6}  # name -> place in their list of seven
 PER_DATASET = len(GRIDS) * 6 * SEEDS
 
 
 def get_config(argument: str = "dsprites,beta_vae") -> ConfigDict:
-    """The training config for `dataset,method` or for a model's index."""
+    """The config for `study,dataset`, `dataset,method` or a model's index."""
     if argument.strip().isdigit():
         return _model(int(argument))
     name, _, method = argument.partition(",")
+    if name == "study":
+        return _study(method or "dsprites")
     method = method or "beta_vae"
     if name not in DATASETS:
         raise unknown("data set of this study", name, DATASETS)
@@ -66,6 +72,18 @@ def get_config(argument: str = "dsprites,beta_vae") -> ConfigDict:
     config.seeds = SEEDS
     with config.ignore_type():  # a sweep is a tuple where a number stood
         config.method[field] = grid
+    return config
+
+
+def _study(names: str) -> ConfigDict:
+    """Every model of the study on these data sets."""
+    for name in names.split(JOIN):
+        if name not in DATASETS:
+            raise unknown("data set of this study", name, DATASETS)
+    config = default_sweep(names, runs(), half_steps=("factor_vae",))
+    config.steps, config.seeds = STEPS, SEEDS
+    config.log_every, config.checkpoint_every = 1000, 10_000
+    config.score.metrics = SCORES
     return config
 
 

@@ -17,6 +17,7 @@ from disentangle.files import read_json
 from disentangle.training.stopping import Stopped
 
 FIELD = re.compile(r"--?config\.(?P<name>[\w.]+)=(?P<text>.*)", re.S)
+NAMES = re.compile(r"[\w+-]+(,[\w+-]+)*")  # bare names, not a tuple as Python writes it
 NAMED = re.compile(r"(?P<path>.*?\.(?:py|json))(?::(?P<argument>.*))?", re.S)
 
 
@@ -143,23 +144,37 @@ def take_sweeps(config: ConfigDict, words: Sequence[str]) -> list[str]:
     """Sets the sweeps among flags, --config.method.beta="1|4"; the other words.
 
     Other values are left to the flags. A field that holds a sweep takes one value, or
-    another sweep, too.
+    another sweep, too. In a study of many models a static field may be swept as well.
+    Names are set here too, --config.score.metrics=mig,sap.
     """
     from disentangle.fields import spec_of
-    from disentangle.training.config_fields import config_fields, set_field
+    from disentangle.fields.define import item_type
+    from disentangle.study.sections import ALONE, SECTIONS
+    from disentangle.training.config_fields import config_fields, put, set_field
 
-    known, rest = config_fields(config), list[str]()
+    known = config_fields(config, sections=SECTIONS, alone=ALONE)
+    rest = list[str]()
     for word in words:
         found = FIELD.fullmatch(word)
         field = known.get(found["name"]) if found else None
-        if found is None or field is None or not spec_of(field).is_swept:
+        if found is None or field is None:
             rest.append(word)
             continue
+        name, text = found["name"], found["text"]
+        if item_type(field) is str and NAMES.fullmatch(text):
+            put(config, name, tuple(text.split(",")))
+            continue
+        if not spec_of(field).is_swept:
+            if "strengths" in config and name.startswith("runs.") and "|" in text:
+                set_field(config, name, text)
+            else:
+                rest.append(word)
+            continue
         is_number = isinstance(field.default, float)
-        held = fields(config)[f"config.{found['name']}"]
-        is_sweep = "|" in found["text"] or (is_number and "," in found["text"])
+        held = fields(config)[f"config.{name}"]
+        is_sweep = "|" in text or (is_number and "," in text)
         if is_sweep or (is_number and isinstance(held, tuple)):
-            set_field(config, found["name"], found["text"])
+            set_field(config, name, text)
         else:
             rest.append(word)
     return rest

@@ -1,9 +1,11 @@
 """Commands that train and study: they fill a workdir, and go on in it."""
 
+from typing import Any
+
 from disentangle.commands.base import Command, config_of, show, workdir_of
 from disentangle.commands.flags import CONFIG, WORKDIR, Flag, Values
 from disentangle.progress import waiting
-from disentangle.report.studies import STUDIES
+from disentangle.report.studies import STUDIES, Study
 
 
 def train(values: Values, words: list[str]) -> None:
@@ -42,8 +44,10 @@ def command_of(name: str) -> Command:
         workdir = workdir_of(values)
         config = config_of(values, workdir)
         job = study.load()
-        options = {k: list(filter(None, values[k] or ())) for k in study.options}
-        job.run(config, workdir, **options)
+        said = job.run(config, workdir, **_options(study, values))
+        if isinstance(said, str):
+            show(said)
+            return
         show(job.tables(workdir))
         with waiting("draw the page"):
             figures, page = job.page.figures(workdir), write_report(workdir)
@@ -51,5 +55,18 @@ def command_of(name: str) -> Command:
             show(f"wrote {path}")
         show(f"report: {page}")
 
-    own = [Flag(flag, "names", None, help) for flag, help in study.options.items()]
+    own = [
+        Flag(name, kind, False if kind == "switch" else None, help)
+        for name, (help, kind) in study.options.items()
+    ]
     return Command(run, study.summary, study.example, (CONFIG, WORKDIR, *own))
+
+
+def _options(study: Study, values: Values) -> dict[str, Any]:
+    """The keywords of a study's `run` that its flags give."""
+    return {
+        name: list(filter(None, values[name] or ()))
+        if option.kind == "names"
+        else values[name]
+        for name, option in study.options.items()
+    }

@@ -63,7 +63,8 @@ class Job:
       default: the config on a data set, by its name; "" gives the fields alone.
       check: the config as plain data; raises the UserError that `run` would raise.
       run: `run(config, workdir, **options)` does the job, or goes on with it: what is
-        done is not done again. It writes config.json by `stages.begin`.
+        done is not done again. It writes config.json by `stages.begin`. Words that it
+        returns are shown in place of the tables and the page.
       tables: what the terminal shows of a finished job.
       page: what its page shows.
     """
@@ -75,6 +76,18 @@ class Job:
     page: Page
 
 
+class Option(NamedTuple):
+    """A flag of a study's command.
+
+    Attributes:
+      help: what it is for.
+      kind: "names", a list; "string", or "switch".
+    """
+
+    help: str
+    kind: str = "names"
+
+
 @dataclass(frozen=True)
 class Study:
     """A row of STUDIES.
@@ -83,13 +96,13 @@ class Study:
       summary: the command in a line.
       example: its flags, such that they run.
       load: gives the Job; what it needs is imported there.
-      options: flag -> its help; each is a list of names, and a keyword of `Job.run`.
+      options: flag -> Option; each is a keyword of `Job.run`.
     """
 
     summary: str
     example: str
     load: Callable[[], Job]
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 def _pipeline() -> Job:
@@ -128,6 +141,12 @@ def _contest() -> Job:
     return CONTEST
 
 
+def _sweep() -> Job:
+    from disentangle.report.sweep import SWEEP
+
+    return SWEEP
+
+
 STUDIES: dict[str, Study] = {
     "pipeline": Study(
         "the main job: affinity, groups, networks, scores, report",
@@ -138,7 +157,21 @@ STUDIES: dict[str, Study] = {
         "a study: many methods trained, scored, put beside published numbers",
         "--config=experiments/comparison.py:dsprites,quick --workdir=runs/comparison",
         _comparison,
-        {"only": "comma-separated runs to do now"},
+        {"only": Option("comma-separated runs to do now")},
+    ),
+    "study": Study(
+        "data sets x methods x strengths x seeds: thousands of models, one table",
+        "--config=experiments/study.py:dsprites --config.methods=beta_vae,factor_vae "
+        "--config.strengths=2 --config.seeds=2 --config.steps=6 --config.batch_size=4 "
+        "--config.score.metrics=mig,sap --config.score.num_train=300 "
+        "--config.score.num_test=150 --workdir=runs/study",
+        _sweep,
+        {
+            "dry_run": Option("say what would be done, write nothing", "switch"),
+            "shard": Option("i/n: only every n-th unit from the i-th on", "string"),
+            "executor": Option("who does the units: serial, ray or slurm", "string"),
+            "address": Option("of the executor's cluster", "string"),
+        },
     ),
     "affinity": Study(
         "the main job's first stage: measure inter-task affinity",

@@ -101,10 +101,30 @@ class Rotation:
     run: str = static("", "a workdir, or a peer's .npz, whose VAE is turned as well")
 
 
+@settings
+class Sweep:
+    """The fields of a large study that stand in no section and in no training run."""
+
+    methods: tuple[str, ...] = static(
+        ("vae",), "the names in `runs` that are trained", filled=True, distinct=True
+    )
+    strengths: int = static(
+        6,
+        "settings of each method's grid: both ends first, then those between",
+        least=1,
+    )
+    half_steps: tuple[str, ...] = static(
+        (),
+        "the methods that take half the steps, as FactorVAE does in",
+        source="Locatello et al. 2019",
+        distinct=True,
+    )
+
+
 SECTIONS = {
     "score": Score,
     "affinity": AffinitySection,
     "held": Held,
     "regimes.*": Regime,
 }
-ALONE = (Grouping, Rotation)  # fields that stand in no section, of jobs
+ALONE = (Grouping, Rotation, Sweep)  # fields that stand in no section, of jobs

@@ -61,6 +61,7 @@ def train_batches(
     workdir: Path | None = None,
     writers: SharedWriters | None = None,
     progress: bool = True,
+    lane: Lane | None = None,
 ) -> Progress:
     """Trains every batch, each on the first device that is free.
 
@@ -70,6 +71,8 @@ def train_batches(
       workdir: where the checkpoints are; a batch goes on from its own.
       writers: where the numbers go; closed here.
       progress: show one bar for all.
+      lane: where all are trained; None deals them out. Told to stop there, they end
+        where they are.
 
     Returns:
       The members' last states in the order of the experiment; without the optimisers'
@@ -109,7 +112,8 @@ def train_batches(
 
     try:
         work = [train(number) for number in range(len(rows))]
-        found = deal(work, jax.local_devices())
+        devices = jax.local_devices()
+        found = [piece(lane) for piece in work] if lane else deal(work, devices)
     finally:
         bars.close()
         writers.close_all()

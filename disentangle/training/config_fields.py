@@ -7,8 +7,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from disentangle.errors import UserError, unknown
-from disentangle.fields import fields_of, from_text
+from disentangle.fields import fields_of, from_text, spec_of
 from disentangle.fields.define import Field
+from disentangle.fields.words import SWEEP
 from disentangle.methods import METHODS
 from disentangle.training.optimizers import OPTIMIZERS
 from disentangle.training.sections import Data, Run
@@ -76,7 +77,8 @@ def set_field(config: ConfigDict, name: str, text: str) -> None:
       config: changed in place.
       name: dotted, or bare: a field of the method, the optimiser, the run or the
         data, whichever has it first.
-      text: see `fields.from_text`.
+      text: see `fields.from_text`; "5|10" of a static field is a sweep, which only a
+        study of many models takes.
 
     Raises:
       UserError: there is no such field (with a guess), or the text is none of its
@@ -87,11 +89,20 @@ def set_field(config: ConfigDict, name: str, text: str) -> None:
     if where is None:
         bare = [field.rpartition(".")[2] for field in known if field != "data.name"]
         raise unknown(f"field of {config.method.name}", name, bare)
-    *sections, last = where.split(".")
+    field = known[where]
+    if SWEEP in text and not spec_of(field).is_swept:
+        rows = [from_text(where, field, part) for part in text.split(SWEEP)]
+        put(config, where, tuple(rows))
+    else:
+        put(config, where, from_text(where, field, text))
+
+
+def put(config: ConfigDict, name: str, value: Any) -> None:
+    """Sets the field of a dotted name to a value of any type."""
+    *sections, last = name.split(".")
     inner = config
     for section in sections:
         inner = inner[section]
-    value = from_text(where, known[where], text)
     with inner.ignore_type():  # a sweep is a tuple where a number stood
         inner[last] = value
 

@@ -28,6 +28,7 @@ from disentangle.training.batches import Job, train_batches
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment, read_experiment
 from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
+from disentangle.training.devices import Lane
 from disentangle.training.init_from import (
     Origin,
     Start,
@@ -63,11 +64,15 @@ from disentangle.training.writers import (
 
 
 class How(NamedTuple):
-    """What changes nothing of what is trained."""
+    """What changes nothing of what is trained.
+
+    With a `lane` all batches are trained there, one after the other.
+    """
 
     at_once: int | None = None
     tensorboard: bool = False
     progress: bool = True
+    lane: Lane | None = None
 
 
 def stage_name(number: int) -> str:
@@ -201,7 +206,12 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
         writers = writers_of(folder, experiment, how.tensorboard)
     with told([one.draw for one in (data, *data.others.values())]):
         final = train_batches(
-            job, roster, workdir=folder, writers=writers, progress=how.progress
+            job,
+            roster,
+            workdir=folder,
+            writers=writers,
+            progress=how.progress,
+            lane=how.lane,
         )
     spec = data_spec(data)
     state, observed = final.state, final.observed
