@@ -87,7 +87,7 @@ def test_the_table_has_a_row_per_model_and_part(study):
     assert set(mine.strength_field) == {"method.beta"} and set(mine.strength) == {1.0}
     assert list(mine.part) == ["score"] * 2 and mine.value.between(0, 1).all()
     assert set(mine.protocol) == {"locatello"} and set(mine.num_train) == {60}
-    losses = found[found.metric == "test"]
+    losses = found[found.metric == "training"]
     assert {"loss", "kl", "elbo", "reconstruction"} <= set(losses.part)
     assert set(losses.num_train.isna()) == {True}
     assert json.loads(found.versions[0]).keys() >= {"jax", "disentangle", "python"}

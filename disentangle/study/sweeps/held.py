@@ -16,7 +16,7 @@ from disentangle.study.sweeps import table
 from disentangle.study.sweeps.models import model_file
 from disentangle.study.sweeps.plan import DIGITS, Unit
 
-LOSSES = "test"  # the metric of the losses on the test images
+LOSSES = "training"  # the metric of the losses on the test images, at the last step
 
 
 def scores_digest(section: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""units.json: the models of a study, and which of them are trained together.
+"""plan.json: the models of a study, and which of them are trained together.
 
 A model is known by all that decides what is trained: data set, method, every static
 field, its numbers, its seed. A unit is some models that differ in swept fields alone,
@@ -74,7 +74,7 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger(JsonRecord):
-    """units.json.
+    """plan.json.
 
     Attributes:
       groups: key -> Group.
@@ -82,7 +82,7 @@ class Ledger(JsonRecord):
       columns: name -> type of the columns of the table that are of some runs only.
     """
 
-    FILE: ClassVar[str] = "units.json"
+    FILE: ClassVar[str] = "plan.json"
     groups: dict[str, Group] = dataclasses.field(default_factory=dict)
     units: dict[str, Unit] = dataclasses.field(default_factory=dict)
     columns: dict[str, str] = dataclasses.field(default_factory=dict)

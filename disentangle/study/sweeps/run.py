@@ -1,7 +1,7 @@
 """A large study: data sets x methods x strengths x seeds, trained, scored, one table.
 
   config.json study.json    the config it was last run with, and that it is one
-  units.json                its models, and which are trained together (plan.py)
+  plan.json                its models, and which are trained together (plan.py)
   results/*.parquet         the table (table.py)
   models/<unit>.npz         the trained parameters (models.py)
   training/<unit>/          a unit in training, an ordinary run; gone when it is done
@@ -42,7 +42,7 @@ from disentangle.training.run import prepare
 from disentangle.training.workdir import refuse_other
 
 NAME = "study"  # in STUDIES
-PLAN = "plan"  # the claim of who writes units.json
+PLAN = "plan"  # the claim of who writes plan.json
 # What may change from one call to the next: further models, further scores.
 FREE = (
     *("methods", "strengths", "seed", "seeds", "runs", "half_steps", "score"),

@@ -22,17 +22,17 @@ all. `read` does the same and names a damaged file. The columns:
                              or JSON of a list, string
   model             string   hash of all that decides what is trained
   alive             bool     false for a model that diverged, whose values are NaN
-  metric, part      string   "dci", "disentanglement"; "test" are the losses on the
-                             test images at the last step
+  metric, part      string   "dci", "disentanglement"; "training" are the losses on
+                             the test images at the last step
   value             double   NaN where there is none
   note              string   why there is none
   protocol, backend string   of the score: the definition it was computed by, the trees
   num_train, num_test, score_seed  int64   images that were scored, seed of the scores
-                             (the five are null for "test")
+                             (the five are null for "training")
   versions          string   JSON: package -> version
   device            string   what it was computed on
   train_seconds     double   of the model: its unit's by its models
-  score_seconds     double   of all scores of its file, per model; null for "test"
+  score_seconds     double   of all scores of its file, per model; null for "training"
   unit              string   hash of the models that were trained together
 
 Seconds are those of the process that did the work, and alone are not the same twice.

@@ -1,4 +1,4 @@
-"""How many models a unit has: a machine's choice, made once and kept in units.json.
+"""How many models a unit has: a machine's choice, made once and kept in plan.json.
 
 On a CPU members run one after the other and more of them are no faster: few per unit
 spread over devices, shards and workers. An accelerator is measured (training/width.py).
