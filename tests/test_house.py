@@ -79,6 +79,8 @@ HOMES = {
     "msgspec": ("files",),
     "tensorflow": (),
     "torch": (),
+    "ray": ("study.sweeps.executors.ray",),
+    "submitit": ("study.sweeps.executors.slurm",),
 }
 
 REGISTRIES = {

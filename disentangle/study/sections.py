@@ -7,7 +7,7 @@ from disentangle.affinity import ESTIMATORS
 from disentangle.affinity.options import SINGLETONS
 from disentangle.fields import read, settings, static
 from disentangle.metrics.base import PROTOCOLS, Settings
-from disentangle.metrics.score import choose_metrics
+from disentangle.metrics.score import ONE_TABLE, choose_metrics
 from disentangle.metrics.trees import BACKENDS
 from disentangle.oracle.regime import Held, Regime
 from disentangle.study.sample import MOST_ROWS, check_rows
@@ -41,10 +41,10 @@ class Score:
     seed: int = static(0, "of everything random", least=0, most=2**32 - 1)
 
 
-def check_score(section: Mapping[str, Any]) -> None:
+def check_score(section: Mapping[str, Any], *, alone: str = ONE_TABLE) -> None:
     """Raises UserError for a section `score` that cannot be run."""
     chosen, _ = read(Score, section, "score.")
-    choose_metrics(chosen.metrics)
+    choose_metrics(chosen.metrics, alone=alone)
     check_rows(chosen.num_train, chosen.num_test)
 
 

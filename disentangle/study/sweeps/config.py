@@ -100,7 +100,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> Config:
         for name in config[field]:
             if name not in runs:
                 raise unknown("method of the study", name, runs)
-    check_score(config["score"])
+    check_score(config["score"], alone="")
     for one in training_configs(config):
         read_experiment(one.config)
     return config

@@ -43,8 +43,10 @@ class Cost(NamedTuple):
     bytes: int
 
 
-def plan_text(folder: Path, config: Config, wants: Sequence[Wanted]) -> str:
-    """The plan of a study; reads the workdir, writes nothing."""
+def plan_text(
+    folder: Path, config: Config, wants: Sequence[Wanted]
+) -> tuple[Ledger, str]:
+    """What is planned of a study, and that in words; nothing is written."""
     held = Ledger.load(folder) if (folder / Ledger.FILE).exists() else Ledger()
     ledger = extended(held, wants, assumed_width, {})
     files = Held.of(folder)
@@ -76,7 +78,8 @@ def plan_text(folder: Path, config: Config, wants: Sequence[Wanted]) -> str:
         *_hours(files, wants, costs, left, todo),
     ]
     lines += [f"damaged, would be done again: {why}" for why in files.damaged.values()]
-    return "\n".join([*lines, "nothing was written: this was a dry run"])
+    lines.append("nothing was written: this was a dry run")
+    return ledger, "\n".join(lines)
 
 
 def _group_line(want: Wanted, cost: Cost, left: int) -> str:

@@ -33,6 +33,12 @@ from disentangle.study.sweeps.estimate import plan_text
 from disentangle.study.sweeps.executors import EXECUTORS
 from disentangle.study.sweeps.executors.base import Task
 from disentangle.study.sweeps.held import Held
+from disentangle.study.sweeps.peers import (
+    can_compare,
+    compare,
+    lacking,
+    settings_of,
+)
 from disentangle.study.sweeps.plan import Ledger, Wanted, extended, wanted
 from disentangle.study.sweeps.shelf import Shelf
 from disentangle.study.sweeps.width import measured_width
@@ -94,14 +100,23 @@ def run_sweep(
     )
     wants = wanted(config)
     if dry_run:
-        return plan_text(folder, config, wants)
+        ledger, said = plan_text(folder, config, wants)
+        place = Place(folder, ledger, config["score"])
+        task = Task(place, units_of(ledger, wants), Shelf(), tell_nobody, address or "")
+        return "\n".join(filter(None, [EXECUTORS[executor].show(task), said]))
     shelf = Shelf(data)
     check_fits(folder, config, wants, shelf, progress)
     ledger = planned(folder, config, wants, shelf)
     place = Place(folder, ledger, config["score"], progress)
     units = units_of(ledger, wants)[part[0] - 1 :: part[1]]
     do_units(place, units, executor, shelf, address or "", wait=part[1] == 1)
+    compare_all(place, units, shelf)
     return folder
+
+
+def tell_nobody(unit: str) -> None:
+    """For a task that is not begun."""
+    del unit
 
 
 def read_shard(shard: str | None) -> tuple[int, int]:
@@ -172,6 +187,18 @@ def planned(
     return ledger
 
 
+def compare_all(place: Place, units: Sequence[str], shelf: Shelf) -> None:
+    """Scores that compare models, of the settings whose models are all trained."""
+    held, claims = Held.of(place.folder), Claims(place.folder / CLAIMS)
+    todo = [
+        setting
+        for setting in settings_of(place.ledger, units)
+        if lacking(place, held, setting) and can_compare(place, held, setting)
+    ]
+    for setting in bars.over(todo, "compare", unit="setting", shown=place.progress):
+        compare(place, setting, shelf, claims)
+
+
 def do_units(
     place: Place,
     units: Sequence[str],
@@ -219,7 +246,7 @@ def do_units(
         while todo:
             free = [unit for unit in todo if not claims.is_taken(unit)]
             if free:
-                EXECUTORS[executor](Task(place, free, shelf, tell, address))
+                EXECUTORS[executor].run(Task(place, free, shelf, tell, address))
             elif not wait:
                 bars.say(f"{len(todo)} units are at work elsewhere")
                 return

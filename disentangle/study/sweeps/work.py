@@ -140,7 +140,7 @@ def _train(place: Place, unit: str, data: Dataset, lane: Lane | None) -> Run | N
     return run
 
 
-def _common(place: Place, unit: str, model: Model, alive: bool) -> Row:
+def model_row(place: Place, unit: str, model: Model, alive: bool) -> Row:
     """What all rows of a model have."""
     own = place.ledger.units[unit]
     group = place.ledger.groups[own.group]
@@ -179,7 +179,7 @@ def _loss_rows(
     found = final_rows(run, data)
     own = place.ledger.units[unit]
     for model, name, alive in zip(own.models, run.members, run.alive, strict=True):
-        common = _common(place, unit, model, bool(alive)) | {"train_seconds": seconds}
+        common = model_row(place, unit, model, bool(alive)) | {"train_seconds": seconds}
         for part, value in found[name].items():
             if value is None or np.ndim(value) == 0:
                 yield common | {
@@ -207,7 +207,7 @@ def _score(
         "score_seconds": (time.monotonic() - began) / len(own.models),
     }
     for model, alive, results in zip(own.models, run.alive, found, strict=True):
-        common = _common(place, unit, model, bool(alive)) | seconds
+        common = model_row(place, unit, model, bool(alive)) | seconds
         for name in metrics:
             yield from score_rows(common, name, results.get(name), section)
 

@@ -31,5 +31,13 @@ class Task(NamedTuple):
         return dict(section["data"])
 
 
-Executor = Callable[[Task], None]
-"""Does units; returns when it has tried all."""
+class Executor(NamedTuple):
+    """A row of EXECUTORS.
+
+    Attributes:
+      run: does units; returns when it has tried all.
+      show: what a dry run says of it.
+    """
+
+    run: Callable[[Task], None]
+    show: Callable[[Task], str] = lambda task: ""
