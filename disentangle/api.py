@@ -8,4 +8,5 @@ from disentangle.errors import UserError
 from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity
 from disentangle.study.evaluate import evaluate, summary
+from disentangle.study.retrieval import retrieve
 from disentangle.training.run import Run, load_run, train

@@ -29,11 +29,11 @@ BELOW = {
     "records": ("errors", "files"),
     "data": ("errors", "files", "progress"),
     "nn": ("errors",),
-    "metrics": ("errors", "versions"),
+    "metrics": ("errors", "versions", "retrieval"),
     "affinity": ("errors", "files"),
     "weightings": (),
     "methods": ("errors", "fields", "data", "nn", "weightings"),
-    "retrieval": ("errors", "files"),
+    "retrieval": ("errors", "files", "data"),
     "training": (
         *("errors", "fields", "files", "records", "progress"),
         *("data", "nn", "methods", "weightings"),
@@ -71,6 +71,7 @@ HOMES = {
     "pyarrow": ("oracle.long_form", "study.sweeps.table"),
     "h5py": ("data",),
     "PIL": ("data",),
+    "cv2": ("data",),
     "tqdm": ("progress",),
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),
@@ -103,6 +104,7 @@ REGISTRIES = {
     "DECODERS": "nn.decoders",
     "OPTIMIZERS": "training.optimizers",
     "SECTIONS": "report.page",
+    "TASKS": "retrieval",
     "COMMANDS": "commands",
 }
 

@@ -5,7 +5,7 @@ COMMANDS. Its imports are inside, so that it waits only for what it uses. Every 
 has a command by its line in STUDIES (report/studies.py).
 """
 
-from disentangle.commands import jobs, limits, tools
+from disentangle.commands import jobs, limits, retrieval, tools
 from disentangle.commands.base import Command
 from disentangle.commands.flags import (
     CONFIG,
@@ -44,6 +44,12 @@ COMMANDS: dict[str, Command] = {
         "score every model of a run",
         "--workdir=runs/a --metrics=dci,mig",
         (WORKDIR, OUT, *scoring(10_000, 5_000)),
+    ),
+    "retrieve": Command(
+        retrieval.retrieve,
+        "ask a run for pictures: in another value, alike in one respect, to a set",
+        "--workdir=runs/a --tasks=edit,similar,complete",
+        retrieval.FLAGS,
     ),
     "group": Command(
         tools.group,

@@ -18,6 +18,7 @@ from disentangle.metrics import (
     mig,
     mig_sup,
     modularity,
+    queries,
     r2,
     rmig,
     sap,
@@ -75,6 +76,9 @@ METRICS: dict[str, Metric] = {
     "fairness": fairness.METRIC,
     "compositional": compositional.METRIC,
     "udr": udr.METRIC,
+    "edit_retrieval": queries.EDIT,
+    "similar_retrieval": queries.SIMILAR,
+    "set_completion": queries.COMPLETE,
 }
 
 __all__ = [

@@ -9,7 +9,8 @@ no data set and no file. A metric that compares several models of the same image
 
     compute(population: Population, settings: Settings) -> PopulationResult
 
-and one that searches takes a Retrieval. Which of them a metric needs, and what its
+one that searches takes a Retrieval, and one that asks what a data set can be asked
+takes `Images.ask`. Which of them a metric needs, and what its
 numbers are called, is said by its row (`metric.Metric`): a metric is one file, which
 ends in that row, and one line in METRICS (`metrics/__init__.py`).
 """
@@ -23,8 +24,11 @@ from joblib import cpu_count
 from disentangle.errors import UserError, shown, unknown
 from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.trees import BACKENDS
+from disentangle.retrieval.outcome import Outcome
 
 PROTOCOLS = ("locatello", "paper")
+
+Ask = Callable[[str, int, int], Outcome]
 
 Progress = Callable[[str, int, int], None]
 """progress(metric, done, total): called with 0 of 1 when a metric begins, then after
@@ -39,10 +43,14 @@ class Images:
       sizes: (F,) how many values each factor has; all combinations exist.
       encode: encode(factors (n, F) int) -> codes (n, D) of these images, the columns
         those of the table. It may be slow: ask once, for all rows.
+      ask: ask(task, seed, bootstrap) -> Outcome, how the model does in a task of
+        `retrieval.TASKS`; None where nobody can ask. UserError of a data set without
+        queries.
     """
 
     sizes: tuple[int, ...]
     encode: Callable[[np.ndarray], np.ndarray]
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True)

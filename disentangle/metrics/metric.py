@@ -12,6 +12,7 @@ NEEDS = {
     "representation": "the codes of images and their factors",
     "data set": "the codes of images and their factors, and a source of more images",
     "retrieval": "codes to search with and codes to search in",
+    "queries": "a model, and what can be asked of its data set",
     "population": "the codes of the same images by several models",
 }
 BETTER = ("higher", "lower", "neither")
@@ -54,8 +55,8 @@ class Metric:
     Attributes:
       compute: `compute(given, settings) -> Result`, its own constants keyword-only
         after these two. What is given depends on `needs`: a Representation; for
-        "data set" one that has `images`; a Retrieval; or a Population, whose scores
-        are a PopulationResult.
+        "data set" one that has `images`; a Retrieval; `Images.ask`; or a Population,
+        whose scores are a PopulationResult.
       parts: every number that `compute` may return, by its key in `Result.values`.
         One without a line is shown under its key.
       needs: a name in NEEDS.

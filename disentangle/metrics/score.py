@@ -12,6 +12,7 @@ from disentangle import errors
 from disentangle import metrics as registry
 from disentangle.errors import UserError
 from disentangle.metrics.base import (
+    Ask,
     Images,
     Progress,
     Representation,
@@ -52,11 +53,22 @@ def _retrieval(name: str, table: Representation) -> Retrieval:
     )
 
 
+def _ask(name: str, table: Representation) -> Ask:
+    """How the model of the table is asked what its data set can be asked."""
+    if table.images is None or table.images.ask is None:
+        raise UserError(
+            f"{name} asks for pictures of a data set, and this is one table of codes: "
+            "evaluate a run instead"
+        )
+    return table.images.ask
+
+
 # What a metric of one model needs -> what it is given, from its name and a table.
 INPUTS: dict[str, Callable[[str, Representation], Any]] = {
     "representation": lambda name, table: table,
     "data set": _images,
     "retrieval": _retrieval,
+    "queries": _ask,
 }
 
 
@@ -195,7 +207,8 @@ def _computed(name: str, table: Representation, settings: Settings) -> Result:
         result = compute(table, settings)
     except UserError as error:  # a library's refusal is one too, see `refusals`
         return Result({}, why_not=str(error))
-    if result.why_not or not settings.bootstrap:
+    own = metric.needs == "queries"  # its intervals are over queries, not over rows
+    if result.why_not or own or not settings.bootstrap:
         return result
     try:
         found = intervals(compute, table, settings, result.values)
@@ -251,7 +264,8 @@ def choose_metrics(
 
     Args:
       metrics: names in METRICS; "all" is all that can be had.
-      alone: why models cannot be compared here; "" where they can.
+      alone: why models cannot be compared here; "" where they can, and where a data
+        set may be asked for pictures.
 
     Raises:
       UserError: a name that is not there (with a guess), one that compares models
@@ -263,6 +277,7 @@ def choose_metrics(
     names = [str(name).strip() for name in listed]
     together = [n for n, m in registry.METRICS.items() if m.needs == "population"]
     known = tuple(n for n in registry.METRICS if not (alone and n in together))
+    asking = [n for n in known if alone and registry.METRICS[n].needs == "queries"]
     for name in names:
         if alone and name in together:
             raise UserError(f"{name} compares several models, but {alone}")
@@ -271,7 +286,8 @@ def choose_metrics(
     if not names:
         raise UserError(f"no metrics given: choose from {', '.join(known)}")
     if "all" in names:  # also among others: a flag given twice adds up
-        return known
+        every = tuple(name for name in known if name not in asking)
+        return tuple(dict.fromkeys((*every, *(n for n in names if n in asking))))
     return tuple(dict.fromkeys(names))
 
 

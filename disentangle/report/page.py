@@ -10,7 +10,15 @@ import jinja2
 
 from disentangle.errors import UserError
 from disentangle.files import DAMAGE, read_json, write_text
-from disentangle.report import files, latents, runs, scores, sections, summary
+from disentangle.report import (
+    files,
+    latents,
+    retrieval,
+    runs,
+    scores,
+    sections,
+    summary,
+)
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -28,6 +36,7 @@ Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is unde
 # The sections that any workdir may have, in reading order, below those of its study.
 SECTIONS: dict[str, Build] = {
     "scores": ("Disentanglement scores", scores.scores),
+    "retrieval": ("Retrieval", retrieval.retrieval),
     "importance": ("What each code dimension is used for", sections.importance),
     "information": ("What each code dimension knows", sections.information),
     "training": ("Training", runs.curves),

@@ -25,6 +25,7 @@ def nearest(
     k: int,
     *,
     excluded: np.ndarray | None = None,
+    product: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest rows of the gallery to each query, by Euclidean distance.
 
@@ -37,6 +38,8 @@ def nearest(
       k: at most G, and G - 1 with `excluded`.
       excluded: (Q,) an index into the gallery per query that is left out, such as the
         query's own image; -1 leaves out none.
+      product: nearest are the rows with the largest inner product instead, and
+        "distance" is less that product.
 
     Returns:
       (indices (Q, k) int32, squared distances (Q, k) float32), nearest first.
@@ -45,14 +48,7 @@ def nearest(
       UserError: shapes that do not go together, numbers that are not finite, k out of
         its range.
     """
-    queries, gallery = _rows("queries", queries), _rows("gallery", gallery)
-    if queries.shape[1] != gallery.shape[1]:
-        raise UserError(
-            f"queries have {queries.shape[1]} numbers, the gallery {gallery.shape[1]}"
-        )
-    left_out = np.full(len(queries), -1) if excluded is None else np.asarray(excluded)
-    if left_out.shape != (len(queries),):
-        raise UserError(f"excluded must be ({len(queries)},), got {left_out.shape}")
+    queries, gallery, left_out = checked(queries, gallery, excluded)
     most = len(gallery) - (excluded is not None)
     if not 1 <= k <= most:
         raise UserError(f"k={k} must be at least 1 and at most {most}")
@@ -62,10 +58,29 @@ def nearest(
     for begin in range(0, len(queries), ROWS):
         rows = jnp.asarray(queries[begin : begin + ROWS])
         own = jnp.asarray(left_out[begin : begin + ROWS], jnp.int32)
-        near = _candidates(rows, held, own, wanted)
-        found.append(_decided(rows, held, own, near, k))
+        near = _candidates(rows, held, own, wanted, product)
+        found.append(_decided(rows, held, own, near, k, product))
     indices, distances = (np.concatenate(part) for part in zip(*found, strict=True))
     return indices, distances
+
+
+def checked(
+    queries: np.ndarray, gallery: np.ndarray, excluded: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Queries and gallery as float32, and what is left out, -1 for none.
+
+    Raises:
+      UserError: shapes that do not go together, or numbers that are not finite.
+    """
+    queries, gallery = _rows("queries", queries), _rows("gallery", gallery)
+    if queries.shape[1] != gallery.shape[1]:
+        raise UserError(
+            f"queries have {queries.shape[1]} numbers, the gallery {gallery.shape[1]}"
+        )
+    left_out = np.full(len(queries), -1) if excluded is None else np.asarray(excluded)
+    if left_out.shape != (len(queries),):
+        raise UserError(f"excluded must be ({len(queries)},), got {left_out.shape}")
+    return queries, gallery, left_out
 
 
 def _rows(name: str, values: np.ndarray) -> np.ndarray:
@@ -78,7 +93,11 @@ def _rows(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _candidates(
-    queries: jax.Array, gallery: jax.Array, excluded: jax.Array, wanted: int
+    queries: jax.Array,
+    gallery: jax.Array,
+    excluded: jax.Array,
+    wanted: int,
+    product: bool,
 ) -> jax.Array:
     """(Q, wanted) indices of the rows that are nearest by the matrix product."""
     near = jnp.zeros((len(queries), 0), jnp.int32)
@@ -86,12 +105,12 @@ def _candidates(
     for begin in range(0, len(gallery), COLUMNS):
         part = gallery[begin : begin + COLUMNS]
         near, far = _merged(
-            queries, part, excluded, jnp.int32(begin), near, far, wanted
+            queries, part, excluded, jnp.int32(begin), near, far, wanted, product
         )
     return near
 
 
-@functools.partial(jax.jit, static_argnames="wanted")
+@functools.partial(jax.jit, static_argnames=("wanted", "product"))
 def _merged(
     queries: jax.Array,
     part: jax.Array,
@@ -100,11 +119,10 @@ def _merged(
     near: jax.Array,
     far: jax.Array,
     wanted: int,
+    product: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """The candidates of the gallery so far and of one more part of it."""
-    exact = jax.lax.Precision.HIGHEST
-    products = jnp.matmul(queries, part.T, precision=exact)
-    distances = (part * part).sum(1)[None] - 2.0 * products  # |q|^2 is the same for all
+    distances = gaps(queries, part, product)
     index = begin + jnp.arange(len(part), dtype=jnp.int32)
     distances = jnp.where(index[None] == excluded[:, None], jnp.inf, distances)
     taken = min(wanted, len(part))
@@ -115,17 +133,26 @@ def _merged(
     return jnp.take_along_axis(near, places, axis=1), -values
 
 
-@functools.partial(jax.jit, static_argnames="k")
+def gaps(queries: jax.Array, part: jax.Array, product: bool) -> jax.Array:
+    """(Q, G) |q - g|^2 - |q|^2, which orders rows as distances do; or -q . g."""
+    products = jnp.matmul(queries, part.T, precision=jax.lax.Precision.HIGHEST)
+    return -products if product else (part * part).sum(1)[None] - 2.0 * products
+
+
+@functools.partial(jax.jit, static_argnames=("k", "product"))
 def _decided(
     queries: jax.Array,
     gallery: jax.Array,
     excluded: jax.Array,
     near: jax.Array,
     k: int,
+    product: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """The k nearest of the candidates, by the sum of squared differences."""
-    difference = gallery[near] - queries[:, None, :]
-    distances = (difference * difference).sum(2)
+    rows = gallery[near]
+    difference = rows - queries[:, None, :]
+    by = -rows * queries[:, None, :] if product else difference * difference
+    distances = by.sum(2)
     distances = jnp.where(near == excluded[:, None], jnp.inf, distances)
     order = jnp.lexsort((near, distances))[:, :k]
     take = lambda values: jnp.take_along_axis(values, order, axis=1)

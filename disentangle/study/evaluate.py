@@ -1,9 +1,8 @@
 """A run's scores: its images encoded once, every metric read from the codes."""
 
 import contextlib
-import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ import pandas as pd
 from disentangle import progress as bars
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
+from disentangle.data.worlds import WORLDS
 from disentangle.errors import UserError
 from disentangle.metrics import METRICS
-from disentangle.metrics.base import Images, Progress, Result, Settings
+from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
+from disentangle.study.encoding import images_of, posterior_table
 from disentangle.study.peers import population_results, why_alone
 from disentangle.study.sample import (
     check_rows,
@@ -27,6 +28,7 @@ from disentangle.study.sample import (
     load_data,
     sample_index,
 )
+from disentangle.study.searches import with_questions
 from disentangle.training.run import Run, as_run, compare_data
 
 __all__ = [
@@ -39,70 +41,6 @@ __all__ = [
     "score_run",
     "summary",
 ]
-
-ENCODE_ROWS = 2000
-KEPT_ENCODINGS = 4
-
-
-def encode_images(
-    run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
-) -> np.ndarray:
-    """The codes (P, N, D) of the images `index` (N,)."""
-    parts = list(_encoded(run.encode, data, index, progress))
-    return np.concatenate(parts, axis=1)
-
-
-def posterior_table(
-    run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes (P, N, D) and their log-variances, None where codes are no Gaussians."""
-    if run.method.posterior is None:
-        return encode_images(run, data, index, progress), None
-    parts = list(_encoded(run.posterior, data, index, progress))
-    means, logvars = zip(*parts, strict=True)
-    return np.concatenate(means, axis=1), np.concatenate(logvars, axis=1)
-
-
-def _encoded(
-    encode: Callable[[Any], Any],
-    data: Dataset,
-    index: np.ndarray,
-    progress: Progress | None,
-) -> Iterator[Any]:
-    """encode(images) of a few thousand images at a time."""
-    tell = progress or (lambda what, done, total: None)
-    tell("encode", 0, len(index))
-    for start in range(0, len(index), ENCODE_ROWS):
-        yield encode(data.images(index[start : start + ENCODE_ROWS]))
-        tell("encode", min(start + ENCODE_ROWS, len(index)), len(index))
-
-
-def images_of(
-    run: Run, data: Dataset, progress: Progress | None = None
-) -> list[Images]:
-    """A source of more images per member, all of them encoded at once.
-
-    Metrics with the same seed ask for the same images whatever the member, so each
-    image is encoded once for all.
-    """
-    held: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-
-    def encode(member: int, factors: np.ndarray) -> np.ndarray:
-        index = np.asarray(data.space.index(factors))
-        name = index.tobytes()
-        if name not in held:
-            if len(held) >= KEPT_ENCODINGS:
-                del held[next(iter(held))]
-            different, place = np.unique(index, return_inverse=True)
-            held[name] = encode_images(run, data, different, progress), place
-        codes, place = held[name]
-        return codes[member][place]
-
-    sizes = tuple(data.space.sizes)
-    return [
-        Images(sizes, functools.partial(encode, member))
-        for member in range(len(run.members))
-    ]
 
 
 def evaluate(
@@ -186,6 +124,8 @@ def chosen(
       UserError: a name that is not there, or there is nothing to compute.
     """
     names = choose_metrics(metrics, alone="")
+    if names == tuple(METRICS) and run.config["data"]["name"] not in WORLDS:
+        names = tuple(n for n in names if METRICS[n].needs != "queries")
     together = [name for name in names if METRICS[name].needs == "population"]
     single = [name for name in names if name not in together]
     alone = why_alone(run) if together else ""
@@ -215,6 +155,7 @@ def score_run(
     codes, logvars = posterior_table(run, data, index, settings.progress)
     is_grid = data.space.is_grid
     source = images_of(run, data, settings.progress) if is_grid else None
+    source = source and with_questions(source, run, data, settings)
     train = None if logvars is None else logvars[:, : rows[0]]
     compared = population_results(run, together, codes[:, : rows[0]], train, settings)
 

@@ -20,7 +20,7 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.records import JsonRecord
-from disentangle.study.evaluate import encode_images
+from disentangle.study.encoding import encode_images
 from disentangle.study.sample import labels_of, sample_index
 from disentangle.study.scores import Scores
 from disentangle.study.visualize import ROWS, active_units

@@ -14,7 +14,7 @@ from disentangle.files import write_arrays
 from disentangle.metrics.base import Result
 from disentangle.metrics.score import score_details
 from disentangle.records import JsonRecord
-from disentangle.study.evaluate import encode_images
+from disentangle.study.encoding import encode_images
 from disentangle.study.gain import beside_single
 from disentangle.study.groups import Groups
 from disentangle.study.sample import Sample, choose_sample

@@ -16,7 +16,7 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
-from disentangle.study.evaluate import posterior_table
+from disentangle.study.encoding import posterior_table
 from disentangle.training.run import Run
 
 LIKELIHOOD_ROWS = 1000  # images decoded to compare likelihoods

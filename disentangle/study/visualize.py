@@ -17,8 +17,8 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
-from disentangle.study.evaluate import data_of, posterior_table
-from disentangle.study.sample import label_names, labels_of, sample_index
+from disentangle.study.encoding import posterior_table
+from disentangle.study.sample import data_of, label_names, labels_of, sample_index
 from disentangle.training.data_spec import write_spec
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from disentangle.metrics import METRICS
 
 # Those of one model; a population has its own tests.
-SINGLE = tuple(n for n, metric in METRICS.items() if metric.needs != "population")
+SINGLE = tuple(  # of one table of codes
+    n for n, m in METRICS.items() if m.needs not in ("population", "queries")
+)
 
 
 class Property(NamedTuple):

@@ -9,7 +9,8 @@ import disentangle as dt
 from disentangle.errors import UserError
 from disentangle.metrics import METRICS, Population, Settings
 from disentangle.metrics.udr import gaussian_kl, udr
-from disentangle.study.evaluate import evaluate, posterior_table, sample_index
+from disentangle.study.encoding import posterior_table
+from disentangle.study.evaluate import evaluate, sample_index
 from disentangle.study.peers import population_results
 from disentangle.training.members import members
 

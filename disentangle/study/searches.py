@@ -1,0 +1,251 @@
+"""The three retrieval tasks for the models of a run: what is encoded, and once only."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.data.dataset import Dataset
+from disentangle.data.worlds import World
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.base import Images, Progress, Settings
+from disentangle.metrics.discretize import histogram_bins
+from disentangle.metrics.mutual_information import entropy, mutual_information
+from disentangle.metrics.shuffled import shuffled_floor
+from disentangle.retrieval import TASKS, Asking, Outcome
+from disentangle.retrieval.asking import labelled, world_of
+from disentangle.retrieval.encoder import Encoder, check_labels, from_labels
+from disentangle.study.encoding import encode_images
+from disentangle.training.run import Run
+
+Columns = Mapping[str, Sequence[int]] | str
+ALL = "all"  # every column is of every attribute
+# How METRICS ask: fewer queries than a paper needs, enough for an error of .01.
+SCORED = Asking(queries=500, triplets=2_000, searches=200, sets=2_000)
+
+
+class Models(NamedTuple):
+    """What is searched with: P encoders of the same images.
+
+    Attributes:
+      names: (P,).
+      swept: (P,) what each differs in.
+      alive: (P,) bool.
+      encode: images -> (P, n, D) codes.
+      attributes: (D,) the factor of each column, where the method fixes that.
+      run: where they are from, if from a run.
+    """
+
+    names: tuple[str, ...]
+    swept: tuple[dict[str, Any], ...]
+    alive: np.ndarray
+    encode: Callable[[Any], np.ndarray]
+    attributes: tuple[str, ...] | None = None
+    run: Run | None = None
+
+
+def models_of(given: Run | Callable[[Any], Any]) -> Models:
+    """The models of a run, or a function of images alone.
+
+    Args:
+      given: a Run, or images (n, H, W, C) uint8 -> codes (n, D), such as pixels.
+    """
+    if isinstance(given, Run):
+        attributes = given.method.attributes
+        return Models(
+            given.members, given.swept, given.alive, given.encode, attributes, given
+        )
+    name = str(getattr(given, "__name__", type(given).__name__))
+
+    def encode(images: Any) -> np.ndarray:
+        codes = np.asarray(given(images), np.float32)
+        if codes.ndim != 2 or len(codes) != len(images):
+            raise UserError(
+                f"{name} gives codes of shape {codes.shape} for {len(images)} images: "
+                "it must be (n, D)"
+            )
+        return codes[None]
+
+    return Models((name,), ({},), np.ones(1, bool), encode)
+
+
+class Searches:
+    """The tasks of a data set for some models; images are encoded once for all.
+
+    Args:
+      models: that are asked.
+      data: a data set with queries.
+      asking: how.
+      columns: attribute -> the columns of the code that are of it; "all": every column
+        is of every attribute; "": what the method says, or else the attribute of which
+        a column tells most, see `assigned`.
+      progress: told about images encoded.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        data: Dataset,
+        asking: Asking,
+        *,
+        columns: Columns = "",
+        progress: Progress | None = None,
+    ):
+        self.models, self.data, self.asking = models, data, asking
+        self._columns, self._progress = columns, progress
+        self._index = np.empty(0, np.int64)
+        self._codes: np.ndarray | None = None
+        self._questions: dict[str, Any] = {}
+        self._encoders: dict[tuple[int, tuple[str, ...]], Encoder] = {}
+
+    def world(self, task: str = "edit") -> World:
+        """The world of the data set, as a task asks for it; sets are of tuples."""
+        asking = self.asking
+        if task == "complete" and asking.gallery == "full":
+            asking = replace(asking, gallery="tuples")
+        return world_of(self.data.name, self.data.space, asking)
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Raises UserError for what cannot be asked, before anything is encoded."""
+        for task in tasks:
+            if task not in TASKS:
+                raise unknown("retrieval task", task, TASKS)
+            of = self.world(task).attributes
+            self._chosen_columns(self.world(task))
+            values = np.asarray(of.labels(labelled(self.data.name, self.asking)))
+            check_labels(values, of.sizes)
+
+    def outcome(self, member: int, task: str) -> Outcome:
+        """The result of a task for one model."""
+        asked = self.questions(task)
+        self.prepare([task])
+        encoder = self.encoder(member, self.world(task))
+        return TASKS[task].answer(asked, encoder, self.asking)
+
+    def questions(self, task: str) -> Any:
+        """What a task asks, the same for every model."""
+        if task not in self._questions:
+            asking = self.asking
+            self._questions[task] = TASKS[task].questions(self.world(task), asking)
+        return self._questions[task]
+
+    def prepare(self, tasks: Sequence[str]) -> None:
+        """Encodes what is needed and not there, for all models at once."""
+        wanted = [self.questions(task).images for task in tasks]
+        wanted.append(labelled(self.data.name, self.asking))
+        missing = np.setdiff1d(np.concatenate(wanted), self._index)
+        if not len(missing):
+            return
+        found = encode_images(self.models, self.data, missing, self._progress)
+        alive = np.asarray(self.models.alive)
+        if not np.isfinite(found[alive]).all():
+            raise UserError("codes hold numbers that are not finite")
+        index = np.concatenate([self._index, missing])
+        order = np.argsort(index)
+        if self._codes is not None:
+            found = np.concatenate([self._codes, found], axis=1)
+        self._index, self._codes = index[order], found[:, order]
+
+    def codes(self, member: int, images: np.ndarray) -> np.ndarray:
+        """(n, D) of images that `prepare` has encoded."""
+        assert self._codes is not None
+        return np.asarray(self._codes[member][np.searchsorted(self._index, images)])
+
+    def encoder(self, member: int, world: World) -> Encoder:
+        """One model with what labelled images say of its codes."""
+        key = (member, world.attributes.names)
+        if key not in self._encoders:
+            images = labelled(self.data.name, self.asking)
+            values = np.asarray(world.attributes.labels(images))
+            codes = self.codes(member, images)
+            chunks = self._chosen_columns(world, codes, values)
+            names = world.attributes.names
+            empty = [n for n, of in zip(names, chunks, strict=True) if not len(of)]
+            made = from_labels(
+                functools.partial(self.codes, member),
+                images,
+                values,
+                world.attributes.sizes,
+                chunks,
+            )
+            self._encoders[key] = replace(made, notes=_notes(empty))
+        return self._encoders[key]
+
+    def _chosen_columns(
+        self,
+        world: World,
+        codes: np.ndarray | None = None,
+        values: np.ndarray | None = None,
+    ) -> list[np.ndarray]:
+        """(A,) the columns of each attribute; checks alone without codes."""
+        names, given = world.attributes.names, self._columns
+        if not isinstance(given, str):
+            for name in given:
+                world.attributes.column(name)
+            width = np.inf if codes is None else codes.shape[1]
+            for name, columns in given.items():
+                if any(not 0 <= c < width for c in columns):
+                    raise UserError(
+                        f"columns of {name!r} are {list(columns)}, but codes have "
+                        f"{width} columns"
+                    )
+            return [np.asarray(given.get(name, ()), np.int64) for name in names]
+        if given not in ("", ALL):
+            raise unknown("choice of columns", given, (ALL,))
+        if codes is None or values is None:
+            return []
+        if given == ALL:
+            return [np.arange(codes.shape[1]) for _ in names]
+        if self.models.attributes is not None:
+            told = [name.partition(":")[0] for name in self.models.attributes]
+            return [np.flatnonzero([t == name for t in told]) for name in names]
+        return assigned(codes, values)
+
+
+def assigned(codes: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """(A,) the columns of each attribute: those that tell more of it than of others.
+
+    A column d is of the attribute with the largest I(z_d; y_a) / H(y_a), over 20
+    equal-width bins, if that is more than it would tell of shuffled labels
+    (`shuffled_floor`); else of none. So an attribute of which no column tells has none.
+
+    Args:
+      codes: (n, D).
+      values: (n, A), all known.
+    """
+    bins, entropies = histogram_bins(codes), entropy(values)
+    share = mutual_information(bins, values) / entropies
+    above = np.where(share > shuffled_floor(bins, values) / entropies, share, 0.0)
+    owner = np.where(above.max(1) > 0, above.argmax(1), -1)
+    return [np.flatnonzero(owner == a) for a in range(values.shape[1])]
+
+
+def _notes(empty: Sequence[str]) -> tuple[str, ...]:
+    if not empty:
+        return ()
+    return (
+        f"no column of the code is of {', '.join(empty)}: an edit of it changes "
+        "nothing, and all images are alike in it",
+    )
+
+
+def with_questions(
+    images: list[Images], run: Run, data: Dataset, settings: Settings
+) -> list[Images]:
+    """The sources of images, each with `ask`: the retrieval tasks of its model."""
+    split = str(run.config["data"].get("split") or "rand")
+
+    @functools.cache
+    def searches(seed: int, bootstrap: int) -> Searches:
+        asking = replace(SCORED, split=split, seed=seed, bootstrap=bootstrap)
+        return Searches(models_of(run), data, asking, progress=settings.progress)
+
+    def ask(member: int, task: str, seed: int, bootstrap: int) -> Outcome:
+        return searches(seed, bootstrap).outcome(member, task)
+
+    return [
+        replace(source, ask=functools.partial(ask, member))
+        for member, source in enumerate(images)
+    ]

@@ -1,0 +1,200 @@
+"""Retrieval for the models of a run: as a table, as scores, on the command line."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import disentangle as dt
+from disentangle.__main__ import main
+from disentangle.data import worlds
+from disentangle.data.attributes import Attributes
+from disentangle.data.worlds import Hole, Rule, World
+from disentangle.errors import UserError
+from disentangle.metrics import METRICS
+from disentangle.report.page import write_report
+from disentangle.report.retrieval import edits_figure
+from disentangle.retrieval import TASKS, Asking
+from disentangle.retrieval.encoder import from_labels
+from disentangle.study import searches
+from disentangle.study.retrieval import Retrievals, Shown, choose_tasks, retrieve
+from disentangle.study.searches import assigned
+
+FEW = {"labels": 20, "queries": 8, "triplets": 40, "searches": 6, "sets": 30}
+NAMES = ("shape", "size", "x", "turn")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy_world(toy):
+    """The toy has queries: x and turn are two bins of two values each."""
+    patch = pytest.MonkeyPatch()
+    world = World(
+        Attributes(toy.space, NAMES, (1, 1, 2, 2)),
+        gallery=(0,),
+        query=(1,),
+        validation=(2,),
+        holes={"comp": Hole(("shape", "x"), 3)},
+        rules={"k3": Rule("size", ((0,), (1,), (2,)), ("shape", "turn", "x"))},
+    )
+    patch.setitem(worlds.WORLDS, "toy", world)
+    patch.setattr(searches, "SCORED", Asking(**FEW))
+    yield world
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def run(toy):
+    quick = {"steps": 3, "batch_size": 8, "progress": False}
+    return dt.train("vae", toy, encoder="dense", decoder="dense", seeds=2, **quick)
+
+
+def means(images):
+    """Codes that no model made: sums of pixels over rows and over columns, halved."""
+    pixels = np.asarray(images, np.float32)[..., 0]
+    return np.concatenate([pixels.sum(1)[:, ::4], pixels.sum(2)[:, ::4]], axis=1)
+
+
+@pytest.mark.slow
+def test_every_living_model_is_asked_what_its_codes_say(run, toy, toy_world):
+    one_dead = replace(run, alive=np.array([False, True]))
+    found = retrieve(one_dead, toy, bootstrap=0, progress=False, **FEW)
+    assert set(found["member"]) == {run.members[1]}
+    assert set(found["seed"]) == {1} and set(found["task"]) == set(TASKS)
+    asking = Asking(bootstrap=0, **FEW)
+    images = searches.labelled("toy", asking)
+    values = toy_world.attributes.labels(images)
+    encode = lambda index: run.encode(toy.images(index))[1]
+    chunks = assigned(encode(images), values)
+    made = from_labels(encode, images, values, toy_world.attributes.sizes, chunks)
+    for name, task in TASKS.items():
+        expected = task.answer(task.questions(toy_world, asking), made, asking)
+        own = found[found["task"] == name]
+        assert len(own) == len(expected.rows)
+        for row in expected.rows:
+            same = (own["way"] == row.way) & (own["score"] == row.score)
+            same &= own["attribute"] == (row.attribute or "all")
+            assert own[same]["value"].item() == pytest.approx(row.value, abs=1e-6)
+
+
+def test_a_function_of_images_is_an_encoder(toy):
+    few = {**FEW, "progress": False}
+    found = retrieve(means, toy, "edit", **few)
+    assert set(found["member"]) == {"means"} and "seed" not in found
+    every = retrieve(means, toy, "edit", columns="all", **few)
+    given = {name: range(32) for name in NAMES}
+    same = retrieve(means, toy, "edit", columns=given, **few)
+    np.testing.assert_array_equal(every["value"], same["value"])
+    assert (every["low"] <= every["value"] + 1e-9)[every["low"].notna()].all()
+    with pytest.raises(UserError, match="needs data="):
+        retrieve(means)
+    with pytest.raises(UserError, match=r"gives codes of shape \(\d+,\)"):
+        retrieve(lambda images: np.zeros(len(images)), toy, "edit", **few)
+
+
+@pytest.mark.slow
+def test_scores_of_evaluate_are_those_of_retrieve(run, toy):
+    with pytest.warns(UserWarning, match="is left out|no column"):
+        scored = dt.evaluate(
+            run,
+            "mig,edit_retrieval,similar_retrieval,set_completion",
+            data=toy,
+            num_train=60,
+            num_test=20,
+            bootstrap=20,
+            progress=False,
+        )
+    asked = retrieve(run, toy, bootstrap=20, progress=False, **FEW)
+    mean = asked[asked["attribute"] == "all"]
+    keyed = mean.set_index(["member", "way", "score"])["value"]
+    scores = scored.set_index(["member", "metric"])["value"]
+    from disentangle.metrics import queries
+
+    for metric, parts in (
+        ("edit_retrieval", queries.EDIT_PARTS),
+        ("similar_retrieval", queries.SIMILAR_PARTS),
+        ("set_completion", queries.COMPLETE_PARTS),
+    ):
+        for part, (way, score) in parts.items():
+            for member in run.members:
+                value = scores[member, f"{metric}/{part}"]
+                assert value == pytest.approx(keyed[member, way, score])
+        assert set(parts) == set(METRICS[metric].parts)
+    low = scores[run.members[0], "edit_retrieval/exact/low"]
+    assert low <= scores[run.members[0], "edit_retrieval/exact"]
+
+
+def test_what_cannot_be_asked_is_said_before_anything_is_encoded(run, toy, monkeypatch):
+    monkeypatch.setattr(type(run), "encode", None)
+    for given, message in (
+        ({"tasks": "edits"}, "unknown retrieval task 'edits'. Did you mean 'edit'"),
+        ({"split": "comb"}, "unknown split 'comb'. Did you mean 'comp'"),
+        ({"labels": 1000}, "labels=1,000 are more than the 24 training images"),
+        ({"columns": "al"}, "unknown choice of columns 'al'. Did you mean 'all'"),
+        ({"columns": {"hue": [0]}}, "unknown attribute 'hue'"),
+        ({"gallery": "tiny"}, "unknown gallery 'tiny'"),
+    ):
+        with pytest.raises(UserError) as error:
+            retrieve(run, toy, progress=False, **({**FEW} | given))
+        assert message in str(error.value)
+    monkeypatch.delitem(worlds.WORLDS, "toy")
+    with pytest.raises(UserError, match="unknown data set with queries 'toy'"):
+        retrieve(run, toy, progress=False)
+    assert choose_tasks("edit,all") == tuple(TASKS)
+
+
+def test_a_column_is_of_the_attribute_it_tells_most_of():
+    rng = np.random.default_rng(0)
+    values = np.stack([rng.integers(0, k, 800) for k in (4, 3, 2)], axis=1)
+    noise = rng.normal(size=(800, 4))
+    codes = noise.copy()
+    codes[:, 0] = values[:, 1] + 0.1 * noise[:, 0]
+    codes[:, 3] = 5.0 * values[:, 0] + noise[:, 3]
+    found = assigned(codes, values)
+    assert [of.tolist() for of in found] == [[3], [0], []]
+
+
+def test_the_command_keeps_what_the_page_shows(toy, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    quick = {"steps": 3, "batch_size": 8, "progress": False, "workdir": folder}
+    run = dt.train("vae", toy, encoder="dense", decoder="dense", **quick)
+    monkeypatch.setattr("disentangle.study.sample.data_of", lambda run: toy)
+    words = ["retrieve", f"--workdir={folder}", "--noprogress", "--bootstrap=10"]
+    words += [f"--{name}={value}" for name, value in FEW.items()]
+    out = tmp_path / "rows.json"
+    assert main([*words, f"--json={out}"]) == 0
+    said = capsys.readouterr().out
+    assert "This picture in another value" in said and "expected" in said
+    held, shown = Retrievals.load(folder), Shown.load(folder)
+    assert held.attributes == list(NAMES) and set(held.members[0].tasks) == set(TASKS)
+    rows = {
+        (r["task"], r["way"], r["attribute"], r["score"]): r["value"]
+        for r in json.loads(out.read_text())
+    }
+    for task, answers in held.members[0].tasks.items():
+        for row in answers:
+            key = (task, row.way, row.attribute or "all", row.score)
+            assert rows[key] == row.value
+    assert shown.found.shape[0] == 2 * len(NAMES) == len(shown.captions)
+    # The true picture differs from the one asked with, and is never the same.
+    assert (shown.truth != shown.asked).any((1, 2, 3)).all()
+    assert len(edits_figure(shown).axes[0].patches) == shown.right.size
+    page = write_report(folder).read_text()
+    assert 'id="retrieval"' in page and "beside the true picture" in page
+    (folder / "retrieval.npz").write_bytes(b"PK")
+    (folder / "retrieval.json").write_text("{}")
+    assert "retrieval.json cannot be shown" in write_report(folder).read_text()
+    assert main(["retrieve", f"--workdir={folder}", "--tasks=edt"]) == 2
+    assert "Did you mean 'edit'" in capsys.readouterr().err
+    assert run.members
+
+
+def test_values_of_fashion_have_words():
+    from disentangle.data.worlds import world
+    from disentangle.retrieval.outcome import Example
+    from disentangle.study.retrieval import caption
+
+    example = Example("colour", 2, 5, 0, 0, np.zeros(1), np.zeros(1, bool))
+    assert caption(example, world("fashion_sprites")) == "colour: red to sky"
+    example = example._replace(attribute="x_position")
+    assert caption(example, world("dsprites")) == "x_position: 2 to 5"
