@@ -87,7 +87,7 @@ clean: ## remove environments and caches; runs/ stays
 .venv-bench/.installed: setup.cfg
 	$(call environment,.venv-bench)
 	.venv-bench/bin/python -m pip install -q torch==2.13.0 'numpy>=2.0' \
-		'torchjd[full]==0.18.0' clarabel
+		'torchjd[full]==0.18.0' clarabel faiss-cpu==1.15.1
 	@touch $@
 
 # A virtual environment with a pip that works, made anew if it is broken.
