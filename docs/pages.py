@@ -199,7 +199,8 @@ def data_page(name: str) -> str:
     """A data set: its factors, where it comes from."""
     recipe = DATASETS[name]
     line = tables()["data sets"][name].line
-    module = inspect.getmodule(next(f for f in (recipe.render, recipe.read) if f))
+    made = next(f for f in (recipe.render, recipe.read) if f)
+    module = inspect.getmodule(getattr(made, "func", made))  # of a partial, its own
     assert module is not None
     factors = ""
     if recipe.space is not None:

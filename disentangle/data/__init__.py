@@ -6,6 +6,7 @@ from typing import Any
 from disentangle import errors
 from disentangle.data import celeba, dsprites, fashion_sprites, mnist, own, shapes3d
 from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.fashion import deepfashion, polyvore, products, splits, zappos
 from disentangle.data.own import from_arrays, from_folder
 from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
@@ -30,6 +31,12 @@ DATASETS: dict[str, Recipe] = {
     "mnist": mnist.MNIST,
     "fashion_mnist": mnist.FASHION,
     "celeba": celeba.RECIPE,
+    "shopping100k": splits.SHOPPING100K,
+    "deepfashion_splits": splits.DEEPFASHION_SPLITS,
+    "deepfashion": deepfashion.RECIPE,
+    "polyvore": polyvore.RECIPE,
+    "zappos50k": zappos.RECIPE,
+    "fashion_products": products.RECIPE,
     "own": own.RECIPE,
 }
 SOURCES = ("rendered", "file", "tfds", "stream")
