@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from disentangle.report import statistics
+from disentangle.report import downstream, statistics
 from disentangle.report.blocks import Block, plural
 from disentangle.report.files import json_or_nothing
 from disentangle.report.statistics_columns import columns_of
@@ -74,7 +74,13 @@ SWEEP = Job(
     tables,
     Page(
         title,
-        {k: (head, section(draw)) for k, (head, draw) in statistics.SECTIONS.items()},
+        {
+            k: (head, section(draw))
+            for k, (head, draw) in (
+                *statistics.SECTIONS.items(),
+                ("downstream", downstream.SECTION),
+            )
+        },
         told,
         result,
     ),
