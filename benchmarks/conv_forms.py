@@ -6,7 +6,9 @@ For each layer of the Locatello network (named by the convolution's input, batch
 the strided convolution ("down"), its adjoint ("up") and the kernel's gradient, each
 form called alone and inside `lax.fori_loop` with a traced trip count, as training runs
 them. Milliseconds of wall and of CPU time a call, the least over alternating rounds;
-CPU time is the fairer one while other programs share the cores.
+CPU time is the fairer one while other programs share the cores. Last the 3x3
+convolution of stride 1 (`nn/conv3.py`) and both its gradients in one call, beside those
+of `lax.conv`, with the ratio in the loop. `--layers=3x3` runs these alone.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from disentangle.nn import conv as ours
+from disentangle.nn.conv3 import conv3
 
 LAYERS = {  # input height, C_in, C_out of the convolution
     "64x64x1 -> 32": (64, 1, 32),
@@ -26,6 +29,11 @@ LAYERS = {  # input height, C_in, C_out of the convolution
     "32x32x32 -> 32": (32, 32, 32),
     "16x16x32 -> 64": (16, 32, 64),
     "8x8x64 -> 64": (8, 64, 64),
+}
+STRIDE_1 = {  # batch, height, C_in, C_out
+    "16x16x32 -> 32, 3x3": (16, 16, 32, 32),
+    "32x32x32 -> 16, 3x3": (32, 32, 32, 16),
+    "8x8x128 -> 64, 3x3": (32, 8, 128, 64),
 }
 NHWC = ("NHWC", "HWIO", "NHWC")
 Form = Callable[[jax.Array, jax.Array], jax.Array]
@@ -122,6 +130,27 @@ FORMS: dict[str, dict[str, Form]] = {
 }
 
 
+def lax_conv3(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """XLA's convolution of stride 1, which XLA differentiates."""
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=NHWC
+    )
+
+
+def and_gradients(form: Form) -> Form:
+    """The sums of y dy's gradients in x and in the kernel: all three products."""
+
+    def run(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        y, pull = jax.vjp(form, x, kernel)
+        dx, dk = pull(y)
+        return jnp.stack([y.sum(), dx.sum(), dk.sum()])
+
+    return run
+
+
+WHOLE = {"ours": and_gradients(conv3), "lax.conv": and_gradients(lax_conv3)}
+
+
 def looped(form: Form) -> Callable[..., jax.Array]:
     """The form called `trips` times in a loop that XLA may not hoist it out of."""
 
@@ -137,8 +166,10 @@ def looped(form: Form) -> Callable[..., jax.Array]:
     return jax.jit(run)
 
 
-def measure(forms: dict[str, Form], a: jax.Array, b: jax.Array, rounds: int) -> None:
-    """Prints one line a form, rounds alternating between all of them."""
+def measure(
+    forms: dict[str, Form], a: jax.Array, b: jax.Array, rounds: int
+) -> dict[str, float]:
+    """Prints one line a form, rounds alternating; gives CPU seconds in the loop."""
     runs: dict[tuple[str, str], tuple[Callable[[], jax.Array], int]] = {}
     trips = 4
     for name, form in forms.items():
@@ -159,14 +190,36 @@ def measure(forms: dict[str, Form], a: jax.Array, b: jax.Array, rounds: int) -> 
     for name in forms:
         cells = [f"{1e3 * t:.1f}" for how in ("alone", "loop") for t in best[name, how]]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    return {name: best[name, "loop"][1] for name in forms}
+
+
+def title(words: str) -> None:
+    """Prints a table's head."""
+    print(f"\n{words}\n")
+    print("| form | alone, wall ms | CPU ms | in loop, wall ms | CPU ms |")
+    print("|---|---|---|---|---|")
+
+
+def stride_1(rounds: int) -> None:
+    """Prints the tables of the 3x3 convolution."""
+    for layer, (batch, size, c_in, c_out) in STRIDE_1.items():
+        keys = jax.random.split(jax.random.key(0), 2)
+        x = jax.random.normal(keys[0], (batch, size, size, c_in))
+        kernel = jax.random.normal(keys[1], (3, 3, c_in, c_out))
+        ideal = 6 * kernel.size * batch * size**2 / 1e9
+        title(f"{layer}, batch {batch}, all three products, {ideal:.2f} GFLOP")
+        spent = measure(WHOLE, x, kernel, rounds)
+        ratio = spent["lax.conv"] / spent["ours"]
+        print(f"\nlax.conv / ours, CPU time in the loop: {ratio:.1f}", flush=True)
 
 
 def main() -> None:
     """Prints a table for each layer and product."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--layers", choices=("all", "3x3"), default="all")
     options = parser.parse_args()
-    for layer, (size, c_in, c_out) in LAYERS.items():
+    for layer, (size, c_in, c_out) in LAYERS.items() if options.layers == "all" else ():
         keys = jax.random.split(jax.random.key(0), 3)
         x = jax.random.normal(keys[0], (64, size, size, c_in))
         kernel = jax.random.normal(keys[1], (4, 4, c_in, c_out))
@@ -174,10 +227,9 @@ def main() -> None:
         ideal = 2 * kernel.size * 64 * (size // 2) ** 2 / 1e9
         arguments = {"down": (x, kernel), "up": (y, kernel), "kernel gradient": (x, y)}
         for product, forms in FORMS.items():
-            print(f"\n{layer}, {product}, {ideal:.2f} GFLOP\n")
-            print("| form | alone, wall ms | CPU ms | in loop, wall ms | CPU ms |")
-            print("|---|---|---|---|---|")
+            title(f"{layer}, {product}, {ideal:.2f} GFLOP")
             measure(forms, *arguments[product], options.rounds)
+    stride_1(options.rounds)
 
 
 if __name__ == "__main__":
