@@ -35,6 +35,7 @@ from ml_collections import ConfigDict
 
 from disentangle.data import DATASETS
 from disentangle.errors import UserError, unknown
+from disentangle.fields import fields_of
 from disentangle.methods import METHODS
 from disentangle.study.comparison import default_comparison
 
@@ -103,10 +104,15 @@ def methods(data: str) -> dict[str, dict[str, Any]]:
 
     Of images that may have no labels, no grid and any size: those that need none.
     """
-    names = [name for name in METHODS if name != "supervised"]
+    names = [name for name in METHODS if name != "supervised" and _has_codes(name)]
     if DATASETS[data].network:
         names = [name for name in names if _takes_any(name)]
     return {name: {} for name in names}
+
+
+def _has_codes(method: str) -> bool:
+    """Whether a method learns an encoder: of a GAN, images are compared, not codes."""
+    return "encoder" in fields_of(METHODS[method].settings)
 
 
 def _takes_any(method: str) -> bool:

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from recipes import dense_gan
 
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace, Symmetry
-from disentangle.nn import DECODERS, ENCODERS, Net
+from disentangle.nn import CRITICS, DECODERS, ENCODERS, GENERATORS, Net
 from disentangle.nn.decoders import DenseDecoder
 from disentangle.nn.encoders import Encoder
 from disentangle.nn.net import from_module
@@ -67,6 +68,14 @@ def dense_networks():
 
     ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
     DECODERS["smooth"] = smooth  # tanh: for Tripod, which takes no ReLU
+
+    def generator(shape, inputs, width):
+        return from_module(dense_gan.Generator(shape, width), (inputs,))
+
+    def critic(shape, width):
+        return from_module(Encoder((), (width,), None), shape)
+
+    GENERATORS["dense"], CRITICS["dense"] = generator, critic
 
 
 TOY_SPACE = FactorSpace(

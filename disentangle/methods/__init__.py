@@ -6,7 +6,9 @@ from disentangle.methods import (
     autoencoder,
     beta_tcvae,
     beta_vae,
+    conditional_gan,
     conditional_vae,
+    dcgan,
     dip_vae,
     factor_vae,
     hfs_vae,
@@ -53,4 +55,7 @@ METHODS: dict[str, Recipe] = {
     "s2_dip_vae_ii": with_labels(dip_vae.RECIPE_II, "S2-DIP-VAE-II"),
     "conditional_vae": conditional_vae.RECIPE,
     "supervised_vae": supervised_vae.RECIPE,
+    "dcgan": dcgan.RECIPE,
+    "conditional_gan": conditional_gan.RECIPE,
+    "multi_conditional_gan": conditional_gan.SEVERAL,
 }

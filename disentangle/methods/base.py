@@ -95,7 +95,9 @@ class Method(NamedTuple):
 
     What a method may offer, None where it cannot: `sample(params, *, key, n) -> images
     (n, H, W, C)` of the model's own; `edit(params, images, factors (B, F), wanted
-    (B, F)) -> images` with other factors and all else kept; `log_prob(params, images,
+    (B, F)) -> images` with other factors and all else kept; `generate(params, factors
+    (B, F), *, key) -> images` of the model's own with these factors, of which it obeys
+    those named in `given`; `log_prob(params, images,
     *, key) -> (B,)` nats, of a density over images, or a lower bound of it;
     `embed(params, images) -> (B, E)`, whose distances say how alike images are, for
     retrieval. Images are float32 in [0, 1], factors int32.
@@ -121,6 +123,8 @@ class Method(NamedTuple):
     edit: Callable[..., jax.Array] | None = None
     log_prob: Callable[..., jax.Array] | None = None
     embed: Callable[[Params, jax.Array], jax.Array] | None = None
+    generate: Callable[..., jax.Array] | None = None
+    given: tuple[str, ...] = ()
 
 
 # What a method is told besides images: the word of a Recipe, and what it means.

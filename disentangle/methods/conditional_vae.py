@@ -24,13 +24,12 @@ import numpy as np
 
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError
 from disentangle.fields import settings, static, swept
 from disentangle.methods import beta_vae, gaussian_vae
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
+from disentangle.methods.conditions import Condition, at_random, condition
 from disentangle.methods.gaussian_vae import Terms, kl_to_prior, sample_posterior, shown
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.methods.tasks import refuse_constant
 from disentangle.nn import Net, decoder, encoder, linear, output_width
 
 
@@ -52,6 +51,7 @@ class Conditional(NamedTuple):
     """The networks, and the ways through them where c (B, C) is known."""
 
     nets: dict[str, Net]
+    given: Condition
     # one_hot(factors (B, F), known (B, F) or None) -> c (B, C)
     one_hot: Callable[..., jax.Array]
     uniform: np.ndarray  # (C,) the mean of c: 1 / K for each value
@@ -69,32 +69,14 @@ def conditional(
     Raises:
       UserError: on a factor that does not exist, or is named twice.
     """
-    space.require_labels("a method of given factors")
-    names = settings.condition or space.names[:1]
-    if len(set(names)) != len(names):
-        raise UserError(f"a factor is named twice in {', '.join(names)}")
-    columns = [space.position(name) for name in names]
-    refuse_constant(space, names, "method.condition")
-    sizes = [space.sizes[column] for column in columns]
+    given = condition(settings.condition or space.names[:1], space)
     shared = encoder(settings.encoder, shape, None)
     features = output_width(shared, shape)
     nets = {
         "encoder": shared,
-        "posterior": linear(features + sum(sizes), 2 * settings.latents),
-        "decoder": decoder(settings.decoder, shape, settings.latents + sum(sizes)),
+        "posterior": linear(features + given.width, 2 * settings.latents),
+        "decoder": decoder(settings.decoder, shape, settings.latents + given.width),
     }
-
-    def one_hot(factors: jax.Array, known: jax.Array | None = None) -> jax.Array:
-        parts = [
-            jax.nn.one_hot(factors[:, column], size, dtype=jnp.float32)
-            for column, size in zip(columns, sizes, strict=True)
-        ]
-        if known is not None:  # a missing one is uniform over its values
-            parts = [
-                jnp.where(known[:, column, None], values, jnp.float32(1 / size))
-                for values, column, size in zip(parts, columns, sizes, strict=True)
-            ]
-        return jnp.concatenate(parts, axis=1)
 
     def posterior(
         params: Params, images: jax.Array, c: jax.Array
@@ -109,8 +91,7 @@ def conditional(
     def logits(params: Params, z: jax.Array, c: jax.Array) -> jax.Array:
         return nets["decoder"].apply(params["decoder"], jnp.concatenate([z, c], axis=1))
 
-    uniform = np.concatenate([np.full(size, 1 / size, np.float32) for size in sizes])
-    return Conditional(nets, one_hot, uniform, posterior, logits)
+    return Conditional(nets, given, given.encode, given.uniform, posterior, logits)
 
 
 def build(
@@ -143,11 +124,9 @@ def build(
     def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return vae.posterior(params, images, anyway(images))
 
-    def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
-        """z of the prior, and factors at random: every c is as likely."""
-        own, other = jax.random.split(key)
-        factors = jax.random.randint(own, (n, len(space.sizes)), 0, sizes)
-        z = jax.random.normal(other, (n, settings.latents))
+    def generate(params: Params, factors: jax.Array, *, key: jax.Array) -> jax.Array:
+        """z of the prior, decoded with the c of these factors."""
+        z = jax.random.normal(key, (factors.shape[0], settings.latents))
         return jax.nn.sigmoid(vae.logits(params, z, vae.one_hot(factors)))
 
     def edit(
@@ -160,15 +139,16 @@ def build(
         mean, _ = vae.posterior(params, images, vae.one_hot(factors))
         return jax.nn.sigmoid(vae.logits(params, mean, vae.one_hot(wanted)))
 
-    sizes = jnp.asarray(space.sizes)[None]
     return Method(
         nets=vae.nets,
         players={"vae": Player(tuple(vae.nets), loss)},
         represent=lambda params, images: posterior(params, images)[0],
         posterior=posterior,
         decode=lambda params, z: jax.nn.sigmoid(vae.logits(params, z, anyway(z))),
-        sample=sample,
+        sample=at_random(generate, space),
         edit=edit,
+        generate=generate,
+        given=vae.given.names,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from disentangle.data.samplers import scaled
 from disentangle.data.space import FactorSpace
-from disentangle.errors import UserError
+from disentangle.errors import UserError, shown
 from disentangle.methods.base import Params
 from disentangle.training.data_spec import DataSpec
 from disentangle.training.population import over_members
@@ -201,6 +201,13 @@ def width(function: Callable, params: Params, shape: tuple[int, int, int]) -> in
     return jax.eval_shape(_each_batch, function, 1, params, image).shape[-1]
 
 
+def whole_number(value: Any, name: str) -> int:
+    """`value` as an int; UserError unless it is a whole number from 0 on."""
+    if not isinstance(value, int | np.integer) or value < 0:
+        raise UserError(f"{name}={shown(value)} must be a whole number >= 0")
+    return int(value)
+
+
 def checked_factors(factors: Any, space: FactorSpace, count: int) -> np.ndarray:
     """`factors` as (count, F) int32; UserError unless they are in the space."""
     found = np.asarray(array_of(factors, "factors"))
@@ -239,6 +246,40 @@ def sampled(function: Callable, params: Params, n: int, seed: int) -> np.ndarray
         part = found[:, start : start + BATCH]
         part[:] = np.asarray(got)[:, : part.shape[1]]
     return found
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _generate_batch(
+    function: Callable, params: Params, factors: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Every member's images of `BATCH` factors, all with one key: (P, BATCH, ...)."""
+    return over_members(lambda params: function(params, factors, key=key))(params)
+
+
+def generated(
+    function: Callable, params: Params, factors: np.ndarray, seed: int
+) -> np.ndarray:
+    """function(params, factors, key=...) of every member, `BATCH` rows at a time.
+
+    Returns:
+      (P, n, ...) on the host; the images of the first rows do not depend on the rest.
+    """
+    key, count = jax.random.key(seed), len(factors)
+    rows = -(-max(count, 1) // BATCH) * BATCH
+    filled = np.zeros((rows, factors.shape[1]), np.int32)
+    filled[:count] = factors
+    parts = [
+        np.asarray(
+            _generate_batch(
+                function,
+                params,
+                jnp.asarray(filled[start : start + BATCH]),
+                jax.random.fold_in(key, start),
+            )
+        )
+        for start in range(0, rows, BATCH)
+    ]
+    return np.concatenate(parts, axis=1)[:, :count]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

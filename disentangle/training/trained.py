@@ -120,10 +120,11 @@ class Run:
           UserError: the method cannot sample, or or n or seed is below 0 or no int.
         """
         function = self._offered(self.method.sample, "cannot sample images")
-        for name, value in (("n", n), ("seed", seed)):
-            if not isinstance(value, int | np.integer) or value < 0:
-                raise UserError(f"{name}={shown(value)} must be a whole number >= 0")
-        return encode.sampled(function, self.params, n, seed)
+        count, checked = (
+            encode.whole_number(value, name)
+            for name, value in (("n", n), ("seed", seed))
+        )
+        return encode.sampled(function, self.params, count, checked)
 
     @float32()
     def edit(self, images: Any, factors: Any, wanted: Any) -> np.ndarray:
@@ -145,6 +146,25 @@ class Run:
         new = encode.checked_factors(wanted, space, count)
         max_value = self.spec.max_value
         return encode.edited(function, self.params, checked, old, new, max_value)
+
+    @float32()
+    def generate(self, factors: Any, *, seed: int = 0) -> np.ndarray:
+        """Images (P, B, H, W, C) in [0, 1] of the models' own, with these factors.
+
+        Args:
+          factors: (B, F) whole numbers; those that `method.given` names are obeyed.
+          seed: of all else, the same for all models.
+
+        Raises:
+          UserError: the method cannot generate images of given factors, factors that
+            are not in the space, or a seed as in `sample`.
+        """
+        lack = "cannot generate images of given factors"
+        function = self._offered(self.method.generate, lack)
+        checked = encode.whole_number(seed, "seed")
+        count = len(factors) if np.ndim(factors) else 0
+        wanted = encode.checked_factors(factors, self.spec.space, count)
+        return encode.generated(function, self.params, wanted, checked)
 
     @float32()
     def log_prob(self, images: Any, *, seed: int = 0) -> np.ndarray:

@@ -7,6 +7,7 @@ from equations import (
     critics,
     discrete,
     few_labels,
+    gans,
     groups,
     objectives,
     plain,
@@ -20,4 +21,5 @@ EQUATIONS: dict[str, list[Case]] = {
     **groups.CASES,
     **objectives.CASES,
     **few_labels.CASES,
+    **gans.CASES,
 }

@@ -10,8 +10,10 @@ from disentangle.errors import UserError
 from disentangle.fields import defaults, fields_of, spec_of, swept_names
 from disentangle.methods import METHODS, base
 from disentangle.training.config import default_config, paper_config, read_experiment
+from disentangle.training.state import apart, joined
 
 SMALL = {"encoder": "dense", "decoder": "dense", "discriminator": (8,)}
+SMALL |= {"generator": "dense", "critic": "dense", "width": 8}
 SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
 
 
@@ -37,18 +39,20 @@ def shares(name):
 
 
 def learner(name, toy):
-    """loss(hyper, step) of the player that moves the encoder, and its gradient."""
+    """loss(hyper, step) of the last player, which is not an adversary's critic, and its
+    gradient."""
     experiment = read_experiment(config_of(name))
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
     params = base.init(method, key=jax.random.key(0))
     index = jnp.arange(8, dtype=jnp.int32)
     batch = method.collate(Split(toy), index, jax.random.key(1))
-    (player,) = (p for p in method.players.values() if "encoder" in p.moves)
+    *_, player = method.players.values()
+    params, state = apart(params)
 
     def loss(hyper, step):
         own = {net: params[net] for net in player.moves}
         run = lambda own: player.loss(
-            params | own, hyper, batch, key=jax.random.key(2), step=step
+            joined(params | own, state), hyper, batch, key=jax.random.key(2), step=step
         )[0]
         return jax.value_and_grad(run)(own)
 
@@ -151,6 +155,7 @@ def test_methods_without_known_settings_are_these():
     assert unknown == {
         *("autoencoder", "info_vae", "hfs_vae", "supervised"),
         *("ml_vae", "gvae", "conditional_vae"),
+        *("dcgan", "conditional_gan", "multi_conditional_gan"),
     }
 
 

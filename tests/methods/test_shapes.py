@@ -29,6 +29,7 @@ def built(request, toy):
     """(experiment, method, its parameters' shapes) with small networks."""
     config = default_config("toy", request.param).to_dict()
     small = {"encoder": "dense", "decoder": "smooth", "discriminator": (8,)}
+    small |= {"generator": "dense", "critic": "dense", "width": 8}
     config["method"] |= {k: v for k, v in small.items() if k in config["method"]}
     experiment = read_experiment(config)
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
@@ -65,6 +66,12 @@ def test_what_a_method_offers_has_the_shapes_it_promises(built, toy):
     if method.edit is not None:
         edited = jax.eval_shape(method.edit, params, images, factors, factors)
         assert form(edited) == form(images)
+    assert (method.generate is None) == (not method.given)
+    if method.generate is not None:
+        assert set(method.given) <= set(toy.space.names)
+        generate = lambda p, f, key: method.generate(p, f, key=key)
+        made = jax.eval_shape(generate, params, factors, KEY)
+        assert form(made) == form(images)
     if method.log_prob is not None:
         found = jax.eval_shape(
             lambda p, x, key: method.log_prob(p, x, key=key), params, images, KEY

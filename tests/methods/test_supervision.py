@@ -22,7 +22,8 @@ class Hidden:
 def built(name, toy):
     config = default_config("toy", name).to_dict()
     known = config["method"]
-    known |= {k: "dense" for k in ("encoder", "decoder") if k in known}
+    nets = ("encoder", "decoder", "generator", "critic")
+    known |= {k: "dense" for k in nets if k in known}
     known |= {"decoder": "smooth"} if name == "tripod" else {}
     experiment = read_experiment(config)
     hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method)
