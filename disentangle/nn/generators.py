@@ -15,7 +15,7 @@ LEAST = 4  # a side of the first feature map
 CAP = 4  # the widest map has this many times the channels of the last
 
 
-def halvings(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def halvings(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(n, rows, columns): an image, padded if it must be, is (rows, columns) 2^n.
 
     n is as large as leaves the shorter side of the first map at least `LEAST`.
