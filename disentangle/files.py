@@ -217,7 +217,12 @@ def read_json(path: Path, type: Any = Any) -> Any:
       UserError: naming the file, if there is none, it cannot be read, is not JSON, or
         holds something else than `type`.
     """
-    data = read_bytes(path).removeprefix(codecs.BOM_UTF8)
+    return parse_json(read_bytes(path), path, type)
+
+
+def parse_json(data: bytes, path: Path, type: Any = Any) -> Any:
+    """Strict JSON that stands in a file; arguments and errors as in `read_json`."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     with reading(path, "is not JSON" if type is Any else "is not what it should be"):
         return msgspec.json.decode(data, type=type)
 

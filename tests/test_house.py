@@ -39,6 +39,7 @@ BELOW = {
         *("data", "nn", "methods", "weightings"),
     ),
 }
+BELOW["export"] = (*BELOW["training"], "training", "versions")
 BELOW["oracle"] = (
     *BELOW["training"],
     "training",
@@ -47,7 +48,7 @@ BELOW["oracle"] = (
     "affinity",
 )
 BELOW["statistics"] = ("errors",)
-BELOW["study"] = (*BELOW["oracle"], "oracle", "statistics")
+BELOW["study"] = (*BELOW["oracle"], "oracle", "export", "statistics")
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
@@ -78,6 +79,9 @@ HOMES = {
     "absl": ("__main__",),
     "filelock": ("training.workdir",),
     "msgspec": ("files",),
+    "onnx": ("export",),
+    "safetensors": ("export",),
+    "flatbuffers": ("export",),
     "tensorflow": (),
     "torch": (),
     "ray": ("study.sweeps.executors.ray",),
@@ -106,6 +110,7 @@ REGISTRIES = {
     "SECTIONS": "report.page",
     "TASKS": "retrieval",
     "COMMANDS": "commands",
+    "FORMATS": "export",
 }
 
 # **fields are for these only; what checks their names stands behind each.

@@ -26,6 +26,9 @@ EXTRAS = dict(SETUP["options.extras_require"])
 IMPORT_NAMES = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax", "pillow": "PIL"}
 # Imported inside functions, by those who installed the extra.
 OPTIONAL = {"tensorflow_datasets": "tfds", "tensorboard": "tensorboard"}
+OPTIONAL |= dict.fromkeys(("flatbuffers", "onnx", "safetensors"), "export")
+OPTIONAL |= {"ray": "ray", "submitit": "slurm", "cv2": "fashion"}
+OTHER_NAMES = {"cv2": "opencv-python-headless"}
 
 
 def requirements(text: str) -> list[Requirement]:
@@ -57,12 +60,14 @@ def test_core_is_what_is_imported_and_has_no_tensorflow():
     names = {"absl" if name == "absl_py" else name for name in names}
     assert names == imported() - set(OPTIONAL) - {"jaxlib"}
     for name, extra in OPTIONAL.items():
-        assert name.replace("_", "-") in {r.name for r in requirements(EXTRAS[extra])}
+        package = OTHER_NAMES.get(name, name.replace("_", "-"))
+        assert package in {r.name for r in requirements(EXTRAS[extra])}
     assert not any(name.startswith("tensorflow") for name in names)
 
 
 def test_extras_are_all_there():
     named = {"tfds", "tensorboard", "cuda", "test", "docs", "bench", "notebook"}
+    named |= {"export", "ray", "slurm", "fashion"}
     assert set(EXTRAS) == named
     for name in named:
         assert f"| `{name}` |" in README

@@ -5,7 +5,7 @@ COMMANDS. Its imports are inside, so that it waits only for what it uses. Every 
 has a command by its line in STUDIES (report/studies.py).
 """
 
-from disentangle.commands import jobs, limits, retrieval, tools
+from disentangle.commands import exports, jobs, limits, retrieval, tools
 from disentangle.commands.base import Command
 from disentangle.commands.flags import (
     CONFIG,
@@ -96,14 +96,21 @@ COMMANDS: dict[str, Command] = {
         ("CODES.npz",),
     ),
     "export": Command(
-        tools.export,
-        "write a rendered data set as published files or as a tfds data set",
-        "dsprites --format=npz --out=exported",
+        exports.export,
+        "write the models of a run, or a rendered data set, for other programs",
+        "runs/a --format=safetensors",
         (
-            Flag("format", "string", "npz", "npz, hdf5, h5 or tfds"),
-            Flag("out", "string", "exported", "folder to write into"),
+            Flag(
+                "format",
+                "string",
+                "npz",
+                "of models: safetensors, stablehlo, onnx or torch; of data: npz, hdf5, "
+                "h5 or tfds",
+            ),
+            Flag("out", "string", None, "folder to write into"),
+            Flag("member", "string", None, "one model of the run: place, name or id"),
         ),
-        ("DATASET",),
+        ("RUN or DATASET",),
     ),
     "plane": Command(
         tools.plane,

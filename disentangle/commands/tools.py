@@ -5,7 +5,7 @@ from pathlib import Path
 from disentangle.commands.base import output_of, path_of, show, workdir_of
 from disentangle.commands.flags import Values
 from disentangle.commands.limits import limits_in
-from disentangle.errors import UserError, unknown
+from disentangle.errors import UserError
 from disentangle.progress import waiting
 
 
@@ -164,18 +164,6 @@ def regret(values: Values, words: list[str]) -> None:
     show(verdict_text(found))
     if out:
         write_json(out, found.to_json())
-
-
-def export(values: Values, words: list[str]) -> None:
-    """Writes a rendered data set for other people's code."""
-    from disentangle.data import load
-    from disentangle.data.export import FORMATS
-    from disentangle.data.export import export as write
-
-    if values["format"] not in FORMATS:
-        raise unknown("format", values["format"], FORMATS)
-    out = path_of(values["out"], "--out")
-    show(write(load(words[0]), out, values["format"]))
 
 
 def plane(values: Values, words: list[str]) -> None:

@@ -41,20 +41,21 @@ class DataSpec:
 
 
 @dataclasses.dataclass(frozen=True)
-class _File:
-    """data.json: a DataSpec, whose `max_value` is "peak" there."""
+class SpecFile:
+    """A DataSpec as data.json holds it, its `max_value` as "peak"."""
 
     name: str
     space: FactorSpace
     shape: tuple[int, int, int]
     peak: int
     digest: str = ""
-    others: dict[str, "_File"] = dataclasses.field(default_factory=dict)
+    others: dict[str, "SpecFile"] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.spec()
 
     def spec(self) -> DataSpec:
+        """What it says."""
         others = {name: other.spec() for name, other in self.others.items()}
         return DataSpec(
             self.name, self.space, self.shape, self.peak, self.digest, others
@@ -75,7 +76,7 @@ def read_spec(path: Path) -> DataSpec:
     Raises:
       UserError: naming the file, if there is none or it is damaged.
     """
-    return read_json(path, _File).spec()
+    return read_json(path, SpecFile).spec()
 
 
 def refuse_other_data(folder: Path, new: DataSpec) -> None:
@@ -103,12 +104,15 @@ def refuse_other_data(folder: Path, new: DataSpec) -> None:
 
 def write_spec(path: Path, spec: DataSpec) -> None:
     """Writes it as JSON; errors as `files.write_text`."""
-    write_json(path, dataclasses.asdict(_file(spec)))
+    write_json(path, dataclasses.asdict(spec_file(spec)))
 
 
-def _file(spec: DataSpec) -> _File:
-    others = {name: _file(other) for name, other in spec.others.items()}
-    return _File(spec.name, spec.space, spec.shape, spec.max_value, spec.digest, others)
+def spec_file(spec: DataSpec) -> SpecFile:
+    """The same as data.json holds it."""
+    others = {name: spec_file(other) for name, other in spec.others.items()}
+    return SpecFile(
+        spec.name, spec.space, spec.shape, spec.max_value, spec.digest, others
+    )
 
 
 def keep_spec(folder: Path, new: DataSpec) -> None:
