@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo $$p; break; }; done)
 ARGS ?=
-BENCHMARKS ?= $(filter-out __init__ torch_vae,$(basename $(notdir \
+BENCHMARKS ?= $(filter-out __init__ torch_vae torch_population study_kills,$(basename $(notdir \
 	$(sort $(wildcard benchmarks/*.py)))))
 
 run := .venv/bin/python

@@ -86,7 +86,7 @@ def test_every_unit_is_in_a_shard_and_no_array_is_too_long(tmp_path):
 @pytest.mark.parametrize(("name", "library"), [("ray", "ray"), ("slurm", "submitit")])
 def test_a_missing_extra_is_named(name, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UserError, match=rf"pip install 'disentangle\[{name}\]'"):
+    with pytest.raises(UserError, match=rf"pip install -e '.\[{name}\]'"):
         EXECUTORS[name].run(task(tmp_path))
 
 

@@ -2,7 +2,7 @@
 
 A unit is a task with retries: of a worker that is killed the unit goes on elsewhere,
 from its last checkpoint. All workers write into the study's workdir, so it must be on a
-file system that they share. Needs the extra: pip install 'disentangle[ray]'.
+file system that they share. Needs the extra: pip install -e '.[ray]'.
 """
 
 import functools
@@ -69,7 +69,7 @@ def _library() -> ModuleType:
         import ray
     except ImportError:
         raise UserError(
-            "executor=ray needs the extra: pip install 'disentangle[ray]'"
+            "executor=ray needs the extra: pip install -e '.[ray]'"
         ) from None
     return ray
 

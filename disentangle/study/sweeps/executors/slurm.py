@@ -3,7 +3,7 @@
 Every job of the array is a shard of the study. One whose time is over is put into the
 queue again and goes on where it was; units of a node that died the others take over.
 All nodes write into the study's workdir, so it must be on a file system that they
-share. Needs the extra: pip install 'disentangle[slurm]'.
+share. Needs the extra: pip install -e '.[slurm]'.
 
 The address is a partition, further parameters of submitit by name, or both:
 --address=gpu,gpus_per_node=1,time=600. --dry_run shows the script that is submitted.
@@ -123,6 +123,6 @@ def _library() -> ModuleType:
         import submitit
     except ImportError:
         raise UserError(
-            "executor=slurm needs the extra: pip install 'disentangle[slurm]'"
+            "executor=slurm needs the extra: pip install -e '.[slurm]'"
         ) from None
     return submitit
