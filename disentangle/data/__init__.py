@@ -8,6 +8,7 @@ from disentangle.data import celeba, dsprites, fashion_sprites, mnist, own, shap
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion import deepfashion, polyvore, products, splits, zappos
 from disentangle.data.own import from_arrays, from_folder
+from disentangle.data.pooled import check_size, smaller
 from disentangle.data.precision import float32
 from disentangle.data.space import Factor, FactorSpace, Symmetry
 from disentangle.files import place
@@ -49,6 +50,7 @@ def load(
     path: str | os.PathLike | None = None,
     source: str | None = None,
     cache_dir: str | os.PathLike | None = None,
+    size: int = 0,
 ) -> Dataset:
     """Loads a data set; all sources give the same `Dataset`.
 
@@ -61,10 +63,19 @@ def load(
         means "file" if there is a path or nothing is drawn, and "rendered" otherwise.
       cache_dir: where the rendered tables are kept; None for $DISENTANGLE_CACHE or,
         without it, ~/.cache/disentangle.
+      size: pixels of a side that images are made small to, see `pooled.smaller`; 0
+        leaves them as they are.
 
     Raises:
-      UserError: unknown name or source, or a file that is not what it should be.
+      UserError: unknown name or source, a file that is not what it should be, or a
+        size that images cannot be made small to.
     """
+    check_size(size)
+    data = _load(name, path, source, cache_dir)
+    return smaller(data, size) if size else data
+
+
+def _load(name: Any, path: Any, source: Any, cache_dir: Any) -> Dataset:
     if not isinstance(name, str) or name not in DATASETS:
         raise errors.unknown("data set", name, DATASETS)
     where = None if _is_not_given(path) else place(path, "data path")

@@ -108,6 +108,11 @@ def padded(shape: tuple[int, int, int], latents: int) -> Net:
     return nn_padded.decoder(locatello)(shape, latents)
 
 
+def mlp(shape: tuple[int, int, int], latents: int) -> Net:
+    """One dense layer of 256, tanh, and the image: for few pixels, of any size."""
+    return from_module(DenseDecoder((256,), shape), (latents,))
+
+
 DECODERS = {
     "locatello": locatello,
     "burgess": burgess,
@@ -115,6 +120,7 @@ DECODERS = {
     "hsu": hsu,
     "normalised": normalised,
     "padded": padded,
+    "mlp": mlp,
 }
 
 

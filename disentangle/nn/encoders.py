@@ -90,6 +90,11 @@ def padded(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return nn_padded.encoder(locatello)(shape, outputs)
 
 
+def mlp(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """One dense layer of 256, ReLU: for images of few pixels, of any size."""
+    return from_module(Encoder((), (256,), outputs), shape)
+
+
 def pooled(shape: tuple[int, int, int], outputs: int | None) -> Net:
     """One dense layer of 64, ReLU, on means over patches: 16x16 of them in an image.
 
@@ -118,6 +123,7 @@ ENCODERS = {
     "normalised": normalised,
     "padded": padded,
     "pooled": pooled,
+    "mlp": mlp,
 }
 
 

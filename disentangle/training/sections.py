@@ -21,6 +21,9 @@ class Source:
     source: str = static(
         "", "how it is read; '' goes by the path", choices=("", *SOURCES)
     )
+    size: int = static(
+        0, "pixels of a side that images are made small to; 0 leaves them", least=0
+    )
 
 
 @settings

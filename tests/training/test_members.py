@@ -18,7 +18,7 @@ from disentangle.data import DATASETS
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.nn import DECODERS, ENCODERS
-from disentangle.training import batches, run_logs, width
+from disentangle.training import batches, run_logs, stages, width
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.devices import deal
@@ -288,10 +288,8 @@ def test_a_kill_between_the_files_of_a_growing_run_is_gone_on_from(
     def dies(*_):
         raise Killed
 
-    from disentangle.training import run
-
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(run, "settle_config", dies)  # members.json is written by then
+        patch.setattr(stages, "settle_config", dies)  # members.json is written by then
         fit(config(seeds=5), toy, workdir=workdir, progress=False)
     assert bits(load_run(workdir)).items() <= bits(five).items()
     grown = fit(config(seeds=5), toy, workdir=workdir, progress=False)
