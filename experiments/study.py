@@ -7,8 +7,9 @@
     .venv/bin/python -m disentangle study --workdir=runs/both --dry_run \
         --config=experiments/study.py:dsprites+shapes3d
 
-Argument: `dataset[,size]`, the data set, or several joined by +. The methods and their grids are those of
-Locatello et al. 2019, the batch and the learning rate too; the steps are fewer: 5,000.
+Argument: `dataset[,size]`, the data set, or several joined by +. The methods and their
+grids are those of Locatello et al. 2019, the batch and the learning rate too; the steps
+are fewer: 5,000.
 `strengths` is how many settings of each grid: both ends first, then those between.
 
 small  images made small to 16x16 pixels, one dense layer of 256 on each side, critics
