@@ -61,7 +61,8 @@ HOMES = {
     "optax": ("methods", "training", "oracle"),
     "orbax": ("training.checkpoint",),
     "clu": ("training.writers",),
-    "tensorboard": ("training.writers",),
+    "tensorboard": ("training.loggers.tensorboard",),
+    "wandb": ("training.loggers.wandb",),
     "sklearn": ("metrics",),
     "joblib": ("metrics",),
     "threadpoolctl": ("metrics",),
@@ -71,7 +72,7 @@ HOMES = {
     "pandas": ("statistics", "study", "report"),
     "pyarrow": ("oracle.long_form", "study.sweeps.table"),
     "h5py": ("data",),
-    "PIL": ("data",),
+    "PIL": ("data", "training.loggers.tensorboard"),
     "cv2": ("data",),
     "tqdm": ("progress",),
     "tensorflow_datasets": ("data",),
@@ -111,6 +112,7 @@ REGISTRIES = {
     "TASKS": "retrieval",
     "COMMANDS": "commands",
     "FORMATS": "export",
+    "LOGGERS": "training.loggers",
 }
 
 # **fields are for these only; what checks their names stands behind each.

@@ -27,7 +27,7 @@ IMPORT_NAMES = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax", "pillow"
 # Imported inside functions, by those who installed the extra.
 OPTIONAL = {"tensorflow_datasets": "tfds", "tensorboard": "tensorboard"}
 OPTIONAL |= dict.fromkeys(("flatbuffers", "onnx", "safetensors"), "export")
-OPTIONAL |= {"ray": "ray", "submitit": "slurm", "cv2": "fashion"}
+OPTIONAL |= {"ray": "ray", "submitit": "slurm", "cv2": "fashion", "wandb": "wandb"}
 OTHER_NAMES = {"cv2": "opencv-python-headless"}
 
 
@@ -67,7 +67,7 @@ def test_core_is_what_is_imported_and_has_no_tensorflow():
 
 def test_extras_are_all_there():
     named = {"tfds", "tensorboard", "cuda", "test", "docs", "bench", "notebook"}
-    named |= {"export", "ray", "slurm", "fashion"}
+    named |= {"export", "ray", "slurm", "fashion", "wandb"}
     assert set(EXTRAS) == named
     for name in named:
         assert f"| `{name}` |" in README

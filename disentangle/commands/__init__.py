@@ -36,7 +36,8 @@ COMMANDS: dict[str, Command] = {
         (
             CONFIG,
             WORKDIR,
-            Flag("tensorboard", "switch", False, "also write TensorBoard summaries"),
+            Flag("loggers", "names", None, "besides metrics.jsonl: tensorboard, wandb"),
+            Flag("tensorboard", "switch", False, "the same as --loggers=tensorboard"),
         ),
     ),
     "evaluate": Command(

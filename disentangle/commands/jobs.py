@@ -13,10 +13,13 @@ def train(values: Values, words: list[str]) -> None:
     from disentangle.study.sample import load_stages
     from disentangle.training import older
     from disentangle.training.config import read_experiment
+    from disentangle.training.loggers import chosen
     from disentangle.training.run import fit
     from disentangle.training.workdir import check_workdir
 
     workdir = workdir_of(values)
+    asked = [*(values["loggers"] or ()), *["tensorboard"] * values["tensorboard"]]
+    loggers = chosen(asked, workdir)
     given = config_of(values, workdir)
     config = read_experiment(
         given if values["config"] else older.completed(given)
@@ -26,7 +29,7 @@ def train(values: Values, words: list[str]) -> None:
         config,
         load_stages(config, workdir),
         workdir=workdir,
-        tensorboard=values["tensorboard"],
+        loggers=loggers,
     )
     living = int(run.alive.sum())
     show(f"{living} of {len(run.members)} models trained to step {run.step}: {workdir}")

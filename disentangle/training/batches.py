@@ -69,7 +69,7 @@ def train_batches(
       job: what is trained.
       roster: how; all members of the experiment are in it.
       workdir: where the checkpoints are; a batch goes on from its own.
-      writers: where the numbers go; closed here.
+      writers: where the numbers go; closed by the caller.
       progress: show one bar for all.
       lane: where all are trained; None deals them out. Told to stop there, they end
         where they are.
@@ -116,7 +116,6 @@ def train_batches(
         found = [piece(lane) for piece in work] if lane else deal(work, devices)
     finally:
         bars.close()
-        writers.close_all()
     return in_order(found, rows)
 
 

@@ -28,6 +28,7 @@ from disentangle.training.config import (
 from disentangle.training.fits import check_fit
 from disentangle.training.init_from import MEMORY, Start, name_of
 from disentangle.training.load import as_run, compare_data, load_run
+from disentangle.training.loggers import chosen
 from disentangle.training.observer import Observer
 from disentangle.training.stages import (
     How,
@@ -38,7 +39,6 @@ from disentangle.training.stages import (
 )
 from disentangle.training.trained import Run
 from disentangle.training.workdir import owned
-from disentangle.training.writers import tensorboard_library
 
 __all__ = ["Run", "as_run", "compare_data", "fit", "load_run", "prepare", "train"]
 
@@ -59,6 +59,7 @@ def train(
     at_once: int | None = None,
     init_from: str | Path | Run | None = None,
     stages: Sequence[Mapping[str, Any]] = (),
+    loggers: str | Sequence[str] = (),
     **fields: Any,
 ) -> Run:
     """Trains a method, or a whole sweep of it in one program.
@@ -82,6 +83,8 @@ def train(
       stages: what each stage of a job has otherwise, such as [{"steps": 500,
         "method.beta": 1.0}, {"steps": 2000}]: each starts with the parameters of the
         one before; see `training.config.stage_configs`.
+      loggers: where numbers, hyperparameters and images go besides metrics.jsonl:
+        "tensorboard", "wandb" (each needs its extra, and a workdir).
       **fields: fields of the method, checked by name; a list in a swept field
         is a sweep: `beta=[1., 4., 16.], seeds=3` trains nine models.
 
@@ -114,6 +117,7 @@ def train(
         progress=progress,
         at_once=at_once,
         init_from=init_from,
+        loggers=loggers,
     )
 
 
@@ -177,7 +181,7 @@ def fit(
     workdir: str | Path | None = None,
     observers: Callable[[Method], Sequence[Observer]] = lambda method: (),
     progress: bool = True,
-    tensorboard: bool = False,
+    loggers: str | Sequence[str] = (),
     at_once: int | None = None,
     init_from: str | Path | Run | None = None,
 ) -> Run:
@@ -201,7 +205,8 @@ def fit(
         checkpoints/.
       observers: built from the method, of the last stage; see `Observer`.
       progress: show the bar.
-      tensorboard: also write TensorBoard summaries (needs the extra).
+      loggers: names in training/loggers, such as "tensorboard" (needs the extra):
+        where numbers, hyperparameters and images go besides metrics.jsonl.
       at_once: models in a batch; None is as many as memory and speed allow. Batches
         that a workdir has stay as they are.
       init_from: a Run, or its workdir, whose parameters the (first) run starts with,
@@ -220,9 +225,7 @@ def fit(
     """
     if at_once is not None:
         whole_number("at_once", at_once, 1)
-    how = How(at_once, tensorboard, progress)
-    if tensorboard:
-        tensorboard_library()  # is it there? asked before any compute
+    how = How(at_once, chosen(loggers, workdir), progress)
     config, first = _started(plain(config), init_from)
     configs = stage_configs(config)
     if len(configs) > 1:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from disentangle.files import read_bytes, read_json, read_lines, write_json, write_text
 from disentangle.training.members import Member
-from disentangle.training.writers import ROW, SUM, Final, Values, Writer
+from disentangle.training.writers import ROW, SUM, Final, Images, Values, Writer
 
 
-class SharedWriters:
+class SharedWriters(Writer):
     """Writers of a run that its batches of members use, one call at a time."""
 
     def __init__(self, writers: Sequence[Writer]):
@@ -33,6 +33,18 @@ class SharedWriters:
         with self._lock:
             for writer in self._writers:
                 writer.write_scalars(step, split, rows)
+
+    def write_images(self, step: int, split: str, rows: Mapping[str, Images]) -> None:
+        """Writes to all."""
+        with self._lock:
+            for writer in self._writers:
+                writer.write_images(step, split, rows)
+
+    def write_hyperparameters(self, rows: Mapping[str, Values]) -> None:
+        """Writes to all."""
+        with self._lock:
+            for writer in self._writers:
+                writer.write_hyperparameters(rows)
 
     def flush(self) -> None:
         """Flushes all."""

@@ -26,7 +26,7 @@ from disentangle.methods.base import init
 from disentangle.training import older
 from disentangle.training.batches import Job, train_batches
 from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.config import Experiment, read_experiment
+from disentangle.training.config import read_experiment
 from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.devices import Lane
 from disentangle.training.init_from import (
@@ -40,6 +40,8 @@ from disentangle.training.init_from import (
 )
 from disentangle.training.kept import keep_data
 from disentangle.training.load import load_run, run_of, steps_before
+from disentangle.training.loggers import open_loggers
+from disentangle.training.pictures import reconstructions
 from disentangle.training.roster import FILE as ROSTER
 from disentangle.training.roster import (
     checkpoint_folder,
@@ -54,13 +56,7 @@ from disentangle.training.state import apart
 from disentangle.training.trained import Run
 from disentangle.training.width import members_at_once
 from disentangle.training.workdir import check_workdir, owned, settle_config
-from disentangle.training.writers import (
-    FinalWriter,
-    JsonlWriter,
-    TensorBoardWriter,
-    Writer,
-    parameter_table,
-)
+from disentangle.training.writers import parameter_table
 
 
 class How(NamedTuple):
@@ -70,7 +66,7 @@ class How(NamedTuple):
     """
 
     at_once: int | None = None
-    tensorboard: bool = False
+    loggers: tuple[str, ...] = ()
     progress: bool = True
     lane: Lane | None = None
 
@@ -190,7 +186,7 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
     if origin:
         tell(origin)
     chosen = lambda count: members_at_once(job, count, how.at_once)
-    members, writers = experiment.population, None
+    members, writers = experiment.population, SharedWriters(())
     before = origin.before if origin else 0
     if folder is None:
         roster = in_batches(members, chosen(len(members)))
@@ -203,19 +199,25 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
             before = steps_before(folder)
         shapes, _ = apart(jax.eval_shape(lambda: init(method, key=jax.random.key(0))))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-        writers = writers_of(folder, experiment, how.tensorboard)
-    with told([one.draw for one in (data, *data.others.values())]):
-        final = train_batches(
-            job,
-            roster,
-            workdir=folder,
-            writers=writers,
-            progress=how.progress,
-            lane=how.lane,
-        )
-    spec = data_spec(data)
-    state, observed = final.state, final.observed
-    return run_of(experiment, method, state, observed, spec, folder, before)
+        writers = open_loggers(folder, experiment, how.loggers)
+    try:
+        with told([one.draw for one in (data, *data.others.values())]):
+            final = train_batches(
+                job,
+                roster,
+                workdir=folder,
+                writers=writers,
+                progress=how.progress,
+                lane=how.lane,
+            )
+        state, observed, spec = final.state, final.observed, data_spec(data)
+        run = run_of(experiment, method, state, observed, spec, folder, before)
+        if how.loggers:
+            images = reconstructions(run, data, job.test_index)
+            writers.write_images(run.step, "test", images)
+    finally:
+        writers.close_all()
+    return run
 
 
 def train_in_memory(jobs: Sequence[Job], sets: Sequence[Dataset], how: How) -> Run:
@@ -257,15 +259,3 @@ def train_in_folders(
         with contextlib.nullcontext() if folder == workdir else owned(folder):
             run = train_stage(job, data, how, folder)
     return run
-
-
-def writers_of(
-    folder: Path, experiment: Experiment, tensorboard: bool
-) -> SharedWriters:
-    """The logs of a workdir."""
-    ids = {member.name: member.id for member in experiment.population}
-    writers: list[Writer] = [JsonlWriter(folder / "metrics.jsonl", ids=ids)]
-    writers.append(FinalWriter(folder / "final.json", ids))
-    if tensorboard:
-        writers.append(TensorBoardWriter(folder / "tensorboard"))
-    return SharedWriters(writers)

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl always, TensorBoard on request."""
+"""Where a run's numbers go: the protocol of a writer, and metrics.jsonl."""
 
 import contextlib
 import dataclasses
@@ -19,6 +19,7 @@ from disentangle.files import read_bytes, read_json, read_lines, write_json, wri
 SUM = ".sum.json"
 NEVER = 2**53  # a step that no run comes to
 Values = Mapping[str, Any]  # name -> number or short vector
+Images = Mapping[str, np.ndarray]  # name -> (H, W, 1 or 3) uint8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,19 @@ class Final:
 
 
 class Writer(Protocol):
-    """Named as in clu, with one row per member of the population."""
+    """Named as in clu, with one row per member of the population.
+
+    What a writer does not take it leaves as it is here: nothing is done with it.
+    """
 
     def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
         """Writes one value per name for every member."""
+
+    def write_images(self, step: int, split: str, rows: Mapping[str, Images]) -> None:
+        """Writes one image per name for every member."""
+
+    def write_hyperparameters(self, rows: Mapping[str, Values]) -> None:
+        """Writes, before the rest, what every member was told: numbers and words."""
 
     def rewind(self, step: int, members: Collection[str]) -> None:
         """Forgets what these members wrote after a step: it comes again."""
@@ -62,7 +72,7 @@ class Vouched:
         return Vouched(self.size + len(data), zlib.crc32(data, self.crc))
 
 
-class JsonlWriter:
+class JsonlWriter(Writer):
     """One JSON object a line: step, split, member, its id, and the values (NaN: null).
 
     Beside it, metrics.sum.json says what was written up to the last `flush`.
@@ -147,7 +157,7 @@ class JsonlWriter:
             self._replace([line for line, _ in order])
 
 
-class FinalWriter:
+class FinalWriter(Writer):
     """final.json: `step`, and `rows`, member -> its values on the test images there.
 
     The results of a run, apart from its log: written whole with every checkpoint, so
@@ -210,49 +220,6 @@ def parameter_table(params: Any) -> str:
     from clu import parameter_overview
 
     return parameter_overview.get_parameter_overview(params, include_stats=False)
-
-
-def tensorboard_library() -> Any:
-    """tensorboard.summary; UserError without the extra."""
-    try:
-        from tensorboard import summary
-    except ImportError:
-        raise UserError(
-            "TensorBoard logging needs the extra: pip install -e '.[tensorboard]'"
-        ) from None
-    return summary
-
-
-class TensorBoardWriter:
-    """TensorBoard's own event files, a run a member; TensorFlow is not needed."""
-
-    def __init__(self, folder: Path):
-        summary = tensorboard_library()
-        self._make = lambda member: summary.Writer(str(folder / member))
-        self._writers: dict[str, Any] = {}
-
-    def rewind(self, step: int, members: Collection[str]) -> None:
-        """Does nothing: TensorBoard shows the values that were written last."""
-
-    def write_scalars(self, step: int, split: str, rows: Mapping[str, Values]) -> None:
-        """Writes the scalars (vectors stay in metrics.jsonl)."""
-        for member, values in rows.items():
-            if member not in self._writers:
-                self._writers[member] = self._make(member)
-            for name, value in values.items():
-                if np.ndim(value) == 0:
-                    tag = f"{split}/{name}"
-                    self._writers[member].add_scalar(tag, float(value), step)
-
-    def flush(self) -> None:
-        """Flushes every run."""
-        for writer in self._writers.values():
-            writer.flush()
-
-    def close(self) -> None:
-        """Closes every run."""
-        for writer in self._writers.values():
-            writer.close()
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:
