@@ -66,7 +66,7 @@ HOMES = {
     "sklearn": ("metrics",),
     "joblib": ("metrics",),
     "threadpoolctl": ("metrics",),
-    "scipy": ("metrics", "affinity", "oracle", "statistics"),
+    "scipy": ("data.cars3d", "metrics", "affinity", "oracle", "statistics"),
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "pandas": ("statistics", "study", "report"),

@@ -4,7 +4,17 @@ import os
 from typing import Any
 
 from disentangle import errors
-from disentangle.data import celeba, dsprites, fashion_sprites, mnist, own, shapes3d
+from disentangle.data import (
+    cars3d,
+    celeba,
+    dsprites,
+    fashion_sprites,
+    mnist,
+    mpi3d,
+    own,
+    shapes3d,
+    smallnorb,
+)
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion import deepfashion, polyvore, products, splits, zappos
 from disentangle.data.own import from_arrays, from_folder
@@ -29,6 +39,9 @@ DATASETS: dict[str, Recipe] = {
     "dsprites": dsprites.RECIPE,
     "shapes3d": shapes3d.RECIPE,
     "fashion_sprites": fashion_sprites.RECIPE,
+    "mpi3d": mpi3d.RECIPE,
+    "cars3d": cars3d.RECIPE,
+    "smallnorb": smallnorb.RECIPE,
     "mnist": mnist.MNIST,
     "fashion_mnist": mnist.FASHION,
     "celeba": celeba.RECIPE,

@@ -170,17 +170,18 @@ def _read_npz(path: Path, layout: Layout, space: FactorSpace) -> ImageChunks:
         _verify_fields(path, layout, (layout.images, key), fields)
         with archive.open(f"{key}.npy") as member:
             # Pickles are refused; the metadata field, which is one, is never opened.
-            _verify_size(path, key, *_npy_header(member, fortran=True))
+            _verify_size(path, key, *npy_header(member, fortran=True))
             member.seek(0)
             labels = np.lib.format.read_array(member, allow_pickle=False)
         _verify_order(path, layout, space, labels)
         with archive.open(f"{layout.images}.npy") as member:
-            shape, dtype = _npy_header(member)
+            shape, dtype = npy_header(member)
             _verify_images(path, layout, space, shape, dtype)
-            yield from _npy_chunks(member, path, shape)
+            yield from npy_chunks(member, path, shape)
 
 
-def _npy_chunks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageChunks:
+def npy_chunks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageChunks:
+    """The images of an .npy in an archive, from behind its header to its end."""
     total, size = shape[0], int(np.prod(shape[1:]))
     for start in progress.over(range(0, total, CHUNK), f"reading {path.name}"):
         count = min(CHUNK, total - start)
@@ -190,7 +191,7 @@ def _npy_chunks(member: IO[bytes], path: Path, shape: tuple[int, ...]) -> ImageC
         raise errors.UserError(f"{path} holds more than {total:,} images.")
 
 
-def _npy_header(
+def npy_header(
     member: Any, *, fortran: bool = False
 ) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type; ValueError on Fortran order, unless that does no harm."""
