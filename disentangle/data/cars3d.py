@@ -39,8 +39,8 @@ def read(path: Path) -> Dataset:
     table = np.empty((ELEVATIONS, AZIMUTHS, len(files), *SHAPE), np.uint8)
     with ThreadPoolExecutor(THREADS) as pool:
         found = [pool.submit(views, file) for file in files]
-        for car, images in enumerate(progress.over(found, "read cars3d", unit="car")):
-            table[:, :, car] = images.result()
+        for car, done in enumerate(progress.over(found, "read cars3d", unit="car")):
+            table[:, :, car] = done.result()
     space = FactorSpace(
         (
             ordinal("elevation", ELEVATIONS),
@@ -58,7 +58,10 @@ def views(path: Path) -> np.ndarray:
     from scipy import io
 
     with reading(path, "is no car of Cars3D"):
-        raw = io.loadmat(path, variable_names=["im"])["im"]
+        try:
+            raw = io.loadmat(path, variable_names=["im"])["im"]
+        except io.matlab.MatReadError as error:  # of no kind that others raise
+            raise UserError(str(error)) from None
         if raw.shape != RAW or raw.dtype != np.uint8:
             raise UserError(f"its im is {raw.dtype} {raw.shape}, not uint8 {RAW}")
     found = np.empty((ELEVATIONS, AZIMUTHS, *SHAPE), np.uint8)

@@ -42,18 +42,23 @@ class Writer(Protocol):
 
     def write_images(self, step: int, split: str, rows: Mapping[str, Images]) -> None:
         """Writes one image per name for every member."""
+        return None
 
     def write_hyperparameters(self, rows: Mapping[str, Values]) -> None:
         """Writes, before the rest, what every member was told: numbers and words."""
+        return None
 
     def rewind(self, step: int, members: Collection[str]) -> None:
         """Forgets what these members wrote after a step: it comes again."""
+        return None
 
     def flush(self) -> None:
         """Makes what was written durable."""
+        return None
 
     def close(self) -> None:
         """Flushes and lets go."""
+        return None
 
 
 # A row of metrics.jsonl: step, split, member, and the values by name (NaN: null).
