@@ -104,7 +104,8 @@ def methods(data: str) -> dict[str, dict[str, Any]]:
 
     Of images that may have no labels, no grid and any size: those that need none.
     """
-    names = [name for name in METHODS if name != "supervised" and _has_codes(name)]
+    told_all = {name for name in METHODS if METHODS[name].supervision == "all"}
+    names = [name for name in METHODS if name not in told_all and _has_codes(name)]
     if DATASETS[data].network:
         names = [name for name in names if _takes_any(name)]
     return {name: {} for name in names}

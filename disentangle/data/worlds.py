@@ -8,11 +8,14 @@ pictures belong together. Nothing here is drawn at random.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from disentangle import errors
-from disentangle.data import dsprites, fashion_sprites, shapes3d
+from disentangle.data import counted, dsprites, fashion_sprites, shapes3d
 from disentangle.data.attributes import Attributes
+from disentangle.data.dataset import Dataset
+from disentangle.data.samplers import Split, shuffled
 
 TRAIN, VALIDATION, TEST = range(3)
 VIEWS = ("gallery", "query", "validation")
@@ -206,3 +209,41 @@ def world(name: str) -> World:
     if name not in WORLDS:
         raise errors.unknown("data set with queries", name, WORLDS)
     return WORLDS[name]
+
+
+def split_world(
+    data: Dataset, split: str, train_size: int, test_size: int, *, seed: int = 0
+) -> tuple[Split, np.ndarray]:
+    """A training split of a world, and validation images, which are never trained on.
+
+    Args:
+      data: a data set that has a world.
+      split: "rand" or one of the world's holes.
+      train_size: images to train on, the first of a permutation, so that larger label
+        budgets contain smaller ones; 0 is all.
+      test_size: at most how many images of the view "validation", of the split's
+        validation tuples.
+      seed: of the permutation.
+
+    Returns:
+      (split, test_index (n,) int64).
+
+    Raises:
+      UserError: no world, no such split, or fewer training images than asked for.
+    """
+    asked = world(data.name)
+    if data.space != asked.attributes.space:
+        raise errors.UserError(
+            f"split={split!r} needs all images of {data.name}, and these are others."
+        )
+    allowed = asked.training(split)
+    if not 0 <= train_size <= len(allowed):
+        raise errors.UserError(
+            f"train_size={train_size} must be at most {len(allowed)}, the training "
+            f"images of the split {split!r} of {data.name}."
+        )
+    order = shuffled(len(allowed), 0, train_size or len(allowed), seed=seed)
+    tuples = asked.tuples(split, VALIDATION)
+    tested = asked.view("validation", tuples[counted.spread(len(tuples), test_size)])
+    subset = jnp.asarray(allowed[order], jnp.int32)
+    return Split(data, subset), np.sort(tested).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from disentangle.methods import (
     adaptive_vae,
+    adde,
     annealed_vae,
     autoencoder,
     beta_tcvae,
@@ -43,6 +44,8 @@ METHODS: dict[str, Recipe] = {
     "qlae": qlae.RECIPE,
     "tripod": tripod.RECIPE,
     "supervised": supervised.RECIPE,
+    "adde": adde.RECIPE,
+    "adde_paper": adde.PAPER_RECIPE,
     "ada_gvae": adaptive_vae.ADA_GVAE,
     "ada_ml_vae": adaptive_vae.ADA_ML_VAE,
     "ml_vae": ml_vae.ML_VAE,

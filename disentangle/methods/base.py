@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from disentangle.data.samplers import Batch, Collate, alone
+from disentangle.data.samplers import Batch, Collate, Split, alone
 from disentangle.nn.net import Net
 from disentangle.weightings.base import Weighting
 
@@ -80,6 +80,30 @@ class Tasks(NamedTuple):
     losses: Callable[..., jax.Array]  # losses(params, batch) -> (N,)
 
 
+class Subspaces(NamedTuple):
+    """The attribute view of a method that knows what its codes say of each attribute.
+
+    A attributes with K_1 .. K_A values, S in all, those of the first attribute first.
+    Labels are int32, -1 where one is missing.
+    """
+
+    names: tuple[str, ...]  # (A,) as the method was told them
+    sizes: tuple[int, ...]  # (A,) K_a
+    # labels(factors (..., F), known (..., F) bool | None) -> (..., A)
+    labels: Callable[..., jax.Array]
+    # alike(params, codes (B, D), a) -> (B, E), whose distances say how alike two
+    # images are in attribute a
+    alike: Callable[[Params, jax.Array, int], jax.Array]
+    # classify(params, codes (B, D)) -> (B, S) log-probabilities of values
+    classify: Callable[[Params, jax.Array], jax.Array] | None = None
+    # edit(params, codes (B, D), old (B, A), new (B, A), alpha (B,), *, mode) -> (B, D),
+    # for one of EDIT_MODES; new is -1 where an attribute stays, old where it is unknown
+    edit: Callable[..., jax.Array] | None = None
+
+
+EDIT_MODES = ("replace", "add")
+
+
 class Method(NamedTuple):
     """A buildable idea. Everything is a pure function over pytrees.
 
@@ -106,6 +130,10 @@ class Method(NamedTuple):
     a <- d a + (1 - d) p after every step, each with its `decay(hyper, step) -> d` in
     [0, 1); it starts as the parameters do. Everything above but the losses in training
     is given the averages, and running statistics (`Net.apply`).
+
+    `subspaces` is what the codes say of each attribute, see `Subspaces`.
+    `begin(params, split) -> params` reads parameters off the training images before the
+    first step, such as class means, and after `init_from`; it is not given averages.
     """
 
     nets: dict[str, Net]
@@ -125,6 +153,8 @@ class Method(NamedTuple):
     embed: Callable[[Params, jax.Array], jax.Array] | None = None
     generate: Callable[..., jax.Array] | None = None
     given: tuple[str, ...] = ()
+    subspaces: Subspaces | None = None
+    begin: Callable[[Params, Split], Params] | None = None
 
 
 # What a method is told besides images: the word of a Recipe, and what it means.

@@ -4,7 +4,7 @@ from disentangle.nn.critics import CRITICS, discriminator, image_critic, percept
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.generators import GENERATORS, generator, refiner
-from disentangle.nn.heads import Heads, attribute_heads, linear
+from disentangle.nn.heads import Heads, attribute_heads, linear, predicted
 from disentangle.nn.net import Net, Variables, from_module, output_width
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "linear",
     "output_width",
     "perceptron",
+    "predicted",
     "refiner",
 ]

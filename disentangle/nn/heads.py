@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen
 
 from disentangle.nn.layers import Dense
-from disentangle.nn.net import Net, from_module
+from disentangle.nn.net import Net, Params, from_module
 
 
 class Heads(NamedTuple):
@@ -64,6 +64,23 @@ def attribute_heads(
       "hidden_<a>", "code_<a>" and "prediction_<a>".
     """
     return from_module(AttributeHeads(tuple(outputs), subspace, hidden), (features,))
+
+
+def predicted(params: Params, codes: jax.Array) -> tuple[jax.Array, ...]:
+    """The predictions of `attribute_heads` on codes of one's own.
+
+    Args:
+      params: of the heads.
+      codes: (B, T, d).
+
+    Returns:
+      T arrays (B, K_a).
+    """
+    parts = [params[f"prediction_{a}"] for a in range(codes.shape[1])]
+    return tuple(
+        codes[:, a] @ part["kernel"] + part["bias"][None]
+        for a, part in enumerate(parts)
+    )
 
 
 def linear(inputs: int, outputs: int) -> Net:

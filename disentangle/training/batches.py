@@ -19,6 +19,7 @@ from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.methods.base import Method
 from disentangle.progress import Progress as Shown
+from disentangle.training.begin import begin_with
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
 from disentangle.training.devices import Lane, deal
@@ -103,7 +104,7 @@ def train_batches(
                 open_writers=lambda step: writers.begin(step, own.members),
                 open_bar=lambda step: bars.open(step, len(own.members)),
                 signals=lane and lane.signals,
-                begin=begin,
+                begin=begin_with(job.method, split, begin),
                 progress=progress and number == 0,
             )
             return final if len(rows) == 1 else _on_host(final)

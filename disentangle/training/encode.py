@@ -168,7 +168,9 @@ def _each_member(function: Callable, params: Params, inputs: jax.Array) -> Any:
     return over_members(function, AT_ONCE)(params, inputs)
 
 
-def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.ndarray:
+def decoded(
+    function: Callable, params: Params, codes: Any, members: int, *rows: np.ndarray
+) -> np.ndarray:
     """function(params, codes (B, D)) of every member, `DECODE_BATCH` codes at a time.
 
     Args:
@@ -176,6 +178,8 @@ def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.
       params: leading axis P.
       codes: (B, D), the same for all members, or (P, B, D).
       members: P.
+      *rows: (B, ...) what else there is of each code, the same for all members: with
+        them it is function(params, (codes, *rows)).
 
     Returns:
       (P, B, ...) on the host.
@@ -183,16 +187,28 @@ def decoded(function: Callable, params: Params, codes: Any, members: int) -> np.
     count, latents = codes.shape[-2:]
     size = max(1, min(DECODE_BATCH, count))
     part = jax.ShapeDtypeStruct((members, size, latents), np.float32)
-    shape = jax.eval_shape(_each_member, function, params, part)
+    more = [jax.ShapeDtypeStruct((members, size, *x.shape[1:]), x.dtype) for x in rows]
+    given = lambda codes, more: (codes, *more) if rows else codes
+    shape = jax.eval_shape(_each_member, function, params, given(part, more))
     found = np.empty((members, count, *shape.shape[2:]), shape.dtype)
     for start in range(0, count, size):
-        rows = jnp.asarray(codes[..., start : start + size, :], jnp.float32)
-        missing = size - rows.shape[-2]
-        rows = jnp.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(0, missing), (0, 0)])
-        rows = jnp.broadcast_to(rows, part.shape) if rows.ndim == 2 else rows
-        got = _each_member(function, params, rows)
+        own = jnp.asarray(codes[..., start : start + size, :], jnp.float32)
+        further = [
+            _filled(jnp.asarray(x[start : start + size])[None], like, 1)
+            for x, like in zip(rows, more, strict=True)
+        ]
+        filled = _filled(own[None] if own.ndim == 2 else own, part, 1)
+        got = _each_member(function, params, given(filled, further))
+        missing = size - own.shape[-2]
         found[:, start : start + size] = np.asarray(got)[:, : size - missing]
     return found
+
+
+def _filled(array: jax.Array, like: Any, axis: int) -> jax.Array:
+    """The array with zeros behind it, and for every member."""
+    missing = like.shape[axis] - array.shape[axis]
+    padding = [(0, missing if i == axis else 0) for i in range(array.ndim)]
+    return jnp.broadcast_to(jnp.pad(array, padding), like.shape)
 
 
 def width(function: Callable, params: Params, shape: tuple[int, int, int]) -> int:
@@ -228,6 +244,12 @@ def checked_factors(factors: Any, space: FactorSpace, count: int) -> np.ndarray:
 def seeded(function: Callable, seed: int) -> Callable:
     """`function` of (params, inputs) with the key of a seed: one object per pair."""
     return lambda params, inputs: function(params, inputs, key=jax.random.key(seed))
+
+
+@functools.lru_cache(64)
+def alike(function: Callable, attribute: int) -> Callable:
+    """`function` of (params, codes) for one attribute: one object per pair."""
+    return lambda params, codes: function(params, codes, attribute)
 
 
 @functools.partial(jax.jit, static_argnums=0)

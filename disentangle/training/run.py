@@ -12,6 +12,7 @@ from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
 from disentangle.data.samplers import Split, split_data
+from disentangle.data.worlds import split_world
 from disentangle.errors import UserError, unknown
 from disentangle.fields.check import whole_number
 from disentangle.files import place
@@ -54,6 +55,7 @@ def train(
     learning_rate: float | Sequence[float] | None = None,
     optimizer: str = "adam",
     train_size: int | None = None,
+    split: str = "",
     workdir: str | Path | None = None,
     progress: bool = True,
     at_once: int | None = None,
@@ -73,6 +75,9 @@ def train(
       learning_rate: a number or a list to sweep; None is the optimiser's.
       optimizer: "adam" or "sgd".
       train_size: train on this many images of the grid; None on all of it.
+      split: train on images of a split of the data set's world, "rand" or one with a
+        hole such as "comp" (data/worlds.py), so that what retrieval asks about is
+        never trained on; "" is the whole data set.
       workdir: where checkpoints and logs go; the same call on the same workdir
         goes on where it stopped, with more `steps` beyond, and with more seeds or
         values of a sweep the new models are trained beside. None keeps nothing.
@@ -102,7 +107,7 @@ def train(
             raise unknown(f"field of {method}", name, known)
     config = default_config(data.name, method, optimizer).to_dict()
     config["method"] |= fields
-    config["data"]["train_size"] = train_size or 0
+    config["data"] |= {"train_size": train_size or 0, "split": split}
     if data.path:
         source = "stream" if data.is_streamed else ""
         config["data"] |= {"path": data.path, "source": source}
@@ -152,18 +157,23 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.n
             f"of {experiment.config['method']['name']!r} has an optimiser of its own, "
             "with its learning rate among the method's fields"
         )
-    split, test_index = split_data(
-        data,
-        section["train_size"] or None,
-        max(1, min(section["test_size"], _left(data, section["train_size"]))),
-        seed=section["split_seed"],
-    )
+    split, test_index = _images(data, section)
     batch_size = experiment.config["batch_size"]
     if batch_size > split.size:
         raise UserError(
             f"batch_size={batch_size} is larger than the {split.size} training images"
         )
     return experiment, method, split, test_index
+
+
+def _images(data: Dataset, section: Mapping[str, Any]) -> tuple[Split, np.ndarray]:
+    """The training split and the test images of a config's section `data`."""
+    train_size, test_size = section["train_size"], section["test_size"]
+    seed = section["split_seed"]
+    if section["split"]:
+        return split_world(data, section["split"], train_size, test_size, seed=seed)
+    test_size = max(1, min(test_size, _left(data, train_size)))
+    return split_data(data, train_size or None, test_size, seed=seed)
 
 
 def _left(data: Dataset, train_size: int) -> int:

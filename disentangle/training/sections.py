@@ -37,6 +37,11 @@ class Data(Source):
     split_seed: int = static(
         0, "which images are trained and tested on", least=0, most=2**64 - 1
     )
+    split: str = static(
+        "",
+        "the training images of data/worlds.py that they are of, such as 'rand' or "
+        "'comp'; '' is the whole data set",
+    )
 
 
 @settings

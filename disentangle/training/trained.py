@@ -1,6 +1,7 @@
 """Trained models: what a run gives back, to encode and to decode with."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from disentangle.data.precision import float32
 from disentangle.errors import UserError, shown, unknown
-from disentangle.methods.base import Method, Params
-from disentangle.training import encode
+from disentangle.methods.base import Method, Params, Subspaces
+from disentangle.training import edits, encode
 from disentangle.training.data_spec import DataSpec
 from disentangle.training.members import Member
 
@@ -103,10 +104,7 @@ class Run:
             finite numbers.
         """
         function = self._offered(self.method.decode, "has no decoder")
-        members = len(self.members)
-        latents = encode.width(self.method.represent, self.params, self.spec.shape)
-        checked = encode.checked_codes(codes, members, latents)
-        return encode.decoded(function, self.params, checked, members)
+        return self._of_codes(function, codes)
 
     @float32()
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
@@ -190,6 +188,73 @@ class Run:
         """
         function = self._offered(self.method.embed, "has no embedding for retrieval")
         return self._batched(function, encode.checked_images(images, self.spec))
+
+    @float32()
+    def edit_codes(
+        self,
+        codes: Any,
+        attribute: str | Sequence[str],
+        value: Any,
+        *,
+        mode: str = "replace",
+        old: Any = "predicted",
+        alpha: Any = 1.0,
+    ) -> np.ndarray:
+        """Codes (P, B, D) of "the same with this attribute changed".
+
+        Args:
+          codes: (P, B, D) as `encode` gives them, or (B, D) for all models.
+          attribute: what changes, a name or several, of `method.subspaces.names`.
+          value: its new value, or (B,) of them; of several attributes a list of such.
+          mode: "replace" puts the prototype of the value there; "add" adds it and takes
+            that of the old value away.
+          old: (B, A) labels of all attributes, -1 where one is missing, for which the
+            method says what is taken away; "predicted" is what its classifier sees.
+          alpha: how far, a number or (B,): 1 is the whole edit.
+
+        Raises:
+          UserError: the method cannot edit codes, or an argument as above is none.
+        """
+        known = self._subspaces()
+        self._offered(known.edit, "cannot edit codes")
+        edit = edits.editing(known, mode, isinstance(old, str))
+        count = np.shape(codes)[-2] if np.ndim(codes) > 1 else 0
+        rows = edits.asked(known, attribute, value, old, alpha, count)
+        return self._of_codes(edit, codes, *rows)
+
+    @float32()
+    def classify(self, codes: Any) -> np.ndarray:
+        """Log-probabilities (P, B, S) of the values of all attributes, of codes.
+
+        Raises:
+          UserError: the method has no classifiers, or codes as in `decode`.
+        """
+        function = self._offered(self._subspaces().classify, "has no classifiers")
+        return self._of_codes(function, codes)
+
+    @float32()
+    def alike(self, codes: Any, attribute: str) -> np.ndarray:
+        """Codes (P, B, E) whose distances say how alike images are in one attribute.
+
+        Raises:
+          UserError: the method has no attributes, or not this one, or codes as in
+            `decode`.
+        """
+        known = self._subspaces()
+        if attribute not in known.names:
+            raise unknown("attribute", attribute, known.names)
+        place = known.names.index(attribute)
+        return self._of_codes(encode.alike(known.alike, place), codes)
+
+    def _subspaces(self) -> Subspaces:
+        return self._offered(self.method.subspaces, "has no attributes of its own")
+
+    def _of_codes(self, function: Any, codes: Any, *rows: np.ndarray) -> np.ndarray:
+        """function(params, codes) of every member, see `encode.decoded`."""
+        members = len(self.members)
+        latents = encode.width(self.method.represent, self.params, self.spec.shape)
+        checked = encode.checked_codes(codes, members, latents)
+        return encode.decoded(function, self.params, checked, members, *rows)
 
     def _offered(self, function: Any, lack: str) -> Any:
         """A function of the method; UserError where it is None."""

@@ -4,6 +4,7 @@ A new method's cases go into one file here, and one line below.
 """
 
 from equations import (
+    adde,
     critics,
     discrete,
     few_labels,
@@ -15,6 +16,7 @@ from equations import (
 from equations.reference import Case
 
 EQUATIONS: dict[str, list[Case]] = {
+    **adde.CASES,
     **critics.CASES,
     **plain.CASES,
     **discrete.CASES,

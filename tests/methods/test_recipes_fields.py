@@ -153,7 +153,7 @@ def test_papers_that_say_what_they_run_are_heard():
 def test_methods_without_known_settings_are_these():
     unknown = {name for name, recipe in METHODS.items() if recipe.protocol is None}
     assert unknown == {
-        *("autoencoder", "info_vae", "hfs_vae", "supervised"),
+        *("autoencoder", "info_vae", "hfs_vae", "supervised", "adde", "adde_paper"),
         *("ml_vae", "gvae", "conditional_vae"),
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
     }
@@ -213,6 +213,10 @@ ODD = [
     ("s2_beta_vae", {"latents": 2}, "less than the 4 factors"),
     ("ada_gvae", {"changed": -2}, "changed"),
     ("ada_gvae", {"changed": 9}, "changed"),
+    ("adde", {"attributes": ("x:3",)}, "'3' is no number of bins"),
+    ("adde", {"attributes": ("colour",)}, "colour"),
+    ("adde", {"attributes": ("x", "x:2")}, "named twice"),
+    ("adde", {"learns": "edit"}, "Did you mean 'edits'"),
     ("supervised", {"subspace": 0}, "subspace=0 must be at least 1"),
     ("supervised", {"hidden": 10**9}, "hidden=1000000000 must be at most 10,000"),
     ("supervised", {"weights": [1.0, 2.0]}, "2 numbers for 4 tasks"),
