@@ -59,6 +59,7 @@ batches of different images instead of epochs, triplets are drawn in the step (s
 methods/triplets.py) and an edit is one of them.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -68,7 +69,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
 from disentangle.methods.adde_losses import MISSING
-from disentangle.methods.adde_model import model
+from disentangle.methods.adde_model import Model, model
 from disentangle.methods.adde_stages import Images, attributes_loss, edits_loss
 from disentangle.methods.base import LOCATELLO, Method, Output, Params, Player, Recipe
 from disentangle.methods.prototypes import PROTOTYPES, memory, one_hot
@@ -178,44 +179,12 @@ def build(
         del step
         seen, state = made.see(params, batch, key)
         if is_second:
-            value, logs = edits_loss(
-                seen,
-                edit(params, seen),
-                made.matrix(params),
-                batch["paired"].any(),
-                hyper,
-                made.choices,
-            )
+            paired, matrix = batch["paired"].any(), made.matrix(params)
+            edited = moved(made, params, seen)
+            value, logs = edits_loss(seen, edited, matrix, paired, hyper, made.choices)
         else:
             value, logs = attributes_loss(seen, hyper, made.choices)
         return Output(value, logs, state) if state else (value, logs)
-
-    def edit(params: Params, seen: Images) -> Images:
-        """r' = r_ref + M (v_pos - v_ref), with the labels of the positives."""
-        count = seen.labels.shape[0] // 3
-        old, new = seen.labels[:count], seen.labels[count : 2 * count]
-        sizes = made.attributes.sizes
-        indicator = one_hot(sizes, new) - one_hot(sizes, old)
-        step = indicator @ made.matrix(params).T
-        codes = seen.codes[:count] + step.reshape(count, *seen.codes.shape[1:])
-        return Images(codes, predicted(params["heads"], codes), new)
-
-    def begin(params: Params, split: Split) -> Params:
-        """M as `start` reads it off the training images, 0 outside of the blocks."""
-
-        def read(images: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-            heads = made.describe(params, images)
-            return heads.codes, heads.predictions
-
-        kernels = tuple(
-            params["heads"][f"prediction_{a}"]["kernel"]
-            for a in range(len(made.attributes.sizes))
-        )
-        found = evidence(split, made.attributes, read, kernels)
-        table = PROTOTYPES[settings.start](found)
-        if made.is_dense:
-            table = memory(table, made.attributes.sizes)
-        return params | {"memory": {"table": table}}
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         codes = made.describe(params, images).codes
@@ -239,8 +208,33 @@ def build(
             made.matrix if is_second else None,
             settings.unknown_old,
         ),
-        begin=begin if is_second else None,
+        begin=partial(started, made, settings.start) if is_second else None,
     )
+
+
+def moved(made: Model, params: Params, seen: Images) -> Images:
+    """r' = r_ref + M (v_pos - v_ref) of 3 B images, and the positives' labels."""
+    count, sizes = seen.labels.shape[0] // 3, made.attributes.sizes
+    old, new = seen.labels[:count], seen.labels[count : 2 * count]
+    step = (one_hot(sizes, new) - one_hot(sizes, old)) @ made.matrix(params).T
+    codes = seen.codes[:count] + step.reshape(count, *seen.codes.shape[1:])
+    return Images(codes, predicted(params["heads"], codes), new)
+
+
+def started(made: Model, start: str, params: Params, split: Split) -> Params:
+    """M as it is read off the training images, 0 outside of its blocks."""
+
+    def read(images: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        heads = made.describe(params, images)
+        return heads.codes, heads.predictions
+
+    sizes, heads = made.attributes.sizes, params["heads"]
+    kernels = tuple(heads[f"prediction_{a}"]["kernel"] for a in range(len(sizes)))
+    found = evidence(split, made.attributes, read, kernels)
+    table = PROTOTYPES[start](found)
+    return params | {
+        "memory": {"table": memory(table, sizes) if made.is_dense else table}
+    }
 
 
 PUBLISHED = (

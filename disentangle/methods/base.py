@@ -104,6 +104,20 @@ class Subspaces(NamedTuple):
 EDIT_MODES = ("replace", "add")
 
 
+class Sets(NamedTuple):
+    """How a method compares items of a set, by the categories of the two.
+
+    Categories are values of the attribute that tells slots of a set apart.
+    """
+
+    # pair(params, codes (B, D), own (B,), other (B,)) -> (B, E): the codes of items of
+    # the categories `own` as they are compared with items of the categories `other`,
+    # by squared distance
+    pair: Callable[..., jax.Array]
+    # attention(params) -> (C, C, A) what of a pair of categories is looked at, or None
+    attention: Callable[[Params], jax.Array] | None = None
+
+
 class Method(NamedTuple):
     """A buildable idea. Everything is a pure function over pytrees.
 
@@ -131,7 +145,8 @@ class Method(NamedTuple):
     [0, 1); it starts as the parameters do. Everything above but the losses in training
     is given the averages, and running statistics (`Net.apply`).
 
-    `subspaces` is what the codes say of each attribute, see `Subspaces`.
+    `subspaces` is what the codes say of each attribute, see `Subspaces`; `sets` how
+    items of a set are compared, see `Sets`.
     `begin(params, split) -> params` reads parameters off the training images before the
     first step, such as class means, and after `init_from`; it is not given averages.
     """
@@ -154,6 +169,7 @@ class Method(NamedTuple):
     generate: Callable[..., jax.Array] | None = None
     given: tuple[str, ...] = ()
     subspaces: Subspaces | None = None
+    sets: Sets | None = None
     begin: Callable[[Params, Split], Params] | None = None
 
 

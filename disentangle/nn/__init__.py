@@ -1,10 +1,11 @@
 """Networks as pairs of pure functions; the only package that imports flax."""
 
+from disentangle.nn.activation_maps import Localised, activation_maps
 from disentangle.nn.critics import CRITICS, discriminator, image_critic, perceptron
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.generators import GENERATORS, generator, refiner
-from disentangle.nn.heads import Heads, attribute_heads, linear, predicted
+from disentangle.nn.heads import Heads, attribute_heads, linear, predicted, relu_layers
 from disentangle.nn.net import Net, Variables, from_module, output_width
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "ENCODERS",
     "GENERATORS",
     "Heads",
+    "Localised",
     "Net",
     "Variables",
+    "activation_maps",
     "attribute_heads",
     "decoder",
     "discriminator",
@@ -27,4 +30,5 @@ __all__ = [
     "perceptron",
     "predicted",
     "refiner",
+    "relu_layers",
 ]

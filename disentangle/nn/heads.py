@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from disentangle.nn.encoders import Encoder
 from disentangle.nn.layers import Dense
 from disentangle.nn.net import Net, Params, from_module
 
@@ -86,3 +87,8 @@ def predicted(params: Params, codes: jax.Array) -> tuple[jax.Array, ...]:
 def linear(inputs: int, outputs: int) -> Net:
     """One affine map, (B, inputs) -> (B, outputs)."""
     return from_module(Dense(outputs), (inputs,))
+
+
+def relu_layers(inputs: int, hidden: tuple[int, ...], outputs: int) -> Net:
+    """Dense layers with a ReLU each and an affine map: (B, inputs) -> (B, outputs)."""
+    return from_module(Encoder((), tuple(hidden), outputs), (inputs,))

@@ -12,6 +12,7 @@ from equations import (
     groups,
     objectives,
     plain,
+    retrieval,
 )
 from equations.reference import Case
 
@@ -24,4 +25,5 @@ EQUATIONS: dict[str, list[Case]] = {
     **objectives.CASES,
     **few_labels.CASES,
     **gans.CASES,
+    **retrieval.CASES,
 }

@@ -154,7 +154,8 @@ def test_methods_without_known_settings_are_these():
     unknown = {name for name, recipe in METHODS.items() if recipe.protocol is None}
     assert unknown == {
         *("autoencoder", "info_vae", "hfs_vae", "supervised", "adde", "adde_paper"),
-        *("ml_vae", "gvae", "conditional_vae"),
+        *("ml_vae", "gvae", "conditional_vae", "adde_outfits", "amnet"),
+        *("fashion_search_net", "csn", "csa_net", "type_aware"),
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
     }
 
@@ -217,6 +218,10 @@ ODD = [
     ("adde", {"attributes": ("colour",)}, "colour"),
     ("adde", {"attributes": ("x", "x:2")}, "named twice"),
     ("adde", {"learns": "edit"}, "Did you mean 'edits'"),
+    ("csn", {"latents": 3, "masks": "fixed"}, "fewer than the 4 attributes"),
+    ("csa_net", {"rule": "k4"}, "unknown rule of sets 'k4'"),
+    ("type_aware", {"negatives": 0}, "negatives=0 must be at least 1"),
+    ("adde_outfits", {"width": -1}, "width=-1 must be at least 0"),
     ("supervised", {"subspace": 0}, "subspace=0 must be at least 1"),
     ("supervised", {"hidden": 10**9}, "hidden=1000000000 must be at most 10,000"),
     ("supervised", {"weights": [1.0, 2.0]}, "2 numbers for 4 tasks"),

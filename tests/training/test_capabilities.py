@@ -120,7 +120,8 @@ def test_what_a_method_cannot_do_is_one_sentence(toy):
 
 # No prior that the codes are held to: what they decode to is no sample of a model.
 WITHOUT = {"autoencoder", "qlae", "tripod", "supervised", "supervised_vae"}
-WITHOUT |= {"adde", "adde_paper"}
+WITHOUT |= {"adde", "adde_paper", "adde_outfits", "amnet", "fashion_search_net"}
+WITHOUT |= {"csn", "csa_net", "type_aware"}
 
 
 @pytest.mark.parametrize("name", METHODS)
