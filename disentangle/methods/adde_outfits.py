@@ -77,7 +77,7 @@ class Settings:
         32, "ReLUs between categories and weights", least=1, most=WIDEST
     )
     negatives: int = static(4, "items that do not fit, per set", least=1, most=100)
-    margin: float = swept(0.3, "m", source="Lin et al. 2020")
+    margin: float = swept(0.3, "m, margin of the ranking", source="Lin et al. 2020")
     entropy: float = swept(0.2, "weight of the cross-entropies")
 
 

@@ -65,7 +65,7 @@ class Settings:
         "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
     )
     negatives: str = static("random", "of triplets", choices=NEGATIVES)
-    margin: float = swept(0.5, "m")
+    margin: float = swept(0.5, "m, margin of triplets")
     entropy: float = swept(1.0, "weight of the cross-entropies")
     ranking: float = swept(1.0, "weight of the triplets")
 

@@ -56,12 +56,14 @@ class Settings:
     latents: int = static(
         64, "D, dimensions of the code", source=PAPER, least=1, most=WIDEST
     )
-    masks: int = static(5, "K", source=PAPER, least=1, most=WIDEST)
+    masks: int = static(
+        5, "K, masks that are mixed", source=PAPER, least=1, most=WIDEST
+    )
     hidden: int = static(
         32, "ReLUs between categories and weights", least=1, most=WIDEST
     )
     negatives: int = static(4, "items that do not fit, per set", least=1, most=100)
-    margin: float = swept(0.3, "m", source=PAPER)
+    margin: float = swept(0.3, "m, margin of the ranking", source=PAPER)
 
 
 def masks_net(count: int, width: int) -> Net:

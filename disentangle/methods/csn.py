@@ -67,7 +67,7 @@ class Settings:
         64, "D, dimensions of the code", source=CODE, least=1, most=WIDEST
     )
     masks: str = static("learned", "whether masks are learned", choices=MASKS)
-    margin: float = swept(0.2, "h", source=CODE)
+    margin: float = swept(0.2, "h, margin of triplets", source=CODE)
     code_norm: float = swept(5e-3, "lambda_1, weight of the codes' norm", source=CODE)
     mask_norm: float = swept(5e-4, "lambda_2, weight of the masks' norm", source=CODE)
 

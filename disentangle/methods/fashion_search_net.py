@@ -61,10 +61,10 @@ class Settings:
         64, "ReLUs of the first two layers of each attribute", least=1, most=WIDEST
     )
     negatives: str = static("random", "of the triplets of q", choices=NEGATIVES)
-    margin: float = swept(0.5, "m, also of T")
+    margin: float = swept(0.5, "m, margin of both triplets")
     entropy: float = swept(1.0, "weight of the cross-entropies")
-    attribute_triplet: float = swept(1.0, "w_t")
-    whole_triplet: float = swept(1.0, "w_g")
+    attribute_triplet: float = swept(1.0, "w_t, weight of triplets of an attribute")
+    whole_triplet: float = swept(1.0, "w_g, weight of triplets of whole codes")
 
 
 def build(

@@ -60,7 +60,7 @@ class Settings:
         64, "D, dimensions of the code", source=CODE, least=1, most=WIDEST
     )
     negatives: int = static(1, "items that do not fit, per set", least=1, most=100)
-    margin: float = swept(0.3, "m", source=CODE)
+    margin: float = swept(0.3, "m, margin of triplets", source=CODE)
     code_norm: float = swept(5e-4, "lambda_1, weight of the codes' norm", source=CODE)
     mask_norm: float = swept(5e-4, "lambda_2, weight of the masks' norm", source=CODE)
 

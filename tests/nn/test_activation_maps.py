@@ -1,4 +1,4 @@
-"""FashionSearchNet's network against loops: where a class is seen, and what is there."""
+"""FashionSearchNet's network against loops: where a class is seen, what is there."""
 
 import jax
 import numpy as np
