@@ -173,7 +173,7 @@ def test_bench_runs_every_benchmark_beside_the_declared_torch(tmp_path):
     workers = {"__init__", "torch_vae", "torch_population", "study_kills"}
     for path in (ROOT / "benchmarks").glob("*.py"):
         assert (path.stem in said) == (path.stem not in workers)
-    (torch, _) = requirements(EXTRAS["bench"])
+    torch, *_ = requirements(EXTRAS["bench"])
     assert f" {torch} " in (ROOT / "Makefile").read_text()
 
 

@@ -110,13 +110,13 @@ def study(folder, *more, **environment):
 
 
 def ended(process):
-    said, _ = process.communicate(timeout=1200)
+    said, _ = process.communicate(timeout=3000)
     assert process.returncode == 0, said.decode()[-3000:]
     return said.decode()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(6000)
 def test_eight_devices_give_the_bits_of_one(tmp_path):
     flags = os.environ.get("XLA_FLAGS", "")
     eight = f"{flags} --xla_force_host_platform_device_count=8"
@@ -131,7 +131,7 @@ def test_eight_devices_give_the_bits_of_one(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(6000)
 def test_two_writers_make_one_table(tmp_path):
     """Started at once, each with models that the other does not ask for as well."""
     ended(study(tmp_path / "one", "--config.seeds=4"))
@@ -162,7 +162,7 @@ def own_config(path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(6000)
 def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setattr("disentangle.study.sweeps.width.ON_CPU", 1)
