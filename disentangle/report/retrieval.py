@@ -1,5 +1,6 @@
 """The section on retrieval: what was asked, and edits beside the true picture."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from disentangle.report.style import INK, new_figure, plotting
 from disentangle.study.retrieval import EVERY, Answered, Retrievals, Shown
 
 RIGHT, WRONG = "#2a9d4e", "#d1382e"  # frames; a mark says it too
-TILE = 0.62  # inches a picture is wide
+TILE = 0.66  # inches a picture is wide
+LETTERS = 22  # of a line of what was asked
 WAYS = {
     "chance": "a random order",
     "nothing": "the code as it is, not edited: what an edit must beat.",
@@ -112,8 +114,8 @@ def _pictures(workdir: Path, held: Retrievals) -> list[Block]:
         if shown.captions is not None and shown.asked is not None:
             figure = edits_figure(shown)
             words = (
-                f"{first}: the picture asked with, the same with the edit and nothing "
-                "else changed, and the nearest pictures of the gallery, best first. "
+                f"{first}: the picture asked with, the true edited one (nothing else "
+                "changed), and the nearest pictures of the gallery, best first. "
                 "Green with a tick: exactly what was asked for; red with a cross: not."
             )
             alt = f"{plural(len(shown.captions), 'edit')} beside the true picture."
@@ -167,15 +169,18 @@ def edits_figure(shown: Shown) -> Figure:
     pictures = np.concatenate([asked[:, None], truth[:, None], found], axis=1)
     count, across, height, width = pictures.shape[:4]
     with plotting():
-        figure = new_figure(count * TILE + 0.5, across * TILE + 2.3)
+        words = [textwrap.fill(str(text), LETTERS) for text in captions]
+        longest = max(len(line) for text in words for line in text.split("\n"))
+        figure = new_figure(count * TILE + 0.5, across * TILE + 0.085 * longest + 0.3)
         axes = figure.subplots()
         axes.imshow(mosaic(_scaled(pictures), 3 * GAP), interpolation="none")
         step = height + 3 * GAP, width + 3 * GAP
-        for i, text in enumerate(captions):
-            axes.text(-8, i * step[0] + height / 2, str(text), ha="right", va="center")
+        for i, text in enumerate(words):
+            middle = i * step[0] + height / 2
+            axes.text(-8, middle, text, ha="right", va="center", fontsize=10)
             for k, good in enumerate(right[i]):
                 _frame(axes, (k + 2) * step[1], i * step[0], width, height, bool(good))
-        heads = ["asked", "true edit", *map(str, range(1, across - 1))]
+        heads = ["asked", "true", *map(str, range(1, across - 1))]
         places = np.arange(across) * step[1] + (width - 1) / 2
         axes.set_xticks(places, heads)
         axes.set_yticks([])

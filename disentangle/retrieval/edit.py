@@ -25,7 +25,7 @@ from disentangle.errors import UserError
 from disentangle.retrieval import scores
 from disentangle.retrieval.asking import Asking, tuples_of
 from disentangle.retrieval.encoder import Encoder
-from disentangle.retrieval.outcome import Example, Outcome, Row, mean_rows
+from disentangle.retrieval.outcome import EVERY, Example, Outcome, Row, mean_rows
 from disentangle.retrieval.search import Found, matches, search
 
 HITS = (5, 10, 30)
@@ -191,8 +191,18 @@ def _one_hot(labels: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
 
 
 def _by_attribute(asked: Questions) -> list[np.ndarray]:
-    """A arrays: the queries of each attribute."""
+    """A arrays: the queries of each attribute; of a table there may be none."""
     return [np.flatnonzero(asked.attribute == a) for a in range(len(asked.names))]
+
+
+def _grouped(
+    asked: Questions, parts: dict[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """attribute -> score -> (n,) of its queries, of attributes that have any."""
+    groups = zip(asked.names, _by_attribute(asked), strict=True)
+    return {
+        name: {k: v[own] for k, v in parts.items()} for name, own in groups if len(own)
+    }
 
 
 def _scored(asked: Questions, found: Found) -> dict[str, dict[str, np.ndarray]]:
@@ -215,15 +225,15 @@ def _scored(asked: Questions, found: Found) -> dict[str, dict[str, np.ndarray]]:
             same.mean(2), scores.sorted_relevance(asked.matches, k)
         ),
     }
-    groups = zip(asked.names, _by_attribute(asked), strict=True)
-    return {name: {k: v[own] for k, v in parts.items()} for name, own in groups}
+    return _grouped(asked, parts)
 
 
 def _medians(way: str, asked: Questions, found: Found) -> list[Row]:
     """The median rank of each attribute, and their mean."""
-    of = [float(np.median(found.rank[own])) for own in _by_attribute(asked)]
-    named = zip(("", *asked.names), (float(np.mean(of)), *of), strict=True)
-    return [Row(way, name, "median rank", value) for name, value in named]
+    ranks = _grouped(asked, {"rank": found.rank})
+    of = {name: float(np.median(parts["rank"])) for name, parts in ranks.items()}
+    named = {EVERY: float(np.mean(list(of.values())))} | of
+    return [Row(way, name, "median rank", value) for name, value in named.items()]
 
 
 def chance(asked: Questions) -> list[Row]:
@@ -253,12 +263,7 @@ def chance(asked: Questions) -> list[Row]:
         f"ndcg_others@{K}": _others_gain(asked),
         f"ndcg_true@{K}": gain * by.sum() / ((2.0**best - 1) * by).sum(1),
     }
-    groups = zip(asked.names, _by_attribute(asked), strict=True)
-    return mean_rows(
-        "chance",
-        {name: {k: v[own] for k, v in parts.items()} for name, own in groups},
-        0,
-    )
+    return mean_rows("chance", _grouped(asked, parts), 0)
 
 
 def _agreement(asked: Questions) -> tuple[np.ndarray, np.ndarray]:
@@ -268,10 +273,9 @@ def _agreement(asked: Questions) -> tuple[np.ndarray, np.ndarray]:
       ((Q, A) of the labels that stay, 0 at the one that changes; (Q,) of that one).
     """
     shares = []
-    for a, size in enumerate(asked.sizes):
-        counts = np.bincount(asked.labels[:, a], minlength=size)
-        own = asked.old[:, a] == asked.wanted[:, a]  # of the reference, left out
-        shares.append((counts[asked.wanted[:, a]] - own) / (len(asked.labels) - 1))
+    for a in range(len(asked.names)):
+        counts = matches(asked.wanted[:, [a]], asked.labels[:, [a]], asked.excluded)
+        shares.append(counts[:, 1] / counts.sum(1))
     share = np.stack(shares, axis=1)
     rows = np.arange(len(share))
     target = share[rows, asked.attribute]
@@ -298,7 +302,8 @@ def _examples(asked: Questions, found: Found) -> list[Example]:
     """Some queries of each attribute, evenly spread."""
     examples = []
     for name, own in zip(asked.names, _by_attribute(asked), strict=True):
-        for q in own[np.arange(1, SHOWN + 1) * len(own) // (SHOWN + 1)]:
+        places = np.arange(1, SHOWN + 1) * len(own) // (SHOWN + 1)
+        for q in own[np.unique(places)] if len(own) else ():
             nearest = found.nearest[q, :NEAREST]
             a = asked.attribute[q]
             examples.append(

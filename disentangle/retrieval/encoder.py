@@ -38,7 +38,8 @@ class Encoder:
       chunks: (A,) the columns of each attribute, those it may share with none; empty
         where an attribute has none.
       edits: way -> edit(codes (n, D), old (n, A), new (n, A)) -> codes. `new` is -1
-        where an attribute stays; `old` is what it was, given or predicted.
+        where an attribute stays; `old` is what it was, -1 where that is not
+        known: nothing is taken away.
       classify: codes (n, D) -> A arrays (n, K_a), log-probabilities of the values.
       labels: (n,) images whose labels are known, and
       values: (n, A) these labels.
@@ -162,7 +163,8 @@ def mean_edits(
             at = np.ix_(rows, columns)
             wanted = means[a][new[rows, a]][:, columns]
             if add:
-                found[at] += wanted - means[a][old[rows, a]][:, columns]
+                left = means[a][old[rows, a]][:, columns]
+                found[at] += wanted - np.where(old[rows, a, None] < 0, 0.0, left)
             else:
                 found[at] = wanted
         return found

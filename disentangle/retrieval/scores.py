@@ -164,6 +164,8 @@ def changed(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
       found: (Q, A) labels of the nearest row.
       reference: (Q, A) labels of what was asked with.
     """
+    if not len(found):
+        return np.zeros(found.shape[1])
     return np.asarray((found != reference).mean(0))
 
 

@@ -16,14 +16,13 @@ from disentangle import progress as bars
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.factor import Factor
-from disentangle.data.worlds import World
 from disentangle.errors import UserError, as_list, unknown
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.retrieval import TASKS, Asking, Outcome
-from disentangle.retrieval.asking import world_of
 from disentangle.retrieval.outcome import Example, Row
 from disentangle.study.sample import data_of
 from disentangle.study.searches import Columns, Searches, models_of
+from disentangle.study.subjects import Subject, subject_of
 from disentangle.training.run import Run, as_run, compare_data
 
 EVERY = "all"  # in a table, the attribute of a mean over attributes
@@ -124,8 +123,9 @@ def retrieve(
     Args:
       run: from `train` or `load_run`, or the path of its workdir; or a function of
         images (n, H, W, C) uint8 -> codes (n, D), such as the pixels themselves.
-      data: a data set with queries (dsprites, shapes3d, fashion_sprites), or its name;
-        None loads the one the run was trained on.
+      data: a data set with queries (dsprites, shapes3d, fashion_sprites), a table of
+        labelled images, of whose test images "edit" alone can be asked, or a name; None
+        loads the one the run was trained on.
       tasks: names in `retrieval.TASKS`; also "edit,similar" or "all".
       split, gallery, labels, queries, triplets, searches, sets, seed, bootstrap: see
         `retrieval.Asking`; split "" is that of the run's data, or "rand".
@@ -231,7 +231,6 @@ def table(run: Run | Callable[[Any], Any], found: Found) -> pd.DataFrame:
 
 def keep(folder: Path, run: Run, data: Dataset, found: Found, asking: Asking) -> None:
     """Writes retrieval.json and retrieval.npz."""
-    world = world_of(data.name, data.space, asking)
     living = [m for m, outcomes in enumerate(found) if outcomes]
     members = [
         Answers(
@@ -241,9 +240,11 @@ def keep(folder: Path, run: Run, data: Dataset, found: Found, asking: Asking) ->
         )
         for m in living
     ]
-    names = list(world.attributes.names)
+    first = next(iter(found[living[0]])) if living else "edit"
+    subject = subject_of(first, data, asking, run)
     if living:
-        shown(found[living[0]], data, world).save(folder)
+        shown(found[living[0]], data, subject).save(folder)
+    names = list(subject.names)
     Retrievals(dataclasses.asdict(asking), names, members).save(folder)
 
 
@@ -262,7 +263,7 @@ def _answered(outcome: Outcome) -> list[Answered]:
     ]
 
 
-def shown(outcomes: Mapping[str, Outcome], data: Dataset, world: World) -> Shown:
+def shown(outcomes: Mapping[str, Outcome], data: Dataset, subject: Subject) -> Shown:
     """The matrices of a model's outcomes, and pictures of its examples."""
     arrays = {
         array: outcomes[task].arrays[name]
@@ -277,7 +278,7 @@ def shown(outcomes: Mapping[str, Outcome], data: Dataset, world: World) -> Shown
     if examples:
         pictures = lambda index: np.asarray(data.images(np.asarray(index)))
         arrays |= {
-            "captions": np.array([caption(one, world) for one in examples]),
+            "captions": np.array([caption(one, subject) for one in examples]),
             "asked": pictures([one.asked for one in examples]),
             "truth": pictures([one.truth for one in examples]),
             "found": pictures(np.stack([one.found for one in examples])),
@@ -295,17 +296,18 @@ def shown(outcomes: Mapping[str, Outcome], data: Dataset, world: World) -> Shown
     )
 
 
-def caption(example: Example, world: World) -> str:
+def caption(example: Example, subject: Subject) -> str:
     """ "colour: red to sky"."""
-    of = world.attributes
-    factor = of.space[example.attribute]
-    width = of.widths[of.column(example.attribute)]
+    factor = subject.space[example.attribute]
+    width = subject.widths[subject.column(example.attribute)]
     old, new = (_word(factor, value, width) for value in (example.old, example.new))
     return f"{example.attribute}: {old} to {new}"
 
 
 def _word(factor: Factor, value: int, width: int) -> str:
     """A value of an attribute as people call it."""
+    if value < 0:
+        return "unknown"
     if factor.words and width == 1:
         return factor.words[value]
     return str(value)

@@ -8,16 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from disentangle.data.dataset import Dataset
-from disentangle.data.worlds import World
 from disentangle.errors import UserError, unknown
 from disentangle.metrics.base import Images, Progress, Settings
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.retrieval import TASKS, Asking, Outcome
-from disentangle.retrieval.asking import labelled, world_of
 from disentangle.retrieval.encoder import Encoder, check_labels, from_labels
 from disentangle.study.encoding import encode_images
+from disentangle.study.subjects import Subject, subject_of
 from disentangle.training.run import Run
 
 Columns = Mapping[str, Sequence[int]] | str
@@ -76,7 +75,7 @@ class Searches:
 
     Args:
       models: that are asked.
-      data: a data set with queries.
+      data: a data set with queries, or a table of labels.
       asking: how.
       columns: attribute -> the columns of the code that are of it; "all": every column
         is of every attribute; "": what the method says, or else the attribute of which
@@ -98,43 +97,42 @@ class Searches:
         self._index = np.empty(0, np.int64)
         self._codes: np.ndarray | None = None
         self._questions: dict[str, Any] = {}
+        self._subjects: dict[str, Subject] = {}
         self._encoders: dict[tuple[int, tuple[str, ...]], Encoder] = {}
 
-    def world(self, task: str = "edit") -> World:
-        """The world of the data set, as a task asks for it; sets are of tuples."""
-        asking = self.asking
-        if task == "complete" and asking.gallery == "full":
-            asking = replace(asking, gallery="tuples")
-        return world_of(self.data.name, self.data.space, asking)
+    def subject(self, task: str) -> Subject:
+        """What the task asks about."""
+        if task not in self._subjects:
+            run = self.models.run
+            self._subjects[task] = subject_of(task, self.data, self.asking, run)
+        return self._subjects[task]
 
     def check(self, tasks: Sequence[str]) -> None:
         """Raises UserError for what cannot be asked, before anything is encoded."""
         for task in tasks:
             if task not in TASKS:
                 raise unknown("retrieval task", task, TASKS)
-            of = self.world(task).attributes
-            self._chosen_columns(self.world(task))
-            values = np.asarray(of.labels(labelled(self.data.name, self.asking)))
-            check_labels(values, of.sizes)
+            found = self.subject(task)
+            self._chosen_columns(found)
+            check_labels(found.values(found.labelled), found.sizes)
 
     def outcome(self, member: int, task: str) -> Outcome:
         """The result of a task for one model."""
         asked = self.questions(task)
         self.prepare([task])
-        encoder = self.encoder(member, self.world(task))
+        encoder = self.encoder(member, self.subject(task))
         return TASKS[task].answer(asked, encoder, self.asking)
 
     def questions(self, task: str) -> Any:
         """What a task asks, the same for every model."""
         if task not in self._questions:
-            asking = self.asking
-            self._questions[task] = TASKS[task].questions(self.world(task), asking)
+            self._questions[task] = self.subject(task).questions()
         return self._questions[task]
 
     def prepare(self, tasks: Sequence[str]) -> None:
         """Encodes what is needed and not there, for all models at once."""
         wanted = [self.questions(task).images for task in tasks]
-        wanted.append(labelled(self.data.name, self.asking))
+        wanted += [self.subject(task).labelled for task in tasks]
         missing = np.setdiff1d(np.concatenate(wanted), self._index)
         if not len(missing):
             return
@@ -153,37 +151,37 @@ class Searches:
         assert self._codes is not None
         return np.asarray(self._codes[member][np.searchsorted(self._index, images)])
 
-    def encoder(self, member: int, world: World) -> Encoder:
+    def encoder(self, member: int, subject: Subject) -> Encoder:
         """One model with what labelled images say of its codes."""
-        key = (member, world.attributes.names)
+        key = (member, subject.names)
         if key not in self._encoders:
-            images = labelled(self.data.name, self.asking)
-            values = np.asarray(world.attributes.labels(images))
-            codes = self.codes(member, images)
-            chunks = self._chosen_columns(world, codes, values)
-            names = world.attributes.names
-            empty = [n for n, of in zip(names, chunks, strict=True) if not len(of)]
+            images = subject.labelled
+            values, codes = subject.values(images), self.codes(member, images)
+            chunks = self._chosen_columns(subject, codes, values)
+            pairs = zip(subject.names, chunks, strict=True)
             made = from_labels(
                 functools.partial(self.codes, member),
                 images,
                 values,
-                world.attributes.sizes,
+                subject.sizes,
                 chunks,
             )
+            empty = [name for name, of in pairs if not len(of)]
             self._encoders[key] = replace(made, notes=_notes(empty))
         return self._encoders[key]
 
     def _chosen_columns(
         self,
-        world: World,
+        subject: Subject,
         codes: np.ndarray | None = None,
         values: np.ndarray | None = None,
     ) -> list[np.ndarray]:
         """(A,) the columns of each attribute; checks alone without codes."""
-        names, given = world.attributes.names, self._columns
+        names, given = subject.names, self._columns
         if not isinstance(given, str):
             for name in given:
-                world.attributes.column(name)
+                if name not in names:
+                    raise unknown("attribute", name, names)
             width = np.inf if codes is None else codes.shape[1]
             for name, columns in given.items():
                 if any(not 0 <= c < width for c in columns):
@@ -213,11 +211,14 @@ def assigned(codes: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
 
     Args:
       codes: (n, D).
-      values: (n, A), all known.
+      values: (n, A), -1 where a label is missing; such images say nothing of it.
     """
-    bins, entropies = histogram_bins(codes), entropy(values)
-    share = mutual_information(bins, values) / entropies
-    above = np.where(share > shuffled_floor(bins, values) / entropies, share, 0.0)
+    bins, above = histogram_bins(codes), np.zeros((codes.shape[1], values.shape[1]))
+    for a, column in enumerate(values.T):
+        known = column >= 0
+        own, labels = bins[known], column[known, None]
+        share, floor = mutual_information(own, labels), shuffled_floor(own, labels)
+        above[:, a] = np.where(share > floor, share, 0.0)[:, 0] / entropy(labels)
     owner = np.where(above.max(1) > 0, above.argmax(1), -1)
     return [np.flatnonzero(owner == a) for a in range(values.shape[1])]
 

@@ -193,8 +193,14 @@ def test_values_of_fashion_have_words():
     from disentangle.data.worlds import world
     from disentangle.retrieval.outcome import Example
     from disentangle.study.retrieval import caption
+    from disentangle.study.subjects import Subject
+
+    def subject(name):
+        of = world(name).attributes
+        values = of.labels, np.empty(0, int), lambda: None
+        return Subject(of.names, of.sizes, of.widths, of.space, *values)
 
     example = Example("colour", 2, 5, 0, 0, np.zeros(1), np.zeros(1, bool))
-    assert caption(example, world("fashion_sprites")) == "colour: red to sky"
-    example = example._replace(attribute="x_position")
-    assert caption(example, world("dsprites")) == "x_position: 2 to 5"
+    assert caption(example, subject("fashion_sprites")) == "colour: red to sky"
+    example = example._replace(attribute="x_position", old=-1)
+    assert caption(example, subject("dsprites")) == "x_position: unknown to 5"

@@ -1,0 +1,91 @@
+"""Edits asked of a table of labelled images: the protocol of Hou et al. 2021 (ADDE).
+
+Of a table nobody has drawn the edited picture. Asked for are all changes of one label
+of an image of the gallery for which another image of it has the labels that are wanted,
+missing ones missing there too; any such image is right. As published, but that
+the image asked with is left out, and attributes weigh alike.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from disentangle.data import counted
+from disentangle.errors import UserError
+from disentangle.retrieval.asking import Asking
+from disentangle.retrieval.edit import Questions
+from disentangle.retrieval.search import matches
+
+
+def table_edits(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    images: np.ndarray,
+    values: np.ndarray,
+    asking: Asking,
+) -> Questions:
+    """The edits that can be asked of some images, `asking.queries` of each attribute.
+
+    Args:
+      names: (A,) attributes.
+      sizes: (A,) how many values each has.
+      images: (G,) the gallery.
+      values: (G, A) its labels, -1 where one is missing.
+      asking: how many; they are spread evenly over all there are.
+
+    Raises:
+      UserError: there is no such edit of any attribute.
+    """
+    order = np.argsort(counted.numbers("gallery", 0, (len(images),)), kind="stable")
+    images, values = images[order], values[order]
+    marks = _marks(sizes)
+    own = _hashes(values, marks)
+    known = np.unique(own)
+    asked: list[tuple[np.ndarray, np.ndarray, int]] = []
+    for a, size in enumerate(sizes):
+        rows, wanted = np.divmod(np.arange(len(values) * size), size)
+        other = values[rows, a] != wanted
+        rows, wanted = rows[other], wanted[other]
+        moved = own[rows] - marks[a][values[rows, a] + 1] + marks[a][wanted + 1]
+        there = np.flatnonzero(np.isin(moved, known))
+        chosen = (
+            there[counted.spread(len(there), asking.queries)] if len(there) else there
+        )
+        asked.append((rows[chosen], wanted[chosen], a))
+    reference = np.concatenate([rows for rows, _, _ in asked])
+    if not len(reference):
+        raise UserError(
+            f"no image of the {len(images):,} of the gallery has the labels of another "
+            "with one changed: there is no edit to ask for"
+        )
+    attribute = np.repeat(np.arange(len(names)), [len(rows) for rows, _, _ in asked])
+    target = values[reference].copy()
+    target[np.arange(len(target)), attribute] = np.concatenate([w for _, w, _ in asked])
+    first = np.argsort(own, kind="stable")
+    place = np.searchsorted(own[first], _hashes(target, marks))
+    return Questions(
+        tuple(names),
+        tuple(sizes),
+        attribute,
+        values[reference],
+        target,
+        images[reference],
+        images[first[place]],
+        reference,
+        images,
+        values,
+        matches(target, values, reference),
+    )
+
+
+def _marks(sizes: Sequence[int]) -> list[np.ndarray]:
+    """A arrays (K_a + 1,) of random uint64: of a missing label, then of each value."""
+    return [
+        counted.numbers(f"labels {a}", 0, (size + 1,)) for a, size in enumerate(sizes)
+    ]
+
+
+def _hashes(values: np.ndarray, marks: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) uint64, a number per row of labels: sums of marks, modulo 2^64."""
+    parts = [mark[column + 1] for mark, column in zip(marks, values.T, strict=True)]
+    return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))

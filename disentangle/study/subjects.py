@@ -1,0 +1,131 @@
+"""What of a data set models are asked about: a world's attributes, or a table's labels.
+
+Of a data set with a world (data/worlds.py) the edited picture exists and all three
+tasks can be asked. Of a table of labelled images of one's own, such as photographs of
+clothes, edits can be asked among its test images (retrieval/tables.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from disentangle.data import counted
+from disentangle.data.dataset import Dataset
+from disentangle.data.samplers import split_data
+from disentangle.data.space import FactorSpace
+from disentangle.data.worlds import WORLDS
+from disentangle.errors import UserError
+from disentangle.retrieval import TASKS, Asking
+from disentangle.retrieval.asking import labelled, world_of
+from disentangle.retrieval.tables import table_edits
+from disentangle.training.run import Run, prepare
+
+
+class Subject(NamedTuple):
+    """What is asked about.
+
+    Attributes:
+      names: (A,) attributes.
+      sizes: (A,) how many values each has.
+      widths: (A,) neighbouring values of the factor in one of the attribute.
+      space: of the factors.
+      values: (n,) images -> (n, A) int labels, -1 where one is missing.
+      labelled: images whose labels are known to prototypes and classifiers.
+      questions: () -> what the task asks.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    widths: tuple[int, ...]
+    space: FactorSpace
+    values: Callable[[np.ndarray], np.ndarray]
+    labelled: np.ndarray
+    questions: Callable[[], Any]
+
+    def column(self, name: str) -> int:
+        """The place of an attribute."""
+        return self.names.index(name)
+
+
+def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subject:
+    """What a task asks of a data set.
+
+    Args:
+      task: a name in TASKS.
+      data: the data set.
+      asking: how.
+      run: whose training images a table's labelled ones are, if it is a run.
+
+    Raises:
+      UserError: a data set that cannot be asked this.
+    """
+    if not data.space.is_grid and data.space.items and data.name not in WORLDS:
+        return _of_table(task, data, asking, run)
+    if task == "complete" and asking.gallery == "full":
+        asking = replace(asking, gallery="tuples")  # sets are of tuples
+    world = world_of(data.name, data.space, asking)
+    of = world.attributes
+    return Subject(
+        of.names,
+        of.sizes,
+        of.widths,
+        of.space,
+        lambda images: np.asarray(of.labels(np.asarray(images))),
+        labelled(data.name, asking),
+        lambda: TASKS[task].questions(world, asking),
+    )
+
+
+def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subject:
+    """Edits among the test images of a table, prototypes of its training images."""
+    if task != "edit":
+        raise UserError(
+            f"{task!r} is asked of {', '.join(WORLDS)}: of a table of labels such as "
+            f"{data.name} 'edit' alone can be asked"
+        )
+    if (asking.split, asking.gallery) != ("rand", "tuples"):
+        raise UserError(
+            f"a table of labels has neither splits nor galleries of its own, but split "
+            f"is {asking.split!r} and gallery {asking.gallery!r}"
+        )
+    chosen = [i for i, factor in enumerate(data.space.items) if factor.kind != "real"]
+    if not chosen:
+        raise UserError(
+            f"{data.name} has no attribute: all its labels are real numbers"
+        )
+    names = tuple(data.space.names[i] for i in chosen)
+    sizes = tuple(data.space.sizes[i] for i in chosen)
+
+    def values(images: np.ndarray) -> np.ndarray:
+        rows, known = np.asarray(data.factors(images)), data.known(images)
+        found = rows if known is None else np.where(np.asarray(known), rows, -1)
+        return np.asarray(found[:, chosen])
+
+    training, test = _parts(data, run)
+    order = np.argsort(counted.numbers("labels", 0, (len(training),)), kind="stable")
+    if asking.labels > len(training):
+        raise UserError(
+            f"labels={asking.labels:,} are more than the {len(training):,} training "
+            "images"
+        )
+    return Subject(
+        names,
+        sizes,
+        (1,) * len(names),
+        data.space,
+        values,
+        training[order[: asking.labels or None]],
+        lambda: table_edits(names, sizes, test, values(test), asking),
+    )
+
+
+def _parts(data: Dataset, run: Run | None) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test images: a run's own, else a fifth of all are test images."""
+    if run is not None:
+        _, _, split, test = prepare(run.config, data)
+    else:
+        split, test = split_data(data, None, max(1, len(data) // 5), seed=0)
+    subset = np.arange(len(data)) if split.subset is None else np.asarray(split.subset)
+    return np.setdiff1d(subset, test), np.asarray(test)
