@@ -401,6 +401,4 @@ def test_cutting_needs_the_extra(deep, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "cv2", None)
-    refused(
-        lambda: deepfashion.read(deep, cut=True), "pip install 'disentangle[fashion]'"
-    )
+    refused(lambda: deepfashion.read(deep, cut=True), "pip install -e '.[fashion]'")

@@ -22,7 +22,7 @@ def opencv() -> Any:
         import cv2
     except ImportError:
         raise UserError(
-            "cutting out garments needs OpenCV: pip install -e '.[fashion]'"
+            "cutting out garments needs the extra: pip install -e '.[fashion]'"
         ) from None
     return cv2
 
