@@ -10,7 +10,7 @@ no data set and no file. A metric that compares several models of the same image
     compute(population: Population, settings: Settings) -> PopulationResult
 
 one that searches takes a Retrieval, and one that asks what a data set can be asked
-takes `Images.ask`. Which of them a metric needs, and what its
+takes `Representation.ask`. Which of them a metric needs, and what its
 numbers are called, is said by its row (`metric.Metric`): a metric is one file, which
 ends in that row, and one line in METRICS (`metrics/__init__.py`).
 """
@@ -43,14 +43,10 @@ class Images:
       sizes: (F,) how many values each factor has; all combinations exist.
       encode: encode(factors (n, F) int) -> codes (n, D) of these images, the columns
         those of the table. It may be slow: ask once, for all rows.
-      ask: ask(task, seed, bootstrap) -> Outcome, how the model does in a task of
-        `retrieval.TASKS`; None where nobody can ask. UserError of a data set without
-        queries.
     """
 
     sizes: tuple[int, ...]
     encode: Callable[[np.ndarray], np.ndarray]
-    ask: Ask | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,9 @@ class Representation:
         probabilities of its values; all other columns are latents of their own.
       images: where more images come from, or None: there is this table only.
       left_out: factor name -> why it is not among `factors`.
+      ask: ask(task, seed, bootstrap) -> Outcome, how the model does in a task of
+        `retrieval.TASKS`; None: there is this table only. UserError of a data set that
+        cannot be asked this.
     """
 
     codes: np.ndarray
@@ -81,6 +80,7 @@ class Representation:
     categorical: tuple[tuple[int, ...], ...] = ()
     images: Images | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    ask: Ask | None = None
 
     def by_latent(self) -> "Representation":
         """The table with one column per latent, for scores that compare columns.

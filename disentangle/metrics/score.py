@@ -55,12 +55,12 @@ def _retrieval(name: str, table: Representation) -> Retrieval:
 
 def _ask(name: str, table: Representation) -> Ask:
     """How the model of the table is asked what its data set can be asked."""
-    if table.images is None or table.images.ask is None:
+    if table.ask is None:
         raise UserError(
             f"{name} asks for pictures of a data set, and this is one table of codes: "
             "evaluate a run instead"
         )
-    return table.images.ask
+    return table.ask
 
 
 # What a metric of one model needs -> what it is given, from its name and a table.
@@ -150,6 +150,7 @@ def score_details(
     logvars: ArrayLike | None = None,
     categorical: Sequence[Sequence[int]] = (),
     images: Images | None = None,
+    ask: Ask | None = None,
 ) -> dict[str, Result]:
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
@@ -160,6 +161,7 @@ def score_details(
       settings: the rest.
       images: where metrics that draw their own images get their codes; None where
         there is the table only.
+      ask: how retrieval metrics ask the model, see `Representation.ask`.
 
     Returns:
       A Result per metric. `metadata` says definition, estimator, rows, seed, factor
@@ -178,6 +180,7 @@ def score_details(
         categorical=categorical,
         images=images,
     )
+    table = replace(table, ask=ask)
     common = _what_ran(table, settings)
     results = {}
     for name in names:

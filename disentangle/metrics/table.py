@@ -1,7 +1,6 @@
 """Arrays from outside to a Representation, with every mistake named before any work."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -115,7 +114,7 @@ def _without(images: Images, kept: list[int], row: np.ndarray) -> Images:
         whole[:, kept] = factors
         return images.encode(whole)
 
-    return replace(images, sizes=tuple(images.sizes[j] for j in kept), encode=encode)
+    return Images(tuple(images.sizes[j] for j in kept), encode)
 
 
 def _check_codes(given: ArrayLike, name: str = "codes") -> np.ndarray:

@@ -28,7 +28,7 @@ from disentangle.study.sample import (
     load_data,
     sample_index,
 )
-from disentangle.study.searches import with_questions
+from disentangle.study.searches import questions_of
 from disentangle.training.run import Run, as_run, compare_data
 
 __all__ = [
@@ -155,7 +155,7 @@ def score_run(
     codes, logvars = posterior_table(run, data, index, settings.progress)
     is_grid = data.space.is_grid
     source = images_of(run, data, settings.progress) if is_grid else None
-    source = source and with_questions(source, run, data, settings)
+    asks = questions_of(run, data, settings)
     train = None if logvars is None else logvars[:, : rows[0]]
     compared = population_results(run, together, codes[:, : rows[0]], train, settings)
 
@@ -173,6 +173,7 @@ def score_run(
                 logvars=None if logvars is None else logvars[member],
                 categorical=run.method.categorical,
                 images=None if source is None else source[member],
+                ask=asks[member],
             )
         except UserError as error:
             return {name: Result({}, why_not=str(error)) for name in single}

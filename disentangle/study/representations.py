@@ -11,12 +11,13 @@ from disentangle import progress as bars
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
 from disentangle.files import write_arrays
-from disentangle.metrics.base import Result
+from disentangle.metrics.base import Ask, Result
 from disentangle.metrics.score import score_details
 from disentangle.records import JsonRecord
 from disentangle.study.encoding import encode_images
 from disentangle.study.gain import beside_single
 from disentangle.study.groups import Groups
+from disentangle.study.member_models import Part, joined, question_of
 from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.study.sections import score_settings
@@ -125,12 +126,13 @@ def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:
 
 
 class Table(NamedTuple):
-    """Codes (N, D) of a representation, the names of the D columns, and which of
-    them are one categorical latent."""
+    """Codes (N, D) of a representation, the names of the D columns, which of them are
+    one categorical latent, and the models that they are from."""
 
     codes: np.ndarray
     names: list[str]
     categorical: tuple[tuple[int, ...], ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 def tables(
@@ -151,20 +153,23 @@ def tables(
         for name, servers in serving.servers(seed).items():
             if not all(run.alive[member] for run, member in servers.values()):
                 continue
-            parts, names = [], []
+            parts, names, own = [], [], []
             for task, (run, member) in servers.items():
                 columns = [
                     i for i, b in enumerate(run.method.attributes or ()) if b == task
                 ]
                 parts.append(encoded[id(run)][member][:, columns])
                 names += [f"{task} {i + 1}" for i in range(len(columns))]
-            found[name, seed] = Table(np.concatenate(parts, axis=1), names)
+                own.append(Part(run, member, columns, task))
+            codes = np.concatenate(parts, axis=1)
+            found[name, seed] = Table(codes, names, parts=tuple(own))
     vae = serving.vae
     for member, codes in enumerate(encoded[id(vae)]):
         if vae.alive[member]:
             names = [f"z{i + 1}" for i in range(codes.shape[1])]
             label, seed = member_label(vae, member), int(vae.swept[member]["seed"])
-            found[label, seed] = Table(codes, names, vae.method.categorical)
+            whole = (Part(vae, member, range(codes.shape[1])),)
+            found[label, seed] = Table(codes, names, vae.method.categorical, whole)
     return found
 
 
@@ -196,7 +201,9 @@ def write_scores(
         source = [crc(folder / f"{own}.npz"), table.names, table.categorical, section]
 
         def score() -> list[str]:
-            results = _results(table, sample, section)
+            models = joined(table.parts, name, seed)
+            ask = question_of(models, data, score_settings(section))
+            results = _results(table, sample, section, ask)
             Scored.of(name, seed, table.names, results).save(folder, f"{own}.json")
             return [f"{own}.json"]
 
@@ -214,7 +221,7 @@ def write_scores(
 
 
 def _results(
-    table: Table, sample: Sample, section: Mapping[str, Any]
+    table: Table, sample: Sample, section: Mapping[str, Any], ask: Ask
 ) -> dict[str, Result]:
     """Every metric of one representation."""
     return score_details(
@@ -226,4 +233,5 @@ def _results(
         num_test=sample.rows[1],
         factor_names=sample.names,
         categorical=table.categorical,
+        ask=ask,
     )

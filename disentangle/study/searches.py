@@ -9,7 +9,7 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
-from disentangle.metrics.base import Images, Progress, Settings
+from disentangle.metrics.base import Ask, Progress, Settings
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
@@ -232,10 +232,8 @@ def _notes(empty: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def with_questions(
-    images: list[Images], run: Run, data: Dataset, settings: Settings
-) -> list[Images]:
-    """The sources of images, each with `ask`: the retrieval tasks of its model."""
+def questions_of(run: Run, data: Dataset, settings: Settings) -> list[Ask]:
+    """How every model of a run is asked, see `Representation.ask`."""
     split = str(run.config["data"].get("split") or "rand")
 
     @functools.cache
@@ -246,7 +244,4 @@ def with_questions(
     def ask(member: int, task: str, seed: int, bootstrap: int) -> Outcome:
         return searches(seed, bootstrap).outcome(member, task)
 
-    return [
-        replace(source, ask=functools.partial(ask, member))
-        for member, source in enumerate(images)
-    ]
+    return [functools.partial(ask, member) for member in range(len(run.members))]
