@@ -55,7 +55,7 @@ class Metric:
     Attributes:
       compute: `compute(given, settings) -> Result`, its own constants keyword-only
         after these two. What is given depends on `needs`: a Representation; for
-        "data set" one that has `images`; a Retrieval; `Representation.ask`; or a Population,
+        "data set" one that has `images`; a Retrieval; its `ask`; or a Population,
         whose scores are a PopulationResult.
       parts: every number that `compute` may return, by its key in `Result.values`.
         One without a line is shown under its key.

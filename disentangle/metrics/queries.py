@@ -7,8 +7,10 @@ what the edited picture is.
 
 from disentangle.metrics.base import Ask, Result, Settings
 from disentangle.metrics.metric import Metric, Part
+from disentangle.metrics.protocols import Protocols
 from disentangle.retrieval.outcome import Outcome
 
+OWN = Protocols(("own",), "papers ask it of photographs, without exact answers")
 # part of a metric -> (way, score) of an Outcome
 Chosen = dict[str, tuple[str, str]]
 MAIN = "replace"  # the edit that scores speak of
@@ -144,6 +146,7 @@ EDIT = Metric(
     },
     needs="queries",
     uses_factors=False,
+    protocols=OWN,
 )
 SIMILAR = Metric(
     similar_retrieval,
@@ -170,6 +173,7 @@ SIMILAR = Metric(
     },
     needs="queries",
     uses_factors=False,
+    protocols=OWN,
 )
 COMPLETE = Metric(
     set_completion,
@@ -202,4 +206,5 @@ COMPLETE = Metric(
     },
     needs="queries",
     uses_factors=False,
+    protocols=OWN,
 )

@@ -67,6 +67,7 @@ def write_pipeline(
     write_panels(folder / "panels.npz", size, channels, rng)
     write_rotations(folder, rng)
     write_units(folder)
+    write_retrieval(folder, rng)
     write_plane(folder, rng)
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
@@ -144,6 +145,40 @@ def write_scores(folder, tasks, seeds, rng) -> None:
     shares = {k: v for k, v in arrays.items() if k == "factors" or ":" in k}
     shares |= {name: rng.uniform(size=arrays[name].shape) * entropy for name in names}
     np.savez(folder / "information.npz", entropy=entropy, **shares)
+
+
+def write_retrieval(folder, rng) -> None:
+    """One model's answers; the pictures are in retrieval.npz."""
+    tasks = {
+        "edit": (("chance", "nothing", "replace", "expected"), ("exact@1", "mrr")),
+        "similar": (("chance", "whole", "own"), ("random", "conflict", "map")),
+        "complete": (("chance", "learned"), ("fitb easy", "recall@10")),
+    }
+    bounds = {"low": 0.1, "high": 0.3}
+    rows = {
+        task: [
+            {"way": w, "attribute": "", "score": s, "value": float(rng.uniform())}
+            | (bounds if w != "chance" else {})
+            for w in ways
+            for s in scores
+        ]
+        for task, (ways, scores) in tasks.items()
+    }
+    asking = {"split": "rand", "gallery": "tuples", "labels": 1000}
+    member = {"member": "seed=0", "tasks": rows, "notes": ["no column is of scale"]}
+    names = ["shape", "scale", "x_position"]
+    held = {"asking": asking, "attributes": names, "members": [member]}
+    dump(folder / "retrieval.json", held)
+    np.savez(
+        folder / "retrieval.npz",
+        leak=rng.uniform(size=(3, 3)),
+        map=rng.uniform(size=(4, 3)),
+        captions=np.array(["shape: 0 to 1", "scale: 2 to 5"]),
+        asked=rng.integers(0, 2, (2, 16, 16, 1)).astype(np.uint8),
+        truth=rng.integers(0, 2, (2, 16, 16, 1)).astype(np.uint8),
+        found=rng.integers(0, 2, (2, 4, 16, 16, 1)).astype(np.uint8),
+        right=rng.integers(0, 2, (2, 4)).astype(bool),
+    )
 
 
 def write_units(folder) -> None:

@@ -14,13 +14,14 @@ from synthetic_workdir import FACTORS, dump, write_pipeline
 
 from disentangle.affinity import Affinity
 from disentangle.errors import UserError
-from disentangle.report import affinity_figure, write_report
+from disentangle.report import affinity_figure, statistics, write_report
 from disentangle.report.page import all_sections
 from disentangle.report.style import svg
 
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
 OTHERS = {"best-groups", "gains", "joint", "overall", "regimes", "truth"}
-OTHERS |= {"ends", "published", "ranking", "relevance"}
+OTHERS |= {"ends", "published", "ranking", "relevance", "downstream"}
+OTHERS |= {*statistics.SECTIONS}  # of a study of many models
 ALL = {*all_sections(), "reproduce"} - OTHERS
 
 
@@ -271,6 +272,7 @@ FILES = {
     "plane.npz": {"plane"},
     "panels.npz": {"reconstructions", "traversals"},
     "impossibility.json": {"rotations"},
+    "retrieval.json": {"retrieval"},
 }
 
 
