@@ -28,7 +28,7 @@ from disentangle.report.style import INK, new_figure, plotting
 from disentangle.study.retrieval import EVERY, Answered, Retrievals, Shown
 
 RIGHT, WRONG = "#2a9d4e", "#d1382e"  # frames; a mark says it too
-TILE = 0.66  # inches a picture is wide
+TILE = 0.55  # inches a picture is wide
 LETTERS = 22  # of a line of what was asked
 WAYS = {
     "chance": "a random order",
@@ -177,7 +177,7 @@ def edits_figure(shown: Shown) -> Figure:
         step = height + 3 * GAP, width + 3 * GAP
         for i, text in enumerate(words):
             middle = i * step[0] + height / 2
-            axes.text(-8, middle, text, ha="right", va="center", fontsize=10)
+            axes.text(-8, middle, text, ha="right", va="center", fontsize=10.5)
             for k, good in enumerate(right[i]):
                 _frame(axes, (k + 2) * step[1], i * step[0], width, height, bool(good))
         heads = ["asked", "true", *map(str, range(1, across - 1))]
@@ -207,7 +207,7 @@ def _frame(
         ha="right",
         va="bottom",
         color="white",
-        fontsize=8,
+        fontsize=10.5,
         bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
     )
 
