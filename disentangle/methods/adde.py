@@ -207,6 +207,7 @@ def build(
             lambda params, codes: predicted(params["heads"], codes),
             made.matrix if is_second else None,
             settings.unknown_old,
+            settings.length,
         ),
         begin=partial(started, made, settings.start) if is_second else None,
     )

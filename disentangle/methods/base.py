@@ -94,6 +94,9 @@ class Subspaces(NamedTuple):
     # alike(params, codes (B, D), a) -> (B, E), whose distances say how alike two
     # images are in attribute a
     alike: Callable[[Params, jax.Array, int], jax.Array]
+    # compared(params, codes (B, D)) -> (B, E), as they are compared whole, by `embed`
+    # too; None: as they are
+    compared: Callable[[Params, jax.Array], jax.Array] | None = None
     # classify(params, codes (B, D)) -> (B, S) log-probabilities of values
     classify: Callable[[Params, jax.Array], jax.Array] | None = None
     # edit(params, codes (B, D), old (B, A), new (B, A), alpha (B,), *, mode) -> (B, D),

@@ -85,6 +85,7 @@ def chunked(
     classify: Callable[[Params, jax.Array], tuple[jax.Array, ...]],
     memory: Callable[[Params], jax.Array] | None = None,
     unknown_old: str = "predicted",
+    length: str = "code",
 ) -> Subspaces:
     """The attribute view of codes (B, A d).
 
@@ -93,6 +94,7 @@ def chunked(
       classify: (params, codes (B, A, d)) -> A logits (B, K_a).
       memory: params -> M (A d, S); None: codes cannot be edited.
       unknown_old: one of UNKNOWN.
+      length: what has length 1 where whole codes are compared, see `unit`.
     """
     sizes = attributes.sizes
     apart = lambda codes: codes.reshape(codes.shape[0], len(sizes), -1)
@@ -118,6 +120,7 @@ def chunked(
         sizes,
         attributes.labels,
         alike=lambda params, codes, a: l2_normalise(apart(codes)[:, a]),
+        compared=lambda params, codes: unit(apart(codes), length),
         classify=lambda params, codes: log_probabilities(
             classify(params, apart(codes))
         ),

@@ -43,7 +43,7 @@ class Encoder:
       classify: codes (n, D) -> A arrays (n, K_a), log-probabilities of the values.
       labels: (n,) images whose labels are known, and
       values: (n, A) these labels.
-      is_unit: whether whole codes are compared at length 1.
+      whole: codes -> as they are compared whole; None: as they are.
       alike: attribute number -> (codes -> (n, E)) whose distances say how alike images
         are in it; None: its columns.
       pair: (codes (n, D), category, other category) -> (n, E), the codes of a method
@@ -58,7 +58,7 @@ class Encoder:
     classify: Callable[[np.ndarray], list[np.ndarray]]
     labels: np.ndarray
     values: np.ndarray
-    is_unit: bool = False
+    whole: Callable[[np.ndarray], np.ndarray] | None = None
     alike: Callable[[int], Callable[[np.ndarray], np.ndarray]] | None = None
     pair: Pair | None = None
     attention: np.ndarray | None = None
@@ -66,24 +66,17 @@ class Encoder:
 
     def compared(self, codes: np.ndarray) -> np.ndarray:
         """(n, D) whole codes as they are compared."""
-        return unit(codes) if self.is_unit else codes
+        return codes if self.whole is None else self.whole(codes)
 
     def respect(self, codes: np.ndarray, attribute: int) -> np.ndarray:
         """(n, E) codes as they are compared in one attribute, E = 0 for nothing."""
         if self.alike is not None:
             return self.alike(attribute)(codes)
-        columns = codes[:, self.chunks[attribute]]
-        return unit(columns) if self.is_unit else columns
+        return codes[:, self.chunks[attribute]]
 
     def predicted(self, codes: np.ndarray) -> np.ndarray:
         """(n, A) int64 likeliest values."""
         return np.stack([part.argmax(1) for part in self.classify(codes)], axis=1)
-
-
-def unit(codes: np.ndarray) -> np.ndarray:
-    """(n, D) rows of length 1; rows of zeros stay."""
-    length = np.sqrt((codes.astype(np.float64) ** 2).sum(1, keepdims=True))
-    return (codes / np.maximum(length, 1e-12)).astype(np.float32)
 
 
 def from_labels(
@@ -92,13 +85,11 @@ def from_labels(
     values: np.ndarray,
     sizes: Sequence[int],
     chunks: Sequence[np.ndarray],
-    *,
-    is_unit: bool = False,
 ) -> Encoder:
     """An encoder with class-mean prototypes and linear classifiers of its codes.
 
     Args:
-      encode, labels, values, chunks, is_unit: as in `Encoder`.
+      encode, labels, values, chunks: as in `Encoder`.
       sizes: (A,) how many values each attribute has.
 
     Raises:
@@ -114,7 +105,6 @@ def from_labels(
         discriminant(codes, values, sizes),
         labels,
         values,
-        is_unit,
     )
 
 

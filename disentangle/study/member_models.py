@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.metrics.base import Ask, Settings
 from disentangle.retrieval import Outcome
+from disentangle.study.own_codes import one_model
 from disentangle.study.searches import SCORED, Models, Searches
 from disentangle.training.run import Run
 
@@ -28,17 +28,6 @@ class Part(NamedTuple):
     member: int
     columns: Sequence[int]
     attribute: str = ""
-
-
-def one_model(run: Run, member: int) -> Run:
-    """The run as if it had only this model."""
-    own = slice(member, member + 1)
-    return replace(
-        run,
-        population=run.population[own],
-        params=jax.tree.map(lambda leaf: leaf[own], run.params),
-        alive=run.alive[own],
-    )
 
 
 def joined(parts: Sequence[Part], name: str, seed: int) -> Models:

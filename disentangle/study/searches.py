@@ -16,6 +16,7 @@ from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.retrieval import TASKS, Asking, Outcome
 from disentangle.retrieval.encoder import Encoder, check_labels, from_labels
 from disentangle.study.encoding import encode_images
+from disentangle.study.own_codes import with_own
 from disentangle.study.subjects import Subject, subject_of
 from disentangle.training.run import Run
 
@@ -167,7 +168,11 @@ class Searches:
                 chunks,
             )
             empty = [name for name, of in pairs if not len(of)]
-            self._encoders[key] = replace(made, notes=_notes(empty))
+            made = replace(made, notes=_notes(empty))
+            run = self.models.run
+            if run is not None and not self._columns:
+                made = with_own(made, run, member, subject.names, subject.sizes)
+            self._encoders[key] = made
         return self._encoders[key]
 
     def _chosen_columns(

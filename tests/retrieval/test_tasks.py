@@ -11,7 +11,7 @@ from disentangle.errors import UserError
 from disentangle.retrieval import TASKS, Asking
 from disentangle.retrieval.asking import labelled, tuples_of, world_of
 from disentangle.retrieval.complete import agreement
-from disentangle.retrieval.encoder import discriminant, from_labels, unit
+from disentangle.retrieval.encoder import discriminant, from_labels
 from disentangle.retrieval.masks import mask
 
 FEW = Asking(
@@ -265,8 +265,3 @@ def test_agreement_counts_ordered_pairs():
     looked = np.zeros((3, 3, 3))
     looked[0, 1, 0] = looked[1, 0, 0] = looked[0, 2, 1] = looked[2, 0, 0] = 1
     assert agreement(looked, owner) == pytest.approx(3 / 6)  # nothing is no answer
-
-
-def test_rows_of_length_one():
-    rows = unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
