@@ -5,9 +5,9 @@
 from disentangle.affinity import Affinity, Grouping, group_tasks
 from disentangle.data import from_arrays, from_folder, load
 from disentangle.errors import UserError
-from disentangle.export import load_model
 from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity
 from disentangle.study.evaluate import evaluate, summary
 from disentangle.study.retrieval import retrieve
+from disentangle.study.zoo import load_model
 from disentangle.training.run import Run, load_run, train

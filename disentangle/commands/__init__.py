@@ -113,6 +113,16 @@ COMMANDS: dict[str, Command] = {
         ),
         ("RUN or DATASET",),
     ),
+    "zoo": Command(
+        exports.zoo,
+        "the best and the median model of every run of a study, with model cards",
+        "--workdir=runs/study --by=mig",
+        (
+            WORKDIR,
+            Flag("by", "string", "", "metric.part that models are ranked by"),
+            Flag("out", "string", None, "folder of the zoo; default in the cache"),
+        ),
+    ),
     "plane": Command(
         tools.plane,
         "draw the latent spaces of runs with 2 latents, one under the other",

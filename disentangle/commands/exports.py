@@ -1,6 +1,6 @@
 """Commands that write what is here for other programs: data sets and models."""
 
-from disentangle.commands.base import path_of, show
+from disentangle.commands.base import path_of, show, workdir_of
 from disentangle.commands.flags import Values
 from disentangle.errors import UserError, unknown
 from disentangle.progress import waiting
@@ -57,3 +57,17 @@ def export_models(values: Values, name: str) -> None:
         show(path)
     if run.method.decode is None and values["format"] != "safetensors":
         show(f"{run.config['method']['name']} has no decoder: the encoder alone")
+
+
+def zoo(values: Values, words: list[str]) -> None:
+    """Writes the best and the median model of everything in a large study."""
+    del words
+    from disentangle.study.zoo import build_zoo, default_zoo
+
+    workdir = workdir_of(values)
+    out = path_of(values["out"], "--out") if values["out"] else default_zoo()
+    with waiting("write the zoo"):
+        made = build_zoo(workdir, out, values["by"])
+    for entry in made.entries:
+        show(f"{entry.name:40} {entry.by} {entry.value:.4f}  {entry.bytes:,} bytes")
+    show(out)

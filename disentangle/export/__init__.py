@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from disentangle.data.cache import writable_folder
 from disentangle.errors import UserError, unknown
-from disentangle.export.facts import facts_of, title
+from disentangle.export.facts import Facts, facts_of, title
 from disentangle.export.onnx_file import onnx_bytes, onnx_library
 from disentangle.export.parts import graphs_of, params_of, parts_of
 from disentangle.export.stablehlo import flatbuffers_library, stablehlo_bytes
@@ -20,7 +20,14 @@ from disentangle.export.weights import SUFFIX, library, model_bytes, read_model
 from disentangle.files import write_arrays, write_bytes, write_text
 from disentangle.training.trained import Run
 
-__all__ = ["FORMATS", "export_run", "load_model", "read_model"]
+__all__ = [
+    "FORMATS",
+    "Facts",
+    "export_run",
+    "facts_of",
+    "model_bytes",
+    "read_model",
+]
 
 LONGEST = 100  # characters of a member's name that names a folder
 
@@ -117,21 +124,6 @@ def export_run(
         own = folder if alone else writable_folder(folder / folder_of(run, index))
         written += FORMATS[format].write(run, index, own)
     return written
-
-
-def load_model(path: str | Path) -> Run:
-    """A trained model from its `.safetensors` file: encodes, decodes, samples.
-
-    Args:
-      path: of a file that `disentangle export --format=safetensors` wrote.
-
-    Returns:
-      A Run of one model, as `load_run` gives, without a workdir.
-
-    Raises:
-      UserError: there is no such file, or it is damaged.
-    """
-    return read_model(path)
 
 
 def place_of(run: Run, member: str | int) -> int:
