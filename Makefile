@@ -5,13 +5,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo $$p; break; }; done)
 ARGS ?=
+SHARE ?= 1/1
 BENCHMARKS ?= $(filter-out __init__ torch_vae torch_population study_kills,$(basename $(notdir \
 	$(sort $(wildcard benchmarks/*.py)))))
 
 run := .venv/bin/python
 declared := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help quickstart test test-all lint docs bench picture lock clean
+.PHONY: help quickstart test test-slow test-all lint docs bench picture lock clean
 .DELETE_ON_ERROR:
 
 help: ## what there is to make
@@ -31,6 +32,9 @@ plainly = JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
 	$(plainly) $(run) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: .venv/.installed-test ## set up, then a share of the slow tests (SHARE=3/12)
+	$(plainly) $(run) -m pytest -n 2 -m slow --share=$(SHARE) $(ARGS)
 
 test-all: .venv/.installed-test ## set up, then every test, the slow ones too
 	$(run) -m pytest -n 2 --dist loadfile $(ARGS)

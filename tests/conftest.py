@@ -1,6 +1,8 @@
 """Strict numerics for every test, one cache of rendered data for the session."""
 
 import os
+import re
+import zlib
 from pathlib import Path
 
 import jax
@@ -28,6 +30,29 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("tests")
+
+
+def pytest_addoption(parser):
+    text = "such as 3/12: the third of twelve shares of the chosen tests"
+    parser.addoption("--share", default="1/1", help=text)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keeps one share: tests are dealt out by a hash of their names."""
+    kept = share_of(items, config.getoption("--share"))
+    if len(kept) < len(items):
+        ids = set(map(id, kept))
+        config.hook.pytest_deselected(items=[i for i in items if id(i) not in ids])
+        items[:] = kept
+
+
+def share_of(items, words):
+    """The items whose share it is; `words` such as "3/12"."""
+    found = re.fullmatch(r"(\d+)/(\d+)", words)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise pytest.UsageError(f"--share={words} must be such as 1/12 to 12/12")
+    place, shares = int(found[1]) - 1, int(found[2])
+    return [i for i in items if zlib.crc32(i.nodeid.encode()) % shares == place]
 
 
 @pytest.fixture(scope="session", autouse=True)
