@@ -33,7 +33,7 @@ plainly = JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
 	$(plainly) $(run) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-test-slow: .venv/.installed-test ## set up, then a share of the slow tests (SHARE=3/12)
+test-slow: .venv/.installed-test ## set up, then slow tests, all or SHARE=3/20 of them
 	$(plainly) $(run) -m pytest -n 2 -m slow --share=$(SHARE) $(ARGS)
 
 test-all: .venv/.installed-test ## set up, then every test, the slow ones too

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import zlib
 from pathlib import Path
 
@@ -35,6 +36,8 @@ settings.load_profile("tests")
 def pytest_addoption(parser):
     text = "such as 3/12: the third of twelve shares of the chosen tests"
     parser.addoption("--share", default="1/1", help=text)
+    text = "tests that would start later than this are skipped"
+    parser.addoption("--minutes", default=float("inf"), type=float, help=text)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -53,6 +56,15 @@ def share_of(items, words):
         raise pytest.UsageError(f"--share={words} must be such as 1/12 to 12/12")
     place, shares = int(found[1]) - 1, int(found[2])
     return [i for i in items if zlib.crc32(i.nodeid.encode()) % shares == place]
+
+
+STARTED = time.monotonic()
+
+
+def pytest_runtest_setup(item):
+    minutes = item.config.getoption("--minutes")
+    if time.monotonic() - STARTED > 60 * minutes:
+        pytest.skip(f"the {minutes:g} minutes of this run are over")
 
 
 @pytest.fixture(scope="session", autouse=True)

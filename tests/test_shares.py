@@ -27,3 +27,14 @@ def test_every_test_is_in_one_share_and_shares_are_alike(share_of):
 def test_a_share_that_is_none_is_refused(share_of, words):
     with pytest.raises(pytest.UsageError, match="1/12"):
         share_of(ITEMS, words)
+
+
+def test_tests_that_would_start_too_late_are_skipped(pytestconfig, monkeypatch):
+    here = Path(__file__).with_name("conftest.py")
+    conftest = pytestconfig.pluginmanager.get_plugin(str(here))
+    item = SimpleNamespace(config=SimpleNamespace(getoption=lambda name: 2.0))
+    monkeypatch.setattr(conftest, "STARTED", conftest.time.monotonic() - 119)
+    conftest.pytest_runtest_setup(item)
+    monkeypatch.setattr(conftest, "STARTED", conftest.time.monotonic() - 121)
+    with pytest.raises(pytest.skip.Exception, match="2 minutes"):
+        conftest.pytest_runtest_setup(item)
