@@ -41,11 +41,12 @@ def draw(job: Path, trained: Path, out: Path = HERE) -> list[Path]:
     measured = files.affinities(job)
     if not measured:
         raise UserError(f"{job} holds no finished job: make quickstart")
+    first = next(iter(measured.values()))
     panels = files.found(Panels, refresh_images(trained))
     if panels is None or panels.traversals is None:
         raise UserError(f"{trained} holds no trained model that can be drawn")
     figures = {
-        "affinity": affinity_figure(measured[files.grouped_by(job)]),
+        "affinity": affinity_figure(measured.get(files.grouped_by(job), first)),
         "traversals": traversal_figure(
             panels.traversals,
             panels.traversal_values,

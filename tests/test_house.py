@@ -118,7 +118,7 @@ REGISTRIES = {
 # **fields are for these only; what checks their names stands behind each.
 CHECKED_FIELDS = {
     "training.run.train",  # method_defaults
-    "study.pipeline.training_config",  # read_experiment
+    "study.networks.training_config",  # read_experiment
     "report.page._render",  # jinja2.StrictUndefined
 }
 

@@ -83,6 +83,21 @@ class GroupTable:
                 message if str(path) in message else f"{path}: {message}"
             ) from None
 
+    def to_json(self) -> dict[str, Any]:
+        """A dict for strict JSON that `from_dict` reads equal."""
+        return {
+            "tasks": list(self.tasks),
+            "sense": self.sense,
+            "groups": [
+                {
+                    "members": list(group.members),
+                    "scores": dict(zip(group.members, group.scores, strict=True)),
+                    "cost": group.cost,
+                }
+                for group in self.groups
+            ],
+        }
+
 
 def parse_json(path: str | os.PathLike[str]) -> Any:
     """What a JSON file holds; no key may come twice in an object.

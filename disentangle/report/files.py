@@ -185,7 +185,7 @@ def model_name(workdir: Path) -> str:
 
 
 def grouped_by(workdir: Path) -> str:
-    """The estimator by which a pipeline chose its groups, or ""."""
+    """The estimator, or one of FROM_GROUPS, that chose a job's groups, or ""."""
     chosen = json_or_nothing(workdir / "config.json").get("affinity")
     return str(chosen.get("group_by", "")) if isinstance(chosen, dict) else ""
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from disentangle.report import files, sections, text, truth, verdict
+from disentangle.report import files, groups, sections, text, truth, verdict
 from disentangle.report.blocks import number, plural
 from disentangle.report.studies import Config, Job, Page, Result
 from disentangle.report.summary import (
@@ -63,7 +63,7 @@ PIPELINE = Job(
         lambda config: f"Task groups and disentanglement on {data_name(config)}",
         {
             "affinity": ("Affinity between tasks", sections.affinity),
-            "groups": ("Groups", sections.groups),
+            "groups": ("Groups", groups.groups),
             "truth": ("The groups beside the truth", truth.truth),
             "losses": ("Test losses", sections.task_losses),
         },

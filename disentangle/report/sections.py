@@ -20,14 +20,12 @@ from disentangle.report.blocks import (
     Text,
     common_decimals,
     listed,
-    number,
     over_seeds,
     plural,
 )
 from disentangle.report.losses import task_losses_figure, with_mean
 from disentangle.report.matrices import (
     affinity_figure,
-    budget_figure,
     display_scale,
     importance_figure,
     information_figure,
@@ -35,6 +33,7 @@ from disentangle.report.matrices import (
     scale_words,
 )
 from disentangle.report.panels import reconstruction_figure, traversal_figure
+from disentangle.report.text import chooser_words
 from disentangle.study.groups import Groups
 from disentangle.study.visualize import NAMED, Panels
 
@@ -62,8 +61,8 @@ def affinity(workdir: Path) -> list[Block]:
     intro = (
         f"{ORIENTATION} The diagonal, a task's effect on itself, is left uncoloured."
     )
-    if chosen in measured:
-        intro += f" The groups below are chosen by the {chosen} affinity."
+    if chosen and (workdir / Groups.FILE).exists():
+        intro += f" The groups below are chosen by the {chooser_words(chosen)}."
     return [Text(intro), Row(drawings), *tables]
 
 
@@ -100,97 +99,6 @@ def _affinity_table(name: str, found: Affinity) -> Table:
         rows=rows,
         folded=f"The {name} affinity as a table",
     )
-
-
-def groups(workdir: Path) -> list[Block]:
-    """Which network learns what and serves whom, with the certificate."""
-    found = files.found(Groups, workdir)
-    if found is None:
-        return []
-    tasks = list(found.serves)
-    rows: list[list[Cell]] = []
-    for place, group in enumerate(found.groups):
-        role = lambda task, place=place, group=group: (
-            "●\u00a0serves"
-            if found.serves[task] == place
-            else "○\u00a0helps"
-            if task in group
-            else ""
-        )
-        rows.append([f"network {place + 1}", *map(role, tasks)])
-    proof: list[list[Cell]] = [
-        [name, Number(value), meaning]
-        for name, (value, meaning) in _certificate(found).items()
-        if value is not None
-    ]
-    budget = found.budget
-    allowed = "" if budget is None else f" The budget allows {budget:g}."
-    sure, table = _how_sure(found)
-    return [
-        *([Text(sure)] if sure else []),
-        Text(
-            f"{plural(len(found.groups), 'network')}.{allowed} Every task is served by "
-            "one network (●); in others it may only help to train the shared part (○)."
-        ),
-        Table("Rows: networks. Columns: tasks.", ["", *tasks], rows),
-        *table,
-        Table("How good the grouping is on this matrix.", ["", "value", ""], proof),
-        *_by_budget(found),
-    ]
-
-
-def _certificate(found: Groups) -> dict[str, tuple[float | None, str]]:
-    """The numbers that say how good a grouping is, and what each means."""
-    return {
-        "objective": (
-            found.objective,
-            "Mean over tasks of the affinity that a task receives from the others in "
-            "the network that serves it.",
-        ),
-        "bound": (found.bound, "No grouping within the budget does better."),
-        "gap": (
-            found.gap,
-            "Bound less objective; 0 means that the grouping is proven best.",
-        ),
-        "runner-up": (found.runner_up, "The objective of the best different answer."),
-        "margin": (
-            found.margin,
-            "Objective against runner-up; 0 means that a tie was broken.",
-        ),
-    }
-
-
-def _how_sure(found: Groups) -> tuple[str, list[Block]]:
-    """A sentence on the redraws, and how often pairs of tasks are together."""
-    sure = found.stability
-    if sure is None:
-        why = found.unsure
-        return (f"How sure the groups are is not known: {why}." if why else "", [])
-    words = (
-        "How sure: when every affinity is redrawn within its standard error, these "
-        f"groups come back in {sure.share:.0%} of {sure.redraws:,} redraws, among "
-        f"{plural(sure.answers, 'different answer')}; {sure.clear} of {sure.cells} "
-        "affinities between tasks are two standard errors or more from 0."
-    )
-    tasks = list(found.serves)
-    rows: list[list[Cell]] = [
-        [task, *(Number(value, decimals=2) for value in row)]
-        for task, row in zip(tasks, sure.together, strict=True)
-    ]
-    caption = "In which share of the redraws a network learns both tasks."
-    return words, [Table(caption, ["", *tasks], rows, folded="Pairs in the redraws")]
-
-
-def _by_budget(found: Groups) -> list[Block]:
-    """The objective over the budget, where there is more than one."""
-    values = found.by_budget
-    if len(values) < 2:
-        return []
-    figure = budget_figure(values, found.budget or 0)
-    said = ", ".join(f"{i}: {number(v)}" for i, v in enumerate(values, 1))
-    alt = f"The best objective for a budget of networks. {said}."
-    caption = "The best objective for every budget of networks; ring: this job's."
-    return [Row([Drawing.of(figure, "by-budget", alt, caption)])]
 
 
 def task_losses(workdir: Path) -> list[Block]:

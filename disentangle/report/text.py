@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from disentangle.affinity import FROM_GROUPS
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
 from disentangle.study.affinity import load_affinities
@@ -40,8 +41,16 @@ def result_tables(workdir: Path) -> str:
 
 def _groups(workdir: Path) -> str:
     groups = Groups.load(workdir)
-    title = f"\nbest groups for a budget of {groups.budget} networks\n"
+    by = f", by the {chooser_words(groups.affinity)}" if groups.affinity else ""
+    title = f"\nbest groups for a budget of {groups.budget} networks{by}\n"
     return title + grouping_text(groups)
+
+
+def chooser_words(name: str) -> str:
+    """What chose a job's groups, in words: an affinity, or what trained pairs say."""
+    if name not in FROM_GROUPS:
+        return f"{name} affinity"
+    return name if "pairs" in name else f"{name} over pairs"
 
 
 def _truth(workdir: Path) -> list[str]:
@@ -89,10 +98,15 @@ def grouping_text(groups: Groups) -> str:
 
 
 def stability_words(groups: Groups) -> str:
-    """How often the groups come back when the affinity is redrawn, in a sentence."""
+    """How often the groups come back when they are chosen anew, in a sentence."""
     found = groups.stability
     if found is None:
         return f"not known, {groups.unsure or 'it was not computed'}"
+    if found.of == "seeds":
+        return (
+            f"these groups in {found.share:.0%} of {found.redraws} redraws of the "
+            f"seeds, {plural(found.answers, 'different answer')}"
+        )
     return (
         f"these groups in {found.share:.0%} of {found.redraws} redraws within "
         f"standard errors, {found.answers} different answers; {found.clear} of "

@@ -20,6 +20,7 @@ from disentangle.report.blocks import (
     plural,
 )
 from disentangle.report.style import INK, MUTED, PALETTE, new_figure, plotting
+from disentangle.report.text import chooser_words
 from disentangle.study.truth import Truth, Way
 
 BEST = "the best groups"
@@ -52,8 +53,9 @@ def sentence(found: Truth, chosen: str | None) -> str:
     way = next((way for way in found.ways if way.name == chosen), None)
     if way is None:
         return ""
-    text = f"The {way.name} affinity chose {_groups(way.groups)}: loss "
-    text += f"{number(way.loss)}. Best within {plural(found.budget, 'network')} is "
+    text = f"The {chooser_words(way.name)} chose {_groups(way.groups)}: loss "
+    text += f"{number(way.loss)}.{_price(way, found)} "
+    text += f"Best within {plural(found.budget, 'network')} is "
     text += f"{_groups(found.best_groups)}: {number(found.best)}. "
     if way.normalised is None:
         return f"{text}Regret {number(way.regret)}."
@@ -62,6 +64,16 @@ def sentence(found: Truth, chosen: str | None) -> str:
         return f"{text}; one seed has no interval."
     low, high = way.interval
     return f"{text}; 95 % over seeds {number(low)} to {number(high)}."
+
+
+def _price(way: Way, found: Truth) -> str:
+    """How many networks the choice took, where that is more than one."""
+    if way.trained is None or way.trained < 2:
+        return ""
+    return (
+        f" It took {way.trained} of the {found.trained} networks per seed: each task "
+        "alone, all pairs and all together, compared on validation images."
+    )
 
 
 def _groups(groups: list[list[str]]) -> str:
@@ -90,14 +102,17 @@ def _table(found: Truth) -> Table:
                 Number(way.regret, decimals=decimals),
                 "–" if way.normalised is None else Number(way.normalised, decimals=2),
                 "–" if way.spearman is None else Number(way.spearman, decimals=2),
+                "–" if way.trained is None else str(way.trained),
                 "–" if way.networks is None else str(way.networks),
                 _groups(way.groups) or "–",
             ]
         )
-    header = ["chosen by", "loss", "regret", "normalised", "rank", "networks", "groups"]
+    header = ["chosen by", "loss", "regret", "normalised", "rank", "trained"]
+    header += ["networks", "groups"]
     caption = (
         "rank: Spearman's correlation of the estimate with the truth over the groups "
-        "of each task, mean over tasks."
+        "of each task, mean over tasks; trained: networks per seed that are trained to "
+        "choose."
     )
     return Table(caption, header, rows)
 

@@ -4,11 +4,19 @@ Every stage leaves files in the workdir and is skipped when they are there, so
 a killed job goes on where it stopped: training from its checkpoints, the rest
 from the last finished stage. `report` reads the same files.
 
+The groups are chosen by an affinity (`affinity.group_by` one of ESTIMATORS), which is
+measured on the way of one network, or by a few trained groups (one of FROM_GROUPS):
+each task alone and all pairs are then trained before the choice, N + N (N - 1) / 2
+networks per seed beside the one on all tasks.
+
   config.json study.json            the whole job, and that it is one
   multitask/ networks/ vae/         training runs (see training/run.py); networks-2/
-                                    and on for the groups of a later budget
+                                    and on for groups that came later
   affinity.csv affinity.json        measured on the way of multitask/
   affinity_samples.npz              the same at every sampled step
+  validation.parquet predicted.json by a few groups: the losses of these on images
+                                    of neither training nor test, and what they say
+                                    of every group, as `group` reads it
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
   codes/<representation>-<seed>.npz their codes, as `score` reads them; their scores
@@ -20,7 +28,7 @@ from the last finished stage. `report` reads the same files.
   panels.npz                        reconstructions and traversals of vae/
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +36,24 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from disentangle import progress as bars
-from disentangle.affinity import samples
+from disentangle.affinity import FROM_GROUPS
 from disentangle.affinity.options import check_singletons
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults, read
-from disentangle.files import place, read_json, reading
+from disentangle.files import place
 from disentangle.methods.tasks import parse
 from disentangle.oracle.train import every_group
-from disentangle.study import representations, truth
-from disentangle.study.affinity import (
-    AFFINITIES,
-    affinities,
-    affinity_samples,
-    observe_affinity,
-    save_affinities,
-)
+from disentangle.study import few_groups, representations, truth
+from disentangle.study.affinity import AFFINITIES
 from disentangle.study.evaluate import check_sample, load_data
-from disentangle.study.groups import (
-    Groups,
-    choose_groups,
-    grouping_source,
-    measured_affinity,
+from disentangle.study.groups import Groups, choose_groups, grouping_source
+from disentangle.study.networks import (
+    AFFINITY,
+    Networks,
+    train_multitask,
+    train_networks,
+    training_config,
 )
 from disentangle.study.sections import AffinitySection, Grouping, Score, check_score
 from disentangle.study.stage_timer import Log, StageTimer
@@ -112,8 +116,9 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     check_singletons(config["singletons"], config["singleton_value"], ("a", "b"))
     chosen = config["affinity"]
     read(AffinitySection, chosen, "affinity.")
-    if chosen["group_by"] not in chosen["estimators"]:
-        raise unknown("affinity.group_by", chosen["group_by"], chosen["estimators"])
+    there = (*chosen["estimators"], *FROM_GROUPS)
+    if chosen["group_by"] not in there:
+        raise unknown("affinity.group_by", chosen["group_by"], there)
     check_score(config["score"])
     for part in ("supervised", "unsupervised"):
         section = config[part]
@@ -125,13 +130,6 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
         if not experiment.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")
     return config
-
-
-def training_config(config: Mapping[str, Any], part: str, **method: Any) -> dict:
-    """The training config of a part, its method's fields replaced by `method`."""
-    section = dict(config[part])
-    section["method"] = section["method"] | method
-    return {"data": config["data"]} | section
 
 
 def run_pipeline(
@@ -185,24 +183,55 @@ def run_pipeline(
         check_singletons(config["singletons"], config["singleton_value"], names)
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
+        few_groups.check_choice(config, names, data)
         begin(folder, "pipeline", config)
-        with timer("train one network on all tasks, measure affinity"):
-            multitask = train_multitask(config, data, folder, progress)
-        with timer("choose the groups"):
-            groups = choose_groups(config, stages)
-        with timer("train the grouped and the single-task networks"):
-            networks = train_networks(config, groups, data, folder, progress)
-        with timer(f"train the {config['unsupervised']['method']['name']}"):
-            vae = fit(
-                training_config(config, "unsupervised"),
-                data,
-                workdir=folder / "vae",
-                progress=progress,
-            )
-        serving = representations.Serving(multitask, networks, vae, groups)
+        serving = train(config, names, data, stages, timer, progress)
         with timer("encode and score"):
             finish(config, serving, data, stages, progress)
     return folder
+
+
+def train(
+    config: dict[str, Any],
+    tasks: Sequence[str],
+    data: Dataset,
+    stages: Stages,
+    timer: StageTimer,
+    progress: bool,
+) -> representations.Serving:
+    """Trains every network, choosing the groups on the way."""
+    folder, few = stages.folder, tuple[Run, ...]()
+    with timer("train one network on all tasks, measure affinity"):
+        multitask = train_multitask(config, data, folder, progress)
+    if few_groups.chooses(config):
+        with timer("train each task alone and all pairs"):
+            first = wanted(config, tasks, few_groups.pairs(tasks))
+            few = train_networks(config, tasks, first, data, folder, progress)
+    with timer("choose the groups"):
+        if few_groups.chooses(config):
+            own = Networks(multitask, few)
+            few_groups.write_validation(config, own, data, stages)
+        groups = choose_groups(config, stages)
+    with timer("train the grouped and the single-task networks"):
+        all_of = wanted(config, tasks, groups.groups)
+        networks = train_networks(config, tasks, all_of, data, folder, progress, few)
+    with timer(f"train the {config['unsupervised']['method']['name']}"):
+        vae = fit(
+            training_config(config, "unsupervised"),
+            data,
+            workdir=folder / "vae",
+            progress=progress,
+        )
+    return representations.Serving(multitask, networks, vae, groups)
+
+
+def wanted(
+    config: Mapping[str, Any], tasks: Sequence[str], groups: Sequence[Sequence[str]]
+) -> list[list[str]]:
+    """Each task alone, these groups, with truth=True all; but the one of all tasks."""
+    every = truth.groups_of(tasks) if config["truth"] else []
+    more = [list(group) for group in groups if 1 < len(group) < len(tasks)]
+    return [*([task] for task in tasks), *more, *every]
 
 
 def finish(
@@ -224,7 +253,7 @@ def finish(
         with bars.waiting("write the losses", shown=progress):
             representations.write_losses(serving, data, folder)
         losses = representations.Losses.FILE
-        return [losses, Groups.FILE, AFFINITIES, "affinity.csv"]
+        return [losses, Groups.FILE, AFFINITIES, AFFINITY]
 
     def scores() -> list[str]:
         return representations.write_scores(config, serving, data, stages, progress)
@@ -261,7 +290,12 @@ def stage_sources(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]
     measured, chosen = grouping_source(config, folder)
     losses = [data, config["supervised"], chosen]
     losses += [measured, crc(folder / Groups.FILE), trained]
+    few = few_groups.chooses(config)
+    if few:
+        losses.append(crc(folder / AFFINITIES))  # which the truth judges too
+    source = few_groups.validation_source
     return [
+        *([("validation", source(config, folder))] if few else []),
         ("groups", [measured, chosen]),
         ("panels", vae),
         ("losses", losses),
@@ -289,56 +323,3 @@ def measure(
         begin(folder, held.study if held else "affinity", config)
         train_multitask(config, data, folder, progress)
     return folder
-
-
-def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -> Run:
-    """The all-together network; writes affinity.csv and affinity.json."""
-    chosen = config["affinity"]
-    run = fit(
-        training_config(config, "supervised"),
-        data,
-        workdir=folder / "multitask",
-        observers=observe_affinity(
-            chosen["estimators"],
-            every=chosen["every"],
-            learning_rate=chosen["learning_rate"],
-            steps=config["supervised"]["steps"],
-        ),
-        progress=progress,
-    )
-    measured = affinities(run)
-    samples.save(folder / samples.FILE, affinity_samples(run, chosen["every"]))
-    save_affinities(folder, measured)
-    measured[chosen["group_by"]].to_csv(folder / "affinity.csv")
-    return run
-
-
-def train_networks(
-    config: dict, groups: Groups, data: Dataset, folder: Path, progress: bool
-) -> tuple[Run, ...]:
-    """Single-task and grouped networks, as populations over task weights.
-
-    Groups that come with a later budget are trained beside those that are there: in
-    networks-2/, networks-3/, ...
-    """
-    names = measured_affinity(config, folder).tasks
-    masks = [[name] for name in names]
-    masks += [group for group in groups.groups if 1 < len(group) < len(names)]
-    if config["truth"]:
-        masks += [group for group in truth.groups_of(names) if group not in masks]
-    missing = [[float(name in mask) for name in names] for mask in masks]
-    runs: list[Run] = []
-    spot, number = folder / "networks", 1
-    while missing or (spot / "config.json").exists():
-        weights = missing
-        if (spot / "config.json").exists():
-            with reading(spot / "config.json"):
-                held = read_json(spot / "config.json", dict[str, Any])
-                weights = list(held["method"]["weights"])
-        if any(mask in missing for mask in weights):
-            part = training_config(config, "supervised", weights=weights)
-            runs.append(fit(part, data, workdir=spot, progress=progress))
-        missing = [mask for mask in missing if mask not in weights]
-        number += 1
-        spot = folder / f"networks-{number}"
-    return tuple(runs)

@@ -18,6 +18,7 @@ from disentangle.study.encoding import encode_images
 from disentangle.study.gain import beside_single
 from disentangle.study.groups import Groups
 from disentangle.study.member_models import Part, joined, question_of
+from disentangle.study.networks import Networks
 from disentangle.study.sample import Sample, choose_sample
 from disentangle.study.scores import Scored, keep_scores, member_label
 from disentangle.study.sections import score_settings
@@ -58,50 +59,33 @@ class Serving(NamedTuple):
     groups: Groups
 
     @property
+    def trained(self) -> Networks:
+        """Those with tasks."""
+        return Networks(self.multitask, self.networks)
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The task names."""
-        assert self.multitask.method.tasks is not None
-        return self.multitask.method.tasks.names
+        return self.trained.tasks
 
-    def network_of(self, group: list[str], seed: int) -> tuple[Run, int]:
-        """The run and member trained on exactly these tasks with this seed."""
-        weights = [float(name in group) for name in self.tasks]
-        if all(weights):
-            return self.multitask, _find(self.multitask, {"seed": seed})
-        wanted = {"seed": seed, "weights": weights}
-        for run in self.networks:
-            if any(_matches(row, wanted) for row in run.swept):
-                return run, _find(run, wanted)
-        raise UserError(f"no network was trained with {wanted}")
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds every network was trained with."""
+        return self.trained.seeds
 
     def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
         """representation -> task -> the network whose head is used for it."""
         assignment, groups = self.groups.serves, self.groups.groups
+        find = self.trained.network_of
         chosen = {
             "single-task": {task: [task] for task in self.tasks},
             "all-together": {task: list(self.tasks) for task in self.tasks},
             "grouped": {task: groups[assignment[task]] for task in self.tasks},
         }
         return {
-            name: {task: self.network_of(group, seed) for task, group in row.items()}
+            name: {task: find(group, seed) for task, group in row.items()}
             for name, row in chosen.items()
         }
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds every network was trained with."""
-        return [row["seed"] for row in self.multitask.swept]
-
-
-def _find(run: Run, wanted: dict[str, Any]) -> int:
-    for member, row in enumerate(run.swept):
-        if _matches(row, wanted):
-            return member
-    raise UserError(f"no network with {wanted} in {run.workdir}")
-
-
-def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return {key: row.get(key) for key in wanted} == wanted
 
 
 def write_losses(serving: Serving, data: Dataset, folder: Path) -> None:

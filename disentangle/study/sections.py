@@ -1,9 +1,10 @@
 """The fields of studies beside their training configs: what may stand there."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from disentangle.affinity import ESTIMATORS
+from disentangle.affinity import ESTIMATORS, FROM_GROUPS
 from disentangle.affinity.options import SINGLETONS
 from disentangle.fields import read, settings, static
 from disentangle.metrics.base import PROTOCOLS, Settings
@@ -64,7 +65,10 @@ class AffinitySection:
         filled=True,
     )
     group_by: str = static(
-        "lookahead", "the estimator that chooses the groups", choices=ESTIMATORS
+        "lookahead",
+        "what chooses the groups: one of `estimators`, or a prediction from each task "
+        "alone, all pairs and all together, which are then trained first",
+        choices=ChainMap[str, Any](FROM_GROUPS, ESTIMATORS),
     )
     every: int = static(10, "steps between samples", source=FIFTY, least=1)
     learning_rate: float = static(
@@ -77,7 +81,9 @@ class Grouping:
     """The fields of the main job that stand in no section."""
 
     budget: int = static(2, "networks, each costing 1", least=1)
-    singletons: str = static("forbid", "groups of one task", choices=SINGLETONS)
+    singletons: str = static(
+        "forbid", "groups of one task, of an affinity", choices=SINGLETONS
+    )
     singleton_value: float | None = static(
         None, "score of a group of one, for singletons='value' alone"
     )

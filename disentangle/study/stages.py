@@ -114,10 +114,19 @@ def run_source(path: Path) -> list[Any]:
     """What a trained run is: a peer's file, or its results, last step and batches."""
     if not path.is_dir():
         return [crc(path)]
+    return [crc(path / "final.json"), *_steps(path)]
+
+
+def trained_source(path: Path) -> list[Any]:
+    """What the networks of a run are, whatever they are tested on."""
+    return [crc(path / "members.json"), *_steps(path)]
+
+
+def _steps(path: Path) -> list[Any]:
+    """The last step that has a checkpoint, and the further batches of a run."""
     folder = path / "checkpoints"
     further = sorted(batch.name for batch in folder.glob("batch-*"))
-    last = max(Checkpoints(folder).steps(), default=None)
-    return [crc(path / "final.json"), last, *further]
+    return [max(Checkpoints(folder).steps(), default=None), *further]
 
 
 def allow_changes(

@@ -1,30 +1,34 @@
-"""How far the groups that an affinity chose are from the best: every group trained.
+"""How far the chosen groups are from the best: every group trained.
 
 The judge is that of `disentangle regret` (oracle/regret.py), which also takes the files
-of a job: `regret truth.parquet --estimate=affinity.csv --budget=2`.
+of a job: `regret truth.parquet --estimate=affinity.csv --budget=2`, or, of groups that
+a few trained ones chose, `--estimate=predicted.json`. It judges by test losses,
+whatever the groups were chosen by.
 """
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from disentangle.affinity import GroupTable
 from disentangle.affinity.from_groups import kernel, trained
 from disentangle.data.dataset import Dataset
 from disentangle.oracle import TaskTable
 from disentangle.oracle.baselines import RANDOM
 from disentangle.oracle.regret import Judge
 from disentangle.oracle.train import every_group
-from disentangle.oracle.verdict import judge
+from disentangle.oracle.verdict import Verdict, judge
 from disentangle.records import JsonRecord
+from disentangle.study import few_groups
 from disentangle.study.affinity import load_affinities
 from disentangle.study.representations import Serving
 from disentangle.training.final import final_rows
 
 TABLE = "truth.parquet"
+KERNEL = "kernel"
 FITTED = "kernel, from pairs and all"
 
 
@@ -33,7 +37,8 @@ class Way:
     """One way to choose groups, and what its groups really cost.
 
     Attributes:
-      name: an estimator of affinity, or what the choice is beside it.
+      name: an estimator of affinity, or of FROM_GROUPS the one that chose the job's
+        groups; or what the choice is beside it.
       is_estimate: whether it is an estimator.
       loss: test loss, mean over tasks and seeds; of chance, its exact expectation.
       regret: that less the loss of the best groups.
@@ -43,6 +48,8 @@ class Way:
       groups: the chosen groups; [] of what chooses none.
       spearman: of an estimator, the rank correlation of its scores with the truth per
         task, mean over tasks.
+      trained: how many networks per seed are trained for the choice; None where
+        that is not known, or there is none.
     """
 
     name: str
@@ -54,6 +61,24 @@ class Way:
     networks: int | None = None
     groups: list[list[str]] = dataclasses.field(default_factory=list)
     spearman: float | None = None
+    trained: int | None = None
+
+    @classmethod
+    def of(cls, name: str, found: Verdict, trained: int | None) -> Self:
+        """The way of an estimator, by what the table says of it."""
+        regret = found.regrets[0]
+        return cls(
+            name,
+            True,
+            regret.loss,
+            regret.regret,
+            regret.normalised_regret,
+            None if regret.interval is None else list(regret.interval),
+            len(regret.groups),
+            regret.groups,
+            found.ranks.spearman,
+            trained,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,28 +114,12 @@ def table_of(serving: Serving, data: Dataset) -> TaskTable | None:
     From the record of the step each run ended at. A seed with a network that diverged
     is left out, with a warning.
     """
-    tasks, groups = serving.tasks, every_group(len(serving.tasks))
-    runs = (serving.multitask, *serving.networks)
-    rows = {id(run): final_rows(run, data) for run in runs}
-    loss = np.full((len(serving.seeds), *groups.shape), np.nan)
-    for s, seed in enumerate(serving.seeds):
-        for g, inside in enumerate(groups):
-            members = np.flatnonzero(inside)
-            run, member = serving.network_of([tasks[t] for t in members], seed)
-            found = rows[id(run)][run.members[member]]["task_losses"]
-            if run.alive[member]:
-                loss[s, g, members] = [found[t] for t in members]
-    whole = (np.isfinite(loss) == groups).all(axis=(1, 2))
-    if not whole.all():
-        lost = np.asarray(serving.seeds)[~whole].tolist()
-        warnings.warn(
-            f"a network diverged in the seeds {lost}: left out of the truth",
-            stacklevel=2,
-        )
-    kept = tuple(int(s) for s, ok in zip(serving.seeds, whole, strict=True) if ok)
-    if not kept:
-        return None
-    return TaskTable(tasks, groups, kept, loss[whole], data=data.name, regime="job")
+    return serving.trained.table(
+        every_group(len(serving.tasks)),
+        lambda run, members: final_rows(run, data),
+        data.name,
+        "the truth",
+    )
 
 
 def smooth(table: TaskTable) -> np.ndarray:
@@ -135,36 +144,51 @@ def write_truth(
     if table is None:
         return []
     table.save(folder / TABLE)
-    budget, ways = config["budget"], {}
-    how = {name: config[name] for name in ("singletons", "singleton_value")}
-    for name, affinity in load_affinities(folder).items():
-        found = judge(table, affinity, [budget], **how)
-        regret = found.regrets[0]
-        best = (regret.best, regret.best_groups)
-        ways[name] = Way(
-            name,
-            True,
-            regret.loss,
-            regret.regret,
-            regret.normalised_regret,
-            None if regret.interval is None else list(regret.interval),
-            len(regret.groups),
-            regret.groups,
-            found.ranks.spearman,
-        )
-        for beside, row in found.beside[0].items():
+    budget, ways = config["budget"], dict[str, Way]()
+    found = judged(config, table, folder)
+    for name, verdict in found.items():
+        own = name == serving.groups.affinity
+        ways[name] = Way.of(name, verdict, serving.groups.trained if own else 1)
+        for beside, row in verdict.beside[0].items():
             if beside == RANDOM or row.networks is not None:
                 numbers = (row.loss, row.regret, row.normalised_regret)
                 ways.setdefault(
                     beside, Way(beside, False, *numbers, networks=row.networks)
                 )
-    if len(table.seeds) > 1:
+    if len(table.seeds) > 1 and config["affinity"]["group_by"] != KERNEL:
         fitted = Judge(table).regret(smooth, budget)
-        numbers = (fitted.loss, fitted.regret, fitted.normalised_regret)
-        ways[FITTED] = Way(FITTED, False, *numbers, networks=len(fitted.groups))
+        ways[FITTED] = Way(
+            FITTED,
+            False,
+            fitted.loss,
+            fitted.regret,
+            fitted.normalised_regret,
+            networks=len(fitted.groups),
+            trained=len(trained.pairs_and_all(table.groups)),
+        )
+    regret = next(iter(found.values())).regrets[0]
     estimates = [way for way in ways.values() if way.is_estimate]
     others = [way for way in ways.values() if not way.is_estimate]
     Truth(
-        budget, list(table.seeds), len(table.groups), *best, [*estimates, *others]
+        budget,
+        list(table.seeds),
+        len(table.groups),
+        regret.best,
+        regret.best_groups,
+        [*estimates, *others],
     ).save(folder)
     return [TABLE, Truth.FILE]
+
+
+def judged(
+    config: Mapping[str, Any], table: TaskTable, folder: Path
+) -> dict[str, Verdict]:
+    """What the table says of what chose the groups, and of every affinity measured."""
+    budgets, found = [config["budget"]], dict[str, Verdict]()
+    if few_groups.chooses(config):
+        predicted = GroupTable.from_json(folder / few_groups.PREDICTED)
+        found[config["affinity"]["group_by"]] = judge(table, predicted, budgets)
+    how = {name: config[name] for name in ("singletons", "singleton_value")}
+    for name, affinity in load_affinities(folder).items():
+        found[name] = judge(table, affinity, budgets, **how)
+    return found

@@ -7,11 +7,13 @@ models are evaluated anew.
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.errors import UserError
@@ -60,12 +62,25 @@ def final_rows(run: Run, data: Dataset) -> Rows:
     return rows
 
 
-def evaluated(run: Run, data: Dataset) -> Rows:
-    """The same from the parameters: one pass over the test images."""
+def evaluated(
+    run: Run,
+    data: Dataset,
+    index: np.ndarray | None = None,
+    members: Sequence[int] | None = None,
+) -> Rows:
+    """The same from the parameters: one pass over the images.
+
+    Args:
+      run, data: see `final_rows`.
+      index: (n,) the images; None is the test images.
+      members: places in the run; None is all of them.
+    """
     experiment, method, split, test_index = prepare(run.config, data)
+    batches = batched(test_index if index is None else index)
+    places = range(len(run.members)) if members is None else list(members)
     found = {}
-    for first in range(0, len(run.members), AT_ONCE):
-        rows = range(len(run.members))[first : first + AT_ONCE]
+    for first in range(0, len(places), AT_ONCE):
+        rows = places[first : first + AT_ONCE]
         own = part(experiment, rows)
         at = jnp.asarray(rows)
         # Averages are among these parameters.
@@ -74,7 +89,7 @@ def evaluated(run: Run, data: Dataset) -> Rows:
         steps = jnp.full_like(state.step, run.step)
         state = state._replace(params=params, state=held, average={}, step=steps)
         evaluate = compile_functions(own, method, split, ()).evaluate
-        logs = jax.device_get(evaluate(state, split, batched(test_index)))
+        logs = jax.device_get(evaluate(state, split, batches))
         for i, row in enumerate(rows):
             found[run.members[row]] = {name: value[i] for name, value in logs.items()}
     return finite_rows(found)
