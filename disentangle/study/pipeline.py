@@ -204,7 +204,8 @@ def train(
     with timer("train one network on all tasks, measure affinity"):
         multitask = train_multitask(config, data, folder, progress)
     if few_groups.chooses(config):
-        with timer("train each task alone and all pairs"):
+        which = "every group of tasks" if config["truth"] else "each task and all pairs"
+        with timer(f"train {which}"):
             first = wanted(config, tasks, few_groups.pairs(tasks))
             few = train_networks(config, tasks, first, data, folder, progress)
     with timer("choose the groups"):

@@ -51,6 +51,13 @@ JOBS = {
         folder, 4000, "--config.checkpoint_every=200", "--config.log_every=40"
     ),
     "pipeline": lambda folder: pipeline_words("pipeline", folder, 200),
+    "few groups": lambda folder: pipeline_words(
+        "pipeline",
+        folder,
+        200,
+        "--config.affinity.group_by=kernel",
+        "--config.data.train_size=32",
+    ),
     "affinity": lambda folder: pipeline_words("affinity", folder, 400),
     "compare": study_words,
     "impossibility": theorem_words,
