@@ -11,6 +11,7 @@ from disentangle.methods import (
     beta_vae,
     conditional_gan,
     conditional_vae,
+    cpggan,
     csa_net,
     csn,
     dcgan,
@@ -24,6 +25,7 @@ from disentangle.methods import (
     qlae,
     rf_vae,
     rf_vae_0,
+    stack_gan,
     supervised,
     supervised_vae,
     tripod,
@@ -73,4 +75,7 @@ METHODS: dict[str, Recipe] = {
     "dcgan": dcgan.RECIPE,
     "conditional_gan": conditional_gan.RECIPE,
     "multi_conditional_gan": conditional_gan.SEVERAL,
+    "cpggan": cpggan.CPGGAN,
+    "cdpggan": cpggan.CDPGGAN,
+    "stack_gan": stack_gan.RECIPE,
 }

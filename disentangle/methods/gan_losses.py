@@ -72,6 +72,16 @@ def logistic_critic(scores: Scores, *, smooth: float = 1.0) -> jax.Array:
     return real.mean() + softplus(scores.fake).mean() + of_wrong(softplus, scores)
 
 
+def stacked_critic(scores: Scores, *, smooth: float = 1.0) -> jax.Array:
+    """(R + F / 2 + W / 2) / 2, R, F and W the three terms of `logistic_critic`.
+
+    Of StackGAN (Zhang et al. 2017): mismatches and generated images count half each.
+    """
+    real = logistic_critic(Scores(scores.real, scores.fake), smooth=smooth)
+    fake = softplus(scores.fake).mean()
+    return 0.5 * (real - 0.5 * fake + 0.5 * of_wrong(softplus, scores))
+
+
 def logistic_generator(fake: jax.Array) -> jax.Array:
     """-E log s(D(G, c)): the loss that does not saturate (Goodfellow et al. 2014)."""
     return softplus(-fake).mean()

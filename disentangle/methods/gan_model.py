@@ -22,7 +22,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
-from disentangle.methods.base import Method, Output, Params, Player
+from disentangle.methods.base import Logs, Method, Output, Params, Player
 from disentangle.methods.conditions import Condition, at_random
 from disentangle.methods.gan_losses import GAN_LOSSES, Scores, r1
 from disentangle.nn import CRITICS, GENERATORS
@@ -116,23 +116,39 @@ def mismatched(c: jax.Array) -> tuple[jax.Array, jax.Array]:
     return other, (other != c).any(axis=1)
 
 
-def penalty(gan: Model, params: Params, x: jax.Array, c: Any) -> jax.Array:
-    """() R1 on the first quarter of real images (`gan_losses.r1`)."""
+def r1_term(
+    gan: Model,
+    params: Params,
+    hyper: Any,
+    x: jax.Array,
+    fake: jax.Array,
+    c: Any,
+    *,
+    key: jax.Array,
+) -> tuple[jax.Array, Logs]:
+    """gamma R1 on the first quarter of real images (`gan_losses.r1`)."""
+    del fake, key
     few = max(1, x.shape[0] // QUARTER)
     own = None if c is None else c[:few]
     score = lambda x: gan.judge(params, x, own, train=False)[0].sum()
-    return r1(jax.grad(score)(x[:few]))
+    steep = r1(jax.grad(score)(x[:few]))
+    return hyper.gamma * steep, {"r1": steep}
 
 
 def critic_loss(
-    gan: Model, value_of: Callable[[Scores], jax.Array], *, wrong: bool = False
+    gan: Model,
+    value_of: Callable[[Scores], jax.Array],
+    *,
+    wrong: bool = False,
+    regular: Callable[..., tuple[jax.Array, Logs]] = r1_term,
 ) -> Callable:
-    """L_D + gamma R1.
+    """L_D and a term that keeps the critic regular.
 
     Args:
       gan: the networks.
       value_of: L_D of scores, as `GanLoss.critic`.
       wrong: whether real images with another's condition are shown.
+      regular: regular(gan, params, hyper, x, fake, c, *, key) -> (term, logs).
     """
 
     def loss(
@@ -148,10 +164,11 @@ def critic_loss(
             other, is_wrong = mismatched(c)
             on_wrong, _ = gan.judge(params, x, other, train=True)
             scores = Scores(real, on_fake, on_wrong, is_wrong)
-        steep = penalty(gan, params, x, c)
-        logs = {"real": real.mean(), "fake": on_fake.mean(), "r1": steep}
+        own = jax.random.fold_in(key, 1)
+        term, logs = regular(gan, params, hyper, x, fake, c, key=own)
+        logs = logs | {"real": real.mean(), "fake": on_fake.mean()}
         logs |= {} if scores.wrong is None else {"wrong": scores.wrong.mean()}
-        return Output(value_of(scores) + hyper.gamma * steep, logs, state)
+        return Output(value_of(scores) + term, logs, state)
 
     return loss
 

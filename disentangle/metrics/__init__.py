@@ -2,7 +2,9 @@
 
 from disentangle.metrics import (
     beta_vae,
+    class_diversity,
     compositional,
+    conditional_accuracy,
     dci,
     dci_es,
     dci_regression,
@@ -11,6 +13,9 @@ from disentangle.metrics import (
     explicitness,
     factor_vae,
     fairness,
+    frechet,
+    free_entropy,
+    inception,
     infomec,
     irs,
     jemmig,
@@ -18,6 +23,7 @@ from disentangle.metrics import (
     mig,
     mig_sup,
     modularity,
+    precision_recall,
     queries,
     r2,
     rmig,
@@ -29,6 +35,7 @@ from disentangle.metrics import (
     z_max_variance,
 )
 from disentangle.metrics.base import (
+    Generated,
     Images,
     Population,
     PopulationResult,
@@ -79,11 +86,18 @@ METRICS: dict[str, Metric] = {
     "edit_retrieval": queries.EDIT,
     "similar_retrieval": queries.SIMILAR,
     "set_completion": queries.COMPLETE,
+    "conditional_accuracy": conditional_accuracy.METRIC,
+    "inception": inception.METRIC,
+    "frechet": frechet.METRIC,
+    "precision_recall": precision_recall.METRIC,
+    "class_diversity": class_diversity.METRIC,
+    "free_entropy": free_entropy.METRIC,
 }
 
 __all__ = [
     "METRICS",
     "Codes",
+    "Generated",
     "Images",
     "Metric",
     "Part",

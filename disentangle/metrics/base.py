@@ -10,9 +10,10 @@ no data set and no file. A metric that compares several models of the same image
     compute(population: Population, settings: Settings) -> PopulationResult
 
 one that searches takes a Retrieval, and one that asks what a data set can be asked
-takes `Representation.ask`. Which of them a metric needs, and what its
-numbers are called, is said by its row (`metric.Metric`): a metric is one file, which
-ends in that row, and one line in METRICS (`metrics/__init__.py`).
+takes `Representation.ask`; one that judges generated images takes a Generated. Which of
+them a metric needs, and what its numbers are called, is said by its row
+(`metric.Metric`): a metric is one file, which ends in that row, and one line in METRICS
+(`metrics/__init__.py`).
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from joblib import cpu_count
 
 from disentangle.errors import UserError, shown, unknown
 from disentangle.metrics.discretize import dense_labels, histogram_bins
+from disentangle.metrics.generated import Generated
 from disentangle.metrics.trees import BACKENDS
 from disentangle.retrieval.outcome import Outcome
 
@@ -69,6 +71,8 @@ class Representation:
       ask: ask(task, seed, bootstrap) -> Outcome, how the model does in a task of
         `retrieval.TASKS`; None: there is this table only. UserError of a data set that
         cannot be asked this.
+      drawn: drawn() -> Generated, images that the model draws, and what an oracle reads
+        off them; None where there is no oracle. UserError of a model that draws none.
     """
 
     codes: np.ndarray
@@ -81,6 +85,7 @@ class Representation:
     images: Images | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
+    drawn: Callable[[], Generated] | None = None
 
     def by_latent(self) -> "Representation":
         """The table with one column per latent, for scores that compare columns.

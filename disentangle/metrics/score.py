@@ -13,6 +13,7 @@ from disentangle import metrics as registry
 from disentangle.errors import UserError
 from disentangle.metrics.base import (
     Ask,
+    Generated,
     Images,
     Progress,
     Representation,
@@ -28,6 +29,7 @@ from disentangle.metrics.table import read_representation
 from disentangle.versions import versions
 
 DEFAULTS = Settings()
+ELSEWHERE = ("queries", "generator")  # needs that no table of codes meets
 ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
 
 
@@ -63,12 +65,23 @@ def _ask(name: str, table: Representation) -> Ask:
     return table.ask
 
 
+def _drawn(name: str, table: Representation) -> Generated:
+    """The images that the model of the table draws, and what an oracle reads there."""
+    if table.drawn is None:
+        raise UserError(
+            f"{name} judges images that a model draws: evaluate a run, with oracle= a "
+            "run that reads the factors"
+        )
+    return table.drawn()
+
+
 # What a metric of one model needs -> what it is given, from its name and a table.
 INPUTS: dict[str, Callable[[str, Representation], Any]] = {
     "representation": lambda name, table: table,
     "data set": _images,
     "retrieval": _retrieval,
     "queries": _ask,
+    "generator": _drawn,
 }
 
 
@@ -151,6 +164,7 @@ def score_details(
     categorical: Sequence[Sequence[int]] = (),
     images: Images | None = None,
     ask: Ask | None = None,
+    drawn: Callable[[], Generated] | None = None,
 ) -> dict[str, Result]:
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
@@ -162,6 +176,7 @@ def score_details(
       images: where metrics that draw their own images get their codes; None where
         there is the table only.
       ask: how retrieval metrics ask the model, see `Representation.ask`.
+      drawn: images that the model draws, see `Representation.drawn`.
 
     Returns:
       A Result per metric. `metadata` says definition, estimator, rows, seed, factor
@@ -180,7 +195,7 @@ def score_details(
         categorical=categorical,
         images=images,
     )
-    table = replace(table, ask=ask)
+    table = replace(table, ask=ask, drawn=drawn)
     common = _what_ran(table, settings)
     results = {}
     for name in names:
@@ -210,7 +225,7 @@ def _computed(name: str, table: Representation, settings: Settings) -> Result:
         result = compute(table, settings)
     except UserError as error:  # a library's refusal is one too, see `refusals`
         return Result({}, why_not=str(error))
-    own = metric.needs == "queries"  # its intervals are over queries, not over rows
+    own = metric.needs in ELSEWHERE  # its intervals are not over the table's rows
     if result.why_not or own or not settings.bootstrap:
         return result
     try:
@@ -280,7 +295,7 @@ def choose_metrics(
     names = [str(name).strip() for name in listed]
     together = [n for n, m in registry.METRICS.items() if m.needs == "population"]
     known = tuple(n for n in registry.METRICS if not (alone and n in together))
-    asking = [n for n in known if alone and registry.METRICS[n].needs == "queries"]
+    asking = [n for n in known if alone and registry.METRICS[n].needs in ELSEWHERE]
     for name in names:
         if alone and name in together:
             raise UserError(f"{name} compares several models, but {alone}")

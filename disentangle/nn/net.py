@@ -97,19 +97,29 @@ def halved(who: str, shape: tuple[int, int, int], least: int = 16) -> None:
         )
 
 
-def from_module(
-    module: linen.Module, shape: tuple[int, ...], *, smooth: bool = False
-) -> Net:
+Shape = tuple[int, ...] | dict[str, tuple[int, ...]]
+
+
+def zeros(shape: Shape) -> Any:
+    """One input of zeros, with its batch axis: an array, or a dict of them."""
+    is_one = lambda held: isinstance(held, tuple)
+    return jax.tree.map(
+        lambda one: jnp.zeros((1, *one), jnp.float32), shape, is_leaf=is_one
+    )
+
+
+def from_module(module: linen.Module, shape: Shape, *, smooth: bool = False) -> Net:
     """The Net of a Linen module.
 
     The layers of `layers.py` start as `glorot_uniform` says, all others with the
     initialisers that they have.
 
     Args:
-      module: takes one float32 array (B, *shape). A module whose `__call__` also takes
-        `train` (bool) may have a state (batch statistics, spectral norms) or dropout,
-        and is passed train=True in training.
-      shape: one input without its batch axis.
+      module: takes one float32 array (B, *shape), or a dict of them. A module whose
+        `__call__` also takes `train` (bool) may have a state (batch statistics,
+        spectral norms) or dropout, and is passed train=True in training.
+      shape: one input without its batch axis; of a module that takes a dict of
+        arrays, of each of them by name.
       smooth: whether it has second derivatives everywhere; its method `layers` then
         gives the Net's.
     """
@@ -135,7 +145,7 @@ def from_module(
     return Net(init, apply, layers if smooth else None)
 
 
-def _with_state(module: linen.Module, shape: tuple[int, ...]) -> Net:
+def _with_state(module: linen.Module, shape: Shape) -> Net:
     """`from_module` of a module that takes `train`; its variables are `Variables`."""
 
     def init(key: jax.Array) -> Variables:
@@ -158,7 +168,7 @@ def _with_state(module: linen.Module, shape: tuple[int, ...]) -> Net:
 
 
 def start_values(
-    start: Callable[..., Any], shape: tuple[int, ...], key: jax.Array
+    start: Callable[..., Any], shape: Shape, key: jax.Array
 ) -> dict[str, Any]:
     """The variables of a module at the start, by collection.
 
@@ -169,7 +179,7 @@ def start_values(
 
     Our own layers start by `glorot_uniform` from `key`; the rest from another key.
     """
-    x = jnp.zeros((1, *shape), jnp.float32)
+    x = zeros(shape)
     is_ours = lambda leaf: isinstance(leaf, Declared)
     declared = dict(jax.eval_shape(start, key, x))
     params = declared.get("params", {})

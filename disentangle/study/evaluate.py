@@ -19,6 +19,7 @@ from disentangle.metrics import METRICS
 from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
 from disentangle.study.encoding import images_of, posterior_table
+from disentangle.study.judged import drawn_of
 from disentangle.study.peers import population_results, why_alone
 from disentangle.study.sample import (
     check_rows,
@@ -48,6 +49,7 @@ def evaluate(
     metrics: str | Sequence[str] = ("dci", "mig"),
     *,
     data: Dataset | str | None = None,
+    oracle: Run | str | Path | None = None,
     num_train: int = 10_000,
     num_test: int = 5_000,
     seed: int = 0,
@@ -64,7 +66,10 @@ def evaluate(
       metrics: names in METRICS, or "all". Those that need a population are for a run
         of several members whose codes are Gaussian.
       data: the data set, or its name; None loads the one the run was trained on.
-      num_train, num_test: images sampled to fit and to test estimators.
+      oracle: for scores of generated images, a run of 'supervised' (or its workdir)
+        with a classification per factor of the data set; see study/judged.py.
+      num_train, num_test: images sampled to fit and to test estimators; as many as
+        `num_test` are generated.
       seed: of the sampled images and of the estimators.
       backend, protocol, bootstrap, jobs: see `disentangle.metrics.Settings`.
       progress: whether to show it; or a function, called as progress(what, done,
@@ -88,14 +93,15 @@ def evaluate(
         seed, backend, protocol=protocol, bootstrap=bootstrap, jobs=jobs
     )
     run = as_run(run)
-    chosen(run, metrics)
+    judge = None if oracle is None else as_run(oracle)
+    chosen(run, metrics, judge)
     data = data_of(run) if data is None else as_dataset(data)
     compare_data(run, data)
     check_rows(num_train, num_test)
     rows = choose_sample(data, (num_train, num_test), seed=seed).rows
-    with shown(run, metrics, progress) as tell:
+    with shown(run, metrics, progress, judge) as tell:
         told = replace(settings, progress=tell)
-        results = score_run(run, data, metrics, told, rows)
+        results = score_run(run, data, metrics, told, rows, judge)
     for note in run_notes(results) if run.alive.any() else ():
         warnings.warn(note, stacklevel=2)
     return table(run, results, settings, rows)
@@ -103,20 +109,23 @@ def evaluate(
 
 @contextlib.contextmanager
 def shown(
-    run: Run, metrics: str | Sequence[str], progress: bool | Progress
+    run: Run,
+    metrics: str | Sequence[str],
+    progress: bool | Progress,
+    oracle: Run | None = None,
 ) -> Iterator[Progress | None]:
     """What `score_run` tells its progress to: a bar over all metrics and members."""
     if not isinstance(progress, bool | np.bool_):
         yield progress
         return
-    single, together, _ = chosen(run, metrics)
+    single, together, _ = chosen(run, metrics, oracle)
     units = 1 + int(run.alive.sum()) * len(single) + len(together)
     with bars.steps("evaluate", units, shown=progress) as tell:
         yield tell
 
 
 def chosen(
-    run: Run, metrics: str | Sequence[str]
+    run: Run, metrics: str | Sequence[str], oracle: Run | None = None
 ) -> tuple[list[str], list[str], dict[str, str]]:
     """Metrics of one model, metrics of several, and those that cannot be had: why.
 
@@ -124,8 +133,9 @@ def chosen(
       UserError: a name that is not there, or there is nothing to compute.
     """
     names = choose_metrics(metrics, alone="")
-    if names == tuple(METRICS) and run.config["data"]["name"] not in WORLDS:
-        names = tuple(n for n in names if METRICS[n].needs != "queries")
+    if names == tuple(METRICS):  # all that can be had
+        met = {"queries": run.config["data"]["name"] in WORLDS, "generator": oracle}
+        names = tuple(n for n in names if met.get(METRICS[n].needs, True))
     together = [name for name in names if METRICS[name].needs == "population"]
     single = [name for name in names if name not in together]
     alone = why_alone(run) if together else ""
@@ -141,12 +151,13 @@ def score_run(
     metrics: str | Sequence[str],
     settings: Settings,
     rows: tuple[int, int],
+    oracle: Run | None = None,
 ) -> list[dict[str, Result]]:
     """Every member's results on `rows` = (train, test) images of the data set.
 
     A member that diverged has none. A metric that cannot be had has `why_not`.
     """
-    single, together, why = chosen(run, metrics)
+    single, together, why = chosen(run, metrics, oracle)
     check_sample(data, rows, seed=settings.seed)
     if not run.alive.any():
         dead = Result({}, why_not="every model of the run diverged")
@@ -156,6 +167,7 @@ def score_run(
     is_grid = data.space.is_grid
     source = images_of(run, data, settings.progress) if is_grid else None
     asks = questions_of(run, data, settings)
+    draws = oracle and drawn_of(run, oracle, data, rows[1], seed=settings.seed)
     train = None if logvars is None else logvars[:, : rows[0]]
     compared = population_results(run, together, codes[:, : rows[0]], train, settings)
 
@@ -174,6 +186,7 @@ def score_run(
                 categorical=run.method.categorical,
                 images=None if source is None else source[member],
                 ask=asks[member],
+                drawn=draws[member] if draws else None,
             )
         except UserError as error:
             return {name: Result({}, why_not=str(error)) for name in single}

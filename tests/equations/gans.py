@@ -130,6 +130,130 @@ def gan(default):
     return expected
 
 
+class Stage:
+    """The ways through CPGGAN's networks, for images of `side` pixels."""
+
+    def __init__(self, inputs, side):
+        self.inputs, self.chosen = inputs, inputs.settings
+        self.nets, self.params = inputs.method.nets, inputs.params
+        images = np.float64(inputs.batch["images"])
+        scale = images.shape[1] // side
+        shape = (len(images), side, scale, side, scale, images.shape[3])
+        self.x = 2 * images.reshape(shape).mean((2, 4)) - 1
+        self.c = condition64(inputs, ("shape",))
+        self.alpha = inputs.step / np.float64(inputs.hyper.fade)
+
+    def features(self, params, x):
+        alpha = jnp.full(x.shape[:1], self.alpha, jnp.float32)
+        return self.nets["critic"].apply(
+            params["critic"], {"image": jnp.float32(x), "alpha": alpha}
+        )
+
+    def scores(self, x, c):
+        """Traceable: float32 of the networks."""
+        label = self.nets["label"].apply(self.params["label"], jnp.float32(c))
+        label = jnp.where(label > 0, label, 0.2 * label)
+        both = jnp.concatenate([self.features(self.params, x), label], 1)
+        return self.nets["score"].apply(self.params["score"], both)[:, 0]
+
+    def draw(self, c, key):
+        size = self.chosen.latents + self.chosen.augmented
+        z = np.float64(jax.random.normal(key, (len(c), size)))
+        if self.chosen.augmented:
+            mean, logvar = np.split(self.inputs.net("augment", c), 2, 1)
+            c = mean + np.exp(logvar / 2) * z[:, self.chosen.latents :]
+        z = np.concatenate([z[:, : self.chosen.latents], c], 1)
+        alpha = jnp.full(len(c), self.alpha, jnp.float32)
+        given = {"z": jnp.float32(z), "alpha": alpha}
+        return np.float64(self.nets["generator"].apply(self.params["generator"], given))
+
+    def phi(self, x):
+        if self.chosen.phi == "pixel":
+            return np.float64(x)
+        hidden = self.inputs.net("hidden", self.features(self.params, x))
+        return np.where(hidden > 0, hidden, 0.2 * hidden)
+
+    def head(self):
+        """Cross-entropy of the values of 'shape' on real images."""
+        if getattr(self.chosen, "phi", "pixel") == "pixel":
+            return 0.0
+        logits = self.inputs.net("values", self.phi(self.x))
+        chance = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        shapes = np.asarray(self.inputs.batch["factors"])[:, 0]
+        return -np.log(chance[np.arange(len(shapes)), shapes]).mean()
+
+    def regular(self, fake):
+        """R1 on a quarter; or both one-sided penalties of the code."""
+        total = lambda x, c: self.scores(x, c).sum()
+        gradient = jax.grad(total, argnums=(0, 1))
+        squares = lambda g: np.square(np.float64(g)).reshape(len(g), -1).sum(1)
+        hyper = self.inputs.hyper
+        if self.chosen.loss == "least_squares":
+            few = max(1, len(self.x) // 4)
+            own, _ = gradient(jnp.float32(self.x[:few]), jnp.float32(self.c[:few]))
+            return hyper.gamma * squares(own).mean() / 2
+        key = jax.random.fold_in(self.inputs.key, 1)
+        t = np.float64(jax.random.uniform(key, (len(fake), 1, 1, 1)))
+        between = jnp.float32(self.x + t * (fake - self.x))
+        both = gradient(between, jnp.float32(self.c))
+        lengths = [np.sqrt(squares(g)) for g in both]
+        return hyper.lambda_ * sum((np.maximum(n - 1, 0) ** 2).mean() for n in lengths)
+
+
+def growing(inputs: Inputs):
+    stage = Stage(inputs, inputs.settings.resolution)
+    chosen, hyper = inputs.settings, inputs.hyper
+    score = lambda x, c: np.float64(stage.scores(x, c))
+    fake = stage.draw(stage.c, inputs.key)
+    other = np.roll(stage.c, 1, axis=0)
+    wrong = score(stage.x, other)[(other != stage.c).any(1)]
+    on_fake = score(fake, stage.c)
+    critic = critic64(chosen.loss, score(stage.x, stage.c), on_fake, wrong)
+    generator = generator64(chosen.loss, on_fake)
+    if chosen.augmented:
+        mean, logvar = np.split(inputs.net("augment", stage.c), 2, 1)
+        kl = (mean**2 + np.exp(logvar) - logvar - 1).mean() / 2
+        generator += hyper.augmentation * kl
+    if hasattr(chosen, "phi"):
+        # The condition is the shape alone, which x2 has as well.
+        second = stage.draw(stage.c, jax.random.fold_in(inputs.key, 0))
+        gap = np.abs(stage.phi(fake) - stage.phi(second)).mean()
+        generator += hyper.consistency * gap
+    value = critic + stage.regular(fake) + stage.head()
+    return {"critic": value, "generator": generator}
+
+
+def stacked(inputs: Inputs):
+    """Stage I of the StackGAN: halves of the two negative terms, and of all."""
+    images = np.float64(inputs.batch["images"])
+    b, h, w, n = images.shape
+    x = 2 * images.reshape(b, h // 2, 2, w // 2, 2, n).mean((2, 4)) - 1
+    c = condition64(inputs, ALL)
+    told = Told(inputs)
+    fake = fakes(told, c)
+    other = np.roll(c, 1, axis=0)
+    real, on_fake = scores(told, x, c), scores(told, fake, c)
+    wrong = scores(told, x, other)[(other != c).any(1)]
+    s, smooth = lambda d: 1 / (1 + np.exp(-d)), inputs.settings.smooth
+    positive = smooth * np.log(s(real)) + (1 - smooth) * np.log(1 - s(real))
+    negative = np.log(1 - s(on_fake)).mean() + np.log(1 - s(wrong)).mean()
+    value = -0.5 * (positive.mean() + 0.5 * negative)
+    value += inputs.hyper.gamma * r1(told, x, c)
+    return {"critic": value, "generator": log1pexp(-on_fake).mean()}
+
+
+class Told:
+    """Inputs whose settings say where the condition goes, as they do for a GAN."""
+
+    def __init__(self, inputs):
+        self.method, self.params = inputs.method, inputs.params
+        self.batch, self.key, self.net = inputs.batch, inputs.key, inputs.net
+        self.settings = lambda: None
+        self.settings.latents = inputs.settings.latents
+        self.settings.label_in = "concatenate"
+        self.settings.join = "concatenate"
+
+
 ALL = ("shape", "size", "turn", "x")
 one, several = gan(("shape",)), gan(ALL)
 CASES = {
@@ -148,4 +272,14 @@ CASES = {
         Case({"wrong": True}, several),
         Case({"join": "multiply", "encoding": "raw_ids"}, several),
     ],
+    "cpggan": [
+        Case({"gamma": 2.0}, growing, step=30_000),
+        Case({"loss": "wasserstein", "lambda_": 3.0}, growing, step=30_000),
+        Case({"augmented": 0, "resolution": 4}, growing),
+    ],
+    "cdpggan": [
+        Case({"consistency": 2.0}, growing, step=30_000),
+        Case({"phi": "features"}, growing, step=30_000),
+    ],
+    "stack_gan": [Case({"smooth": 0.8}, stacked)],
 }

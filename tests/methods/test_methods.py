@@ -26,6 +26,7 @@ SMALL = {
     "generator": "dense",
     "critic": "dense",
     "width": 16,
+    "resolution": 8,
     "adamw_learning_rate": 1e-3,
 }
 

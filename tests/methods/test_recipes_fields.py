@@ -13,8 +13,9 @@ from disentangle.training.config import default_config, paper_config, read_exper
 from disentangle.training.state import apart, joined
 
 SMALL = {"encoder": "dense", "decoder": "dense", "discriminator": (8,)}
-SMALL |= {"generator": "dense", "critic": "dense", "width": 8}
+SMALL |= {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
 SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
+SCHEDULED |= {"cpggan", "cdpggan"}
 
 
 def config_of(name, steps=1000, **fields):
@@ -157,6 +158,7 @@ def test_methods_without_known_settings_are_these():
         *("ml_vae", "gvae", "conditional_vae", "adde_outfits", "amnet"),
         *("fashion_search_net", "csn", "csa_net", "type_aware"),
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
+        *("cpggan", "cdpggan", "stack_gan"),
     }
 
 

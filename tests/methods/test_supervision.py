@@ -24,6 +24,7 @@ def built(name, toy):
     known = config["method"]
     nets = ("encoder", "decoder", "generator", "critic")
     known |= {k: "dense" for k in nets if k in known}
+    known |= {"resolution": 4} if "resolution" in known else {}
     known |= {"decoder": "smooth"} if name == "tripod" else {}
     experiment = read_experiment(config)
     hyper = jax.tree.map(lambda x: jnp.asarray(x[0]), experiment.hyperparameters.method)

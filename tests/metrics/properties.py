@@ -9,7 +9,9 @@ from disentangle.metrics import METRICS
 
 # Those of one model; a population has its own tests.
 SINGLE = tuple(  # of one table of codes
-    n for n, m in METRICS.items() if m.needs not in ("population", "queries")
+    n
+    for n, m in METRICS.items()
+    if m.needs not in ("population", "queries", "generator")
 )
 
 
