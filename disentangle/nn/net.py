@@ -47,8 +47,8 @@ class Net(NamedTuple):
         `Variables` for a network with a state. `key` is a typed key
         (`jax.random.key`). Vmap it over keys for a population.
       apply: `apply(variables, x) -> y`, pure and differentiable in both arguments;
-        `x` has one leading batch axis. A state is read (running statistics), and
-        stays.
+        `x` has one leading batch axis, or is a dict of such arrays. A state is read
+        (running statistics), and stays.
       layers: `layers(params, x) -> (h_1, ..., y)`, the hidden layers and then the
         output, of a network that has second derivatives everywhere; None for one
         that is piecewise linear, or that does not say.
@@ -57,7 +57,7 @@ class Net(NamedTuple):
     """
 
     init: Callable[[jax.Array], Any]
-    apply: Callable[[Any, jax.Array], Any]
+    apply: Callable[[Any, Any], Any]
     layers: Callable[[Params, jax.Array], tuple[jax.Array, ...]] | None = None
     update: Callable[[Any, jax.Array, Any], tuple[Any, State]] | None = None
 
