@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 
 from disentangle.data import folder as folders
+from disentangle.data import tfds
+from disentangle.data.aligned import aligned
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.own import assemble
 from disentangle.data.stream import EachFile
@@ -49,6 +51,18 @@ def read(path: Path, *, stream: bool = False) -> Dataset:
     return assemble(held, SHAPE, 255, columns, count, name="celeba", path=str(path))
 
 
+def read_tfds(data_dir: Path | None) -> Dataset:
+    """The images of a prepared copy of tfds: training, validation, test ones."""
+    splits = ("train", "validation", "test")
+    count, found = tfds.examples("celeb_a", data_dir, ["image", "attributes"], splits)
+    images, rows = aligned((count, *SHAPE), np.uint8), []
+    for number, example in enumerate(found):
+        images[number] = face(Image.fromarray(example["image"]))
+        rows.append(example["attributes"])
+    columns = {n: np.array([int(row[n]) for row in rows]) for n in rows[0]}
+    return assemble(images, SHAPE, 255, columns, count, name="celeba")
+
+
 def face(image: Image.Image) -> np.ndarray:
     """The middle square of a photograph, (64, 64, 3) uint8."""
     side = min(image.size)
@@ -77,6 +91,7 @@ def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 RECIPE = Recipe(
     read=read,
+    read_tfds=read_tfds,
     stream=lambda path: read(path, stream=True),
     network="padded",
     about="202,599 photographs of faces, 64x64: path= the folder of its files",

@@ -33,7 +33,7 @@ def grid(
     shape: tuple[int, int, int],
     *,
     name: str,
-    path: Path,
+    path: str | Path,
 ) -> Dataset:
     """The Dataset of images (N, H, W, C) uint8 in the grid's order, or their reader."""
     is_table = isinstance(images, np.ndarray)

@@ -14,11 +14,13 @@ least three lengths, then the values, all little-endian.
 import gzip
 import hashlib
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from disentangle import progress
+from disentangle.data import tfds
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.grids import categorical, grid, ordinal, turning
 from disentangle.data.own import assemble
@@ -62,23 +64,45 @@ def read(path: Path) -> Dataset:
     parts = [_part(path, stem) for stem in PARTS]
     raw = np.concatenate([images for images, _ in parts])
     factors = np.concatenate([labels for _, labels in parts])
+    return arranged(map(smaller, raw), factors, str(path))
+
+
+def read_tfds(data_dir: Path | None) -> Dataset:
+    """The images of a prepared copy of tfds, both splits; errors as `read`."""
+    keys = [n if n == "instance" else f"label_{n}" for n in SPACE.names]
+    _, found = tfds.examples("smallnorb", data_dir, ["image", *keys], ("train", "test"))
+    images, rows = [], []
+    for example in found:
+        images.append(smaller(example["image"][..., 0]))
+        rows.append([int(example[key]) for key in keys])
+    return arranged(images, np.asarray(rows), "")
+
+
+def arranged(images: Iterable[np.ndarray], factors: np.ndarray, path: str) -> Dataset:
+    """The Dataset in the grid's order, of images (64, 64) and their factors (N, 5).
+
+    All of them are the grid, fewer are a table.
+    """
     limits = np.asarray(SPACE.sizes)
-    if ((factors < 0) | (factors >= limits)).any():
-        row = factors[((factors < 0) | (factors >= limits)).any(1)][0].tolist()
-        raise UserError(f"{path} labels an image {row}: of {', '.join(SPACE.names)}")
+    wrong = ((factors < 0) | (factors >= limits)).any(1)
+    if wrong.any():
+        raise UserError(
+            f"{path or 'tfds'} labels an image {factors[wrong][0].tolist()}: of "
+            f"{', '.join(SPACE.names)}"
+        )
     order = np.lexsort(factors.T[::-1])
-    images = np.empty((len(raw), *SHAPE), np.uint8)
-    for row in progress.over(range(len(raw)), "read smallnorb", unit="image"):
-        images[row, ..., 0] = smaller(raw[order[row]])
+    row_of, count = np.argsort(order), len(factors)
+    table = np.empty((count, *SHAPE), np.uint8)
+    with progress.Progress("read smallnorb", total=count, unit="image") as bar:
+        for row, image in zip(row_of, images, strict=True):
+            table[row, ..., 0] = image
+            bar.advance()
     factors = factors[order]
     index = SPACE.index(factors)
-    if len(index) == SPACE.size and (index == np.arange(SPACE.size)).all():
-        return grid(images, SPACE, SHAPE, name="smallnorb", path=path)
+    if count == SPACE.size and (index == np.arange(SPACE.size)).all():
+        return grid(table, SPACE, SHAPE, name="smallnorb", path=path)
     columns = dict(zip(SPACE.names, factors.T, strict=True))
-    count = len(images)
-    return assemble(
-        images, SHAPE, 255, columns, count, name="smallnorb", path=str(path)
-    )
+    return assemble(table, SHAPE, 255, columns, count, name="smallnorb", path=path)
 
 
 def smaller(image: np.ndarray) -> np.ndarray:
@@ -131,5 +155,6 @@ def matrix(path: Path) -> np.ndarray:
 
 RECIPE = Recipe(
     read=read,
+    read_tfds=read_tfds,
     about="48,600 grey images of 50 toys, 64x64: path= the folder of its six files",
 )

@@ -60,6 +60,33 @@ def read(name: str, data_dir: Path | None, space: FactorSpace) -> ImageChunks:
         )
 
 
+def examples(
+    name: str, data_dir: Path | None, keys: list[str], splits: tuple[str, ...]
+) -> tuple[int, Iterator[dict[str, Any]]]:
+    """(number of examples, the examples) of a prepared copy, split after split.
+
+    Args:
+      name: name of the data set in TensorFlow Datasets.
+      data_dir: its folder of data sets; None for its default.
+      keys: features that an example must have.
+      splits: their names.
+
+    Raises:
+      UserError: as `read`.
+    """
+    package = _package()
+    sources = [_source(package, name, data_dir, keys, split) for split in splits]
+
+    def each() -> Iterator[dict[str, Any]]:
+        for source, split in zip(sources, splits, strict=True):
+            parts = range(0, len(source), _CHUNK)
+            for start in progress.over(parts, f"reading tfds {name}, {split}"):
+                rows = range(start, min(start + _CHUNK, len(source)))
+                yield from source.__getitems__(rows)
+
+    return sum(map(len, sources)), each()
+
+
 def _package() -> Any:
     try:
         import tensorflow_datasets
@@ -71,17 +98,23 @@ def _package() -> Any:
     return tensorflow_datasets
 
 
-def _source(package: Any, name: str, data_dir: Path | None, keys: list[str]) -> Any:
-    """The random-access examples, with `keys`, of the prepared split."""
+def _source(
+    package: Any,
+    name: str,
+    data_dir: Path | None,
+    keys: list[str],
+    split: str = "train",
+) -> Any:
+    """The random-access examples, with `keys`, of a prepared split."""
     place = f"in {data_dir}" if data_dir else "in the default tfds folder"
     try:
         builder = package.builder(name, data_dir=data_dir and os.fspath(data_dir))
     except (package.core.DatasetNotFoundError, ValueError, OSError) as error:
         raise errors.UserError(f"tfds finds no {name!r} {place}: {error}.") from error
-    if "train" not in builder.info.splits:
+    if split not in builder.info.splits:
         raise errors.UserError(
-            f"no prepared tfds copy of {name!r} {place}; `python -m disentangle "
-            "export` writes one."
+            f"no prepared tfds copy of {name!r} {place} with a split {split!r}; "
+            "`python -m disentangle export` writes one of a data set that is drawn."
         )
     missing = [key for key in keys if key not in builder.info.features]
     if missing:
@@ -89,7 +122,7 @@ def _source(package: Any, name: str, data_dir: Path | None, keys: list[str]) -> 
             f"the tfds copy of {name!r} {place} has no {missing[0]}."
         )
     try:
-        return builder.as_data_source(split="train")
+        return builder.as_data_source(split=split)
     except NotImplementedError as error:
         raise errors.UserError(
             f"the tfds copy of {name!r} {place} is stored as "

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from export_models import images_for
+from export_models import images_for, model
 
 from disentangle.__main__ import main
 from disentangle.training.config import default_config
@@ -54,6 +54,15 @@ def test_a_file_of_weights_encodes_as_the_workdir(workdir, capsys, tmp_path):
     np.testing.assert_array_equal(
         dt.load_model(path).encode(images)[0], run.encode(images)[1]
     )
+
+
+def test_a_method_without_a_decoder_says_so(monkeypatch, capsys, tmp_path):
+    run = model("supervised", (16, 16, 1), encoder="dense")
+    monkeypatch.setattr("disentangle.training.run.load_run", lambda path: run)
+    lines = said(capsys, tmp_path, "--format=torch").splitlines()
+    assert lines[-1] == "supervised has no decoder: the encoder alone"
+    source = (tmp_path / "export" / "model.py").read_text()
+    assert "class Encoder(Part)" in source and "class Decoder" not in source
 
 
 @pytest.mark.parametrize(
