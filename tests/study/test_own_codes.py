@@ -86,4 +86,4 @@ def test_methods_of_sets_compare_by_themselves(toy):
 def test_a_method_that_was_told_other_attributes_says_so(toy):
     run = trained(toy, "adde", subspace=3, hidden=4, attributes=("shape", "x:2"))
     outcome = Searches(models_of(run), toy, FEW).outcome(0, "edit")
-    assert any("was told shape, x:2" in note for note in outcome.notes)
+    assert any("was told shape, x, so" in note for note in outcome.notes)
