@@ -91,7 +91,8 @@ def what_remains(command: str, values: Mapping[str, Any]) -> str:
         from disentangle.training.checkpoint import Checkpoints
 
         folder = Path(values["workdir"])
-        for place in (folder, *folder.glob("*"), *folder.glob("runs/*")):
+        deep = [*folder.glob("runs/*"), *folder.glob("training/*")]
+        for place in (folder, *folder.glob("*"), *deep):
             if Checkpoints(place / "checkpoints").steps():
                 return "; the same command goes on from the last checkpoint"
     return ""

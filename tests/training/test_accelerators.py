@@ -25,9 +25,11 @@ SPACE = FactorSpace(
     tuple(Factor(n, 4, "ordinal", (0.0, 1.0, 2.0, 3.0)) for n in ("x", "y", "z"))
 )
 DENSE = {"encoder": "dense", "decoder": "dense", "discriminator": (32, 32)}
-EVERY = [
-    pytest.param(name, marks=() if name == "beta_vae" else pytest.mark.slow)
+FORMS = [
+    pytest.param(name, platform, marks=() if platform == quick else pytest.mark.slow)
     for name in METHODS
+    for quick in ["cuda" if name == "beta_vae" else ""]
+    for platform in ("cuda", "tpu")
 ]
 CONVOLUTION = re.compile(r"stablehlo\.convolution.*?feature_group_count = (\d+)", re.S)
 PRODUCT = re.compile(r"stablehlo\.dot_general (.*)")
@@ -85,8 +87,7 @@ def exported(name, platform):
     return found.mlir_module()
 
 
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(("name", "platform"), FORMS)
 def test_the_step_is_batched_products_and_no_grouped_convolution(name, platform):
     text = exported(name, platform)
     products = PRODUCT.findall(text)
@@ -97,7 +98,8 @@ def test_the_step_is_batched_products_and_no_grouped_convolution(name, platform)
     assert "stablehlo.convolution" not in text or groups
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
 def test_the_form_of_an_accelerator_has_the_numbers_of_the_cpu(name, monkeypatch):
     """Three members, three steps: parameters to 1e-5 of the largest of their leaf."""
     chunk, begin = chunk_of(name, 16, DENSE)

@@ -28,6 +28,7 @@ BACKWARD = 3  # a training step is this many forward passes
 SHARE = 0.5  # of the rate of one large product that training reaches, on two CPU cores
 SIDE = 1024  # of that product
 ROW_BYTES = 12  # of the table, per row: columns compress well
+FILE_BYTES = 14_000  # of one of its files, two per unit: its columns and their names
 PARTS = 6  # rows per metric and model, in the mean
 
 
@@ -74,7 +75,7 @@ def plan_text(
         *(_group_line(want, costs[want.key], left[want.key]) for want in wants),
         f"scores: {', '.join(metrics)}, on {config['score']['num_train']:,} + "
         f"{config['score']['num_test']:,} images",
-        _bytes_line(have, wants, costs, len(metrics)),
+        _bytes_line(have, wants, costs, len(metrics), len(units)),
         *_hours(files, wants, costs, left, todo),
     ]
     lines += [f"damaged, would be done again: {why}" for why in files.damaged.values()]
@@ -92,13 +93,18 @@ def _group_line(want: Wanted, cost: Cost, left: int) -> str:
 
 
 def _bytes_line(
-    have: set[str], wants: Sequence[Wanted], costs: dict[str, Cost], metrics: int
+    have: set[str],
+    wants: Sequence[Wanted],
+    costs: dict[str, Cost],
+    metrics: int,
+    units: int,
 ) -> str:
     models = sum(costs[want.key].bytes * len(want.models) for want in wants)
     rows = len(have) * metrics * PARTS
+    table_bytes = rows * ROW_BYTES + 2 * units * FILE_BYTES
     return (
-        f"bytes: {_size(models)} of parameters, about {_size(rows * ROW_BYTES)} of "
-        f"table ({rows:,} rows)"
+        f"bytes: {_size(models)} of parameters, about {_size(table_bytes)} of table "
+        f"({rows:,} rows)"
     )
 
 
@@ -139,7 +145,7 @@ def _hours(
         )
     parallel = len(devices) if devices[0].platform != "cpu" else 1
     yield (
-        f"training: about {seconds / 3600 / parallel:,.3g} hours on {parallel} "
+        f"training: about {_hours_of(seconds / parallel)} on {parallel} "
         f"{devices[0].device_kind} ({from_where})"
     )
     scoring = known.get("")
@@ -148,9 +154,14 @@ def _hours(
         yield "scoring: not estimated, as nothing was scored here yet"
     else:
         yield (
-            f"scoring: about {count * scoring / 3600:,.3g} hours ({scoring:.3g} s per "
+            f"scoring: about {_hours_of(count * scoring)} ({scoring:.3g} s per "
             "model, as measured here)"
         )
+
+
+def _hours_of(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f} hours" if hours >= 100 else f"{hours:.2g} hours"
 
 
 def measured(files: Held) -> Iterator[tuple[str, float]]:
