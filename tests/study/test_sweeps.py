@@ -115,6 +115,31 @@ def test_a_finished_study_is_left_as_it_is(study, bars, monkeypatch):
     assert stamps(study) == before
 
 
+def test_a_study_of_an_older_version_goes_on(study, bars, monkeypatch):
+    """Its configs lacked two fields, static and swept; its hashes are others."""
+    text = (study / "plan.json").read_text()
+    (key,) = Ledger.load(study).groups
+    tree = json.loads(text.replace(key, "0" * 16))
+    (group,) = tree["groups"].values()
+    del group["config"]["data"]["split_seed"], group["config"]["optimizer"]["clip_norm"]
+    (unit,) = tree["units"].values()
+    for number, model in enumerate(unit["models"]):
+        del model["values"]["learning_rate"]
+        model["member"] = f"{number}"
+    del group["config"]["optimizer"]["learning_rate"]
+    (study / "plan.json").write_text(json.dumps(tree))
+    monkeypatch.setattr(work, "train_in_folders", None)
+    before = stamps(study)
+    go(study, bars, seeds=2)
+    assert stamps(study) == before
+    ledger = Ledger.load(study)
+    (id,) = ledger.units
+    assert load_models(study, ledger, id).members == ("seed=0", "seed=1")
+    monkeypatch.setattr(work, "score_run", lambda run, *rest: [{} for _ in run.members])
+    go(study, bars, seeds=2, score=config()["score"] | {"metrics": ["sap"]})
+    assert len(table.read(study).query("metric == 'sap'")) == 2
+
+
 def test_a_cut_file_is_named_and_done_again(study, bars, monkeypatch):
     monkeypatch.setattr(work, "train_in_folders", None)  # scores alone are lost
     before = values(study)

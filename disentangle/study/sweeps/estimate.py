@@ -19,7 +19,7 @@ from disentangle.study.sample import load_data
 from disentangle.study.sweeps import table
 from disentangle.study.sweeps.config import Config
 from disentangle.study.sweeps.held import Held, peer_metrics, single_metrics
-from disentangle.study.sweeps.plan import Group, Ledger, Wanted, extended
+from disentangle.study.sweeps.plan import Group, Ledger, Wanted, extended, today
 from disentangle.study.sweeps.width import assumed_width
 from disentangle.training.build import build_method
 from disentangle.training.config import Experiment, read_experiment
@@ -183,7 +183,7 @@ def _name(group: Group) -> str:
 @float32()
 def cost_of(group: Group) -> Cost:
     """Operations and bytes of a model, from its shapes: nothing is compiled or run."""
-    experiment = read_experiment(group.config)
+    experiment = read_experiment(today(group))
     data = blank(group)
     method = build_method(experiment.recipe, experiment.settings, data)
     params = jax.eval_shape(lambda: init(method, key=jax.random.key(0)))
@@ -215,7 +215,7 @@ def _forward(
 
 def blank(group: Group) -> Dataset:
     """A black data set of a group's shape; the real one where no table says that."""
-    section = group.config["data"]
+    section = today(group)["data"]
     recipe = DATASETS[section["name"]]
     if recipe.layout is None or recipe.space is None:
         return load_data(section)

@@ -18,8 +18,15 @@ from disentangle.records import JsonRecord
 from disentangle.study.stages import data_source, digest
 from disentangle.study.sweeps.config import Config, Laid, chosen, training_configs
 from disentangle.training.batches import part
-from disentangle.training.config import Experiment, read_experiment
+from disentangle.training.config import (
+    Experiment,
+    default_config,
+    plain,
+    read_experiment,
+)
+from disentangle.training.members import identity as member_id
 from disentangle.training.optimizers import OPTIMIZERS
+from disentangle.training.workdir import filled
 
 DIGITS = 16  # of a hash, hexadecimal
 OWN = ("seed", "seeds", "log_every", "eval_every", "checkpoint_every")  # not identity
@@ -114,23 +121,64 @@ def wanted(config: Config) -> list[Wanted]:
 
 def _wanted(laid: Laid, strengths: int) -> Wanted:
     config = laid.config
-    identity = {name: value for name, value in config.items() if name not in OWN}
-    for section, names in _swept(config).items():
-        inner = config[section]
-        identity[section] = {k: v for k, v in inner.items() if k not in names}
-    identity["data"] = data_source(config["data"])
-    key = digest(identity)[:DIGITS]
-    models = tuple(
-        Model(
-            digest([key, member.id])[:DIGITS],
-            member.id,
-            dict(member.values),
-            member.seed,
-        )
-        for member in chosen(laid, strengths)
-    )
+    key = key_of(config)
+    models = tuple(_model(key, m.values, m.seed) for m in chosen(laid, strengths))
     strength = laid.grid[0] if len(laid.grid) == 1 else ""
     return Wanted(key, Group(laid.data, laid.run, strength, config), models)
+
+
+def _model(key: str, values: Mapping[str, Any], seed: int) -> Model:
+    """A model of the group with this key."""
+    member = member_id(values, seed)
+    return Model(digest([key, member])[:DIGITS], member, dict(values), seed)
+
+
+def key_of(config: Mapping[str, Any]) -> str:
+    """A hash of what all models of a group have in common."""
+    common = {name: value for name, value in config.items() if name not in OWN}
+    for section, names in _swept(config).items():
+        inner = config[section]
+        common[section] = {k: v for k, v in inner.items() if k not in names}
+    common["data"] = data_source(config["data"])
+    return digest(common)[:DIGITS]
+
+
+def today(group: Group) -> dict[str, Any]:
+    """The config of a group, with the fields that came after it at their defaults."""
+    held = group.config
+    names = (held["data"]["name"], held["method"]["name"], held["optimizer"]["name"])
+    return filled(held, plain(default_config(*names)))
+
+
+def _values(group: Group, model: Model) -> dict[str, Any]:
+    """The values of a model, of all fields that can be swept today."""
+    config, found = today(group), dict[str, Any]()
+    for section, names in _swept(config).items():
+        found |= {name: model.values.get(name, config[section][name]) for name in names}
+    return found
+
+
+def adopted(want: Wanted, ledger: Ledger) -> Wanted:
+    """What is wanted, under the names that the ledger has for it.
+
+    They differ where an older version, whose configs had fewer fields, planned it.
+    """
+    if want.key in ledger.groups:
+        return want
+    for key, group in ledger.groups.items():
+        if key_of(today(group)) != want.key:
+            continue
+        held = {
+            member_id(_values(group, model), model.seed): model
+            for unit in ledger.units.values()
+            for model in unit.models
+            if unit.group == key
+        }
+        models = (
+            held.get(m.member) or _model(key, m.values, m.seed) for m in want.models
+        )
+        return Wanted(key, group, tuple(models))
+    return want
 
 
 def _swept(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -175,15 +223,17 @@ def experiment_of(group: Group, models: Sequence[Model]) -> Experiment:
 
     It has the product of their values as its config; the members are these alone.
     """
-    config = dict(group.config)
+    config = today(group)
+    own = [_values(group, model) for model in models]
     for section, names in _swept(config).items():
-        values = {name: _distinct(m.values[name] for m in models) for name in names}
+        values = {name: _distinct(each[name] for each in own) for name in names}
         config[section] = config[section] | values
     seeds = [model.seed for model in models]
     config |= {"seed": min(seeds), "seeds": max(seeds) - min(seeds) + 1}
     whole = read_experiment(config)
     at = {member.id: row for row, member in enumerate(whole.population)}
-    return part(whole, [at[model.member] for model in models])
+    ids = map(member_id, own, seeds)
+    return part(whole, [at[id] for id in ids])
 
 
 def _distinct(values: Iterable[Any]) -> Any:

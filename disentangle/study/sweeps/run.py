@@ -39,7 +39,7 @@ from disentangle.study.sweeps.peers import (
     lacking,
     settings_of,
 )
-from disentangle.study.sweeps.plan import Ledger, Wanted, extended, wanted
+from disentangle.study.sweeps.plan import Ledger, Wanted, adopted, extended, wanted
 from disentangle.study.sweeps.shelf import Shelf
 from disentangle.study.sweeps.width import measured_width
 from disentangle.study.sweeps.work import CLAIMS, Place
@@ -98,7 +98,7 @@ def run_sweep(
     allow_changes(
         folder, config, plain(default_sweep("", {"vae": {}})), free=FREE, own=()
     )
-    wants = wanted(config)
+    wants = [adopted(want, ledger_of(folder)) for want in wanted(config)]
     if dry_run:
         ledger, said = plan_text(folder, config, wants)
         place = Place(folder, ledger, config["score"])
@@ -135,6 +135,11 @@ def read_shard(shard: str | None) -> tuple[int, int]:
     return int(number), int(count)
 
 
+def ledger_of(folder: Path) -> Ledger:
+    """What is planned in a workdir."""
+    return Ledger.load(folder) if (folder / Ledger.FILE).exists() else Ledger()
+
+
 def units_of(ledger: Ledger, wants: Sequence[Wanted]) -> list[str]:
     """The units that have a model that is wanted, in the order they were planned."""
     of_model = ledger.models
@@ -153,7 +158,7 @@ def check_fits(
 
     Groups that the workdir has already are passed over: they were looked at.
     """
-    held = Ledger.load(folder) if (folder / Ledger.FILE).exists() else Ledger()
+    held = ledger_of(folder)
     score, seen = config["score"], set()
     rows = (score["num_train"], score["num_test"])
     with bars.waiting("check the methods", shown=progress):
@@ -173,7 +178,7 @@ def planned(
     folder.mkdir(parents=True, exist_ok=True)
     columns = table.own_columns(config)
     with Claims(folder / CLAIMS).alone(PLAN):
-        held = Ledger.load(folder) if (folder / Ledger.FILE).exists() else Ledger()
+        held = ledger_of(folder)
         ledger = extended(held, wants, measured_width(shelf), columns)
         if ledger != held:
             ledger.save(folder)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import jax
 
-from disentangle.study.sweeps.plan import Wanted, experiment_of
+from disentangle.study.sweeps.plan import Wanted, experiment_of, today
 from disentangle.study.sweeps.shelf import Shelf
 from disentangle.training.batches import Job
 from disentangle.training.run import prepare
@@ -34,7 +34,7 @@ def measured_width(shelf: Shelf) -> Callable[[Wanted, int], int]:
         if jax.local_devices()[0].platform == "cpu":
             return assumed_width(want, lacking)
         experiment = experiment_of(want.group, want.models)
-        data = shelf.get(want.group.config["data"])
+        data = shelf.get(today(want.group)["data"])
         _, method, split, test_index = prepare(experiment.config, data)
         job = Job(experiment, method, split, test_index)
         return members_at_once(job, lacking, None)

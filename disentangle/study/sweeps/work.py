@@ -35,7 +35,7 @@ from disentangle.study.sweeps.models import (
     load_models,
     model_file,
 )
-from disentangle.study.sweeps.plan import Ledger, Model, experiment_of
+from disentangle.study.sweeps.plan import Ledger, Model, experiment_of, today
 from disentangle.study.sweeps.table import About, Row
 from disentangle.training.batches import Job
 from disentangle.training.devices import Lane
@@ -144,7 +144,7 @@ def model_row(place: Place, unit: str, model: Model, alive: bool) -> Row:
     """What all rows of a model have."""
     own = place.ledger.units[unit]
     group = place.ledger.groups[own.group]
-    config = group.config
+    config = today(group)
     return {
         "data": group.data,
         "run": group.run,

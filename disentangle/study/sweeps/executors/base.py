@@ -1,8 +1,9 @@
 """What an executor is given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from disentangle.study.sweeps.plan import today
 from disentangle.study.sweeps.shelf import Shelf
 from disentangle.study.sweeps.work import Place
 
@@ -27,8 +28,8 @@ class Task(NamedTuple):
     def data_section(self, unit: str) -> dict[str, Any]:
         """The section `data` of a unit's config."""
         ledger = self.place.ledger
-        section: Mapping[str, Any] = ledger.groups[ledger.units[unit].group].config
-        return dict(section["data"])
+        config = today(ledger.groups[ledger.units[unit].group])
+        return dict(config["data"])
 
 
 class Executor(NamedTuple):
