@@ -125,7 +125,8 @@ def metric_page(name: str, row: Any, several: bool) -> str:
     """A metric: its equation and definition, how to call it, its source."""
     function = getattr(row.thing, "compute", row.thing)
     summary = row.line.split("\n")[0]
-    call = f'dt.evaluate(run, ["{name}"], data=data)'
+    judged = ", oracle=oracle" if getattr(row.thing, "needs", "") == "generator" else ""
+    call = f'dt.evaluate(run, ["{name}"], data=data{judged})'
     if not several:
         call += f'\ndt.score(codes, factors, ["{name}"])  # arrays, without a model'
     return f"""# {name}

@@ -13,6 +13,7 @@ from disentangle.errors import unknown
 from disentangle.fields import about, fields_of
 from disentangle.methods import METHODS
 from disentangle.methods.base import SUPERVISION, Recipe
+from disentangle.methods.gan_losses import GAN_LOSSES
 from disentangle.methods.info_vae import KERNELS, STATISTICS
 from disentangle.methods.label_losses import LABEL_LOSSES
 from disentangle.methods.likelihood import LIKELIHOODS
@@ -23,7 +24,7 @@ from disentangle.metrics.base import PROTOCOLS
 from disentangle.metrics.metric import NEEDS, Metric
 from disentangle.metrics.protocols import said as protocols_of
 from disentangle.metrics.trees import BACKENDS
-from disentangle.nn import DECODERS, ENCODERS
+from disentangle.nn import CRITICS, DECODERS, ENCODERS, GENERATORS
 from disentangle.report.page import all_sections
 from disentangle.report.studies import STUDIES, Study
 from disentangle.training.optimizers import OPTIMIZERS
@@ -57,6 +58,12 @@ def tables() -> dict[str, dict[str, Row]]:
         "losses of all groups, from a few trained ones": _documented(FROM_GROUPS),
         "encoders (method.encoder)": _documented(ENCODERS),
         "decoders (method.decoder)": _documented(DECODERS),
+        "generators of GANs (method.generator)": _documented(GENERATORS),
+        "critics of GANs (method.critic)": _documented(CRITICS),
+        "losses of GANs (method.loss)": {
+            name: Row(loss, _first_line(loss.critic))
+            for name, loss in GAN_LOSSES.items()
+        },
         "likelihoods (method.likelihood)": _documented(LIKELIHOODS),
         "kinds of tasks (method.tasks=('FACTOR:KIND',))": _documented(KINDS),
         "weightings of tasks (method.weighting)": {

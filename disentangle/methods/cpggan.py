@@ -42,6 +42,10 @@ Where we differ: R1 (`gamma`; 0 is the project) with the least-squares losses, w
 which small GANs here gave one picture for every condition; rates of 1e-3 (theirs 2e-6);
 averages of the generator; equalised kernels (Karras et al. 2018); no minibatch
 statistics; the attributes of the condition once, not as a padded list.
+
+What was seen: on 16x16 bars, 300 steps at 4 and 500 at 8 pixels with these defaults
+(gamma 1) did not obey the condition (of four places .35, chance .25) and drew 16 of 96
+images, where `conditional_gan` obeys in 1,200 steps. No setting that works is known.
 """
 
 from collections.abc import Callable, Sequence

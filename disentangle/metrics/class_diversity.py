@@ -1,9 +1,4 @@
-r"""Within-class diversity: how far apart images of the same given values are.
-
-$$
-\frac{\mathbb{E}_y \, \mathbb{E}_{x_1, x_2 \sim G(\cdot, y)} \| x_1 - x_2 \|_1}
-{\mathbb{E}_y \, \mathbb{E}_{x_1, x_2 \sim p(\cdot | y)} \| x_1 - x_2 \|_1}
-$$
+"""Within-class diversity: how far apart images of the same given values are.
 
 A class is a combination of the given factors' values. 0 says that every class is one
 picture, which an inception score does not see; 1 that they differ as real ones do.
@@ -36,7 +31,12 @@ def class_distances(pixels: np.ndarray, classes: np.ndarray) -> dict[int, float]
 
 
 def class_diversity(given: Generated, settings: Settings) -> Result:
-    """Mean distance of two generated images of a class over that of real ones.
+    r"""Mean distance of two generated images of a class over that of real ones.
+
+    $$
+    \frac{\mathbb{E}_y \, \mathbb{E}_{x_1, x_2 \sim G(\cdot, y)} \| x_1 - x_2 \|_1}
+    {\mathbb{E}_y \, \mathbb{E}_{x_1, x_2 \sim p(\cdot | y)} \| x_1 - x_2 \|_1}
+    $$
 
     Args:
       given: reads `pixels`, `wanted`, `real_pixels`, `real_factors` and `given`.

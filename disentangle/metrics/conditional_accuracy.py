@@ -1,9 +1,4 @@
-r"""Conditional accuracy: how often a generated image shows what was asked for.
-
-$$
-\mathrm{acc}_j = P[\hat o_j(G(z, y)) = y_j], \qquad
-\mathrm{joint} = P[\forall j \in J: \hat o_j(G(z, y)) = y_j]
-$$
+"""Conditional accuracy: how often a generated image shows what was asked for.
 
 y drawn from the data set, J the factors that the model was given, o-hat the value that
 an oracle reads off the image. `chance` is what always drawing the most frequent value
@@ -20,7 +15,12 @@ from disentangle.metrics.protocols import Protocols
 
 
 def conditional_accuracy(given: Generated, settings: Settings) -> Result:
-    """Accuracy of the oracle's readings, per factor and of all at once, in [0, 1].
+    r"""Accuracy of the oracle's readings, per factor and of all at once, in [0, 1].
+
+    $$
+    \mathrm{acc}_j = P[\hat o_j(G(z, y)) = y_j], \qquad
+    \mathrm{joint} = P[\forall j \in J: \hat o_j(G(z, y)) = y_j]
+    $$
 
     Args:
       given: reads `wanted`, `given` and `log_probabilities`.

@@ -1,10 +1,4 @@
-r"""Frechet distance of generated and real images, on an oracle's features.
-
-$$
-d^2 = |\mu_g - \mu_r|^2
-+ \mathrm{tr}\big(\Sigma_g + \Sigma_r
-- 2 (\Sigma_r^{1/2} \Sigma_g \Sigma_r^{1/2})^{1/2}\big)
-$$
+"""Frechet distance of generated and real images, on an oracle's features.
 
 Heusel et al. 2017, Eq. 6 (Dowson and Landau 1982): the distance of two Gaussians that
 have the features' means and covariances. The features are an oracle's last hidden ones,
@@ -38,7 +32,13 @@ def gaussian_distance(
 
 
 def frechet(given: Generated, settings: Settings) -> Result:
-    """Frechet distance on oracle features; 0 where both are distributed alike.
+    r"""Frechet distance on oracle features; 0 where both are distributed alike.
+
+    $$
+    d^2 = |\mu_g - \mu_r|^2
+    + \mathrm{tr}\big(\Sigma_g + \Sigma_r
+    - 2 (\Sigma_r^{1/2} \Sigma_g \Sigma_r^{1/2})^{1/2}\big)
+    $$
 
     Args:
       given: reads `features` and `real_features`.

@@ -1,8 +1,4 @@
-r"""Free-factor entropy: whether what was not asked for still varies.
-
-$$
-\frac{1}{|\bar J|} \sum_{k \notin J} \frac{H(\hat o_k(G(z, y)))}{\ln n_k}
-$$
+"""Free-factor entropy: whether what was not asked for still varies.
 
 J the factors that the model was given, o-hat an oracle's reading, H the entropy of how
 often each of the n_k values is read. 1: all values are equally frequent; 0: one is
@@ -27,7 +23,11 @@ def normalised_entropy(readings: np.ndarray, values: int) -> float:
 
 
 def free_entropy(given: Generated, settings: Settings) -> Result:
-    """Normalised entropy of the oracle's readings of factors that were not given.
+    r"""Normalised entropy of the oracle's readings of factors that were not given.
+
+    $$
+    \frac{1}{|\bar J|} \sum_{k \notin J} \frac{H(\hat o_k(G(z, y)))}{\ln n_k}
+    $$
 
     Args:
       given: reads `log_probabilities` and `given`.

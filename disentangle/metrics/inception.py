@@ -1,9 +1,4 @@
-r"""Inception score, of an oracle's posterior in place of Inception's.
-
-$$
-I = \mathbb{E}_{x \sim G} \, \mathrm{KL}(p(y|x) \,\|\, p(y)), \qquad
-\mathrm{IS} = \exp(I)
-$$
+"""Inception score, of an oracle's posterior in place of Inception's.
 
 Salimans et al. 2016, with p(y|x) the posterior that an oracle has of the combination y
 of the given factors' values, and p(y) its mean. Mean over five splits of the images.
@@ -44,7 +39,12 @@ def combined(log_probabilities: list[np.ndarray]) -> np.ndarray:
 
 
 def inception(given: Generated, settings: Settings) -> Result:
-    """Inception score of the given factors' values.
+    r"""Inception score of the given factors' values.
+
+    $$
+    I = \mathbb{E}_{x \sim G} \, \mathrm{KL}(p(y|x) \,\|\, p(y)), \qquad
+    \mathrm{IS} = \exp(I)
+    $$
 
     Args:
       given: reads `log_probabilities` and `given`; its rows in random order.

@@ -1,13 +1,9 @@
-r"""Precision and recall of generated images by nearest neighbours.
+"""Precision and recall of generated images by nearest neighbours.
 
-$$
-\mathrm{precision} = \frac{1}{|G|} \sum_{g \in G} \mathbf{1}\big[\exists r \in R:
-\| g - r \| \le \| r - \mathrm{NN}_k(r, R) \| \big]
-$$
-
-and recall with G and R swapped (Kynkäänniemi et al. 2019, Eq. 1 and 2, k = 3), on an
-oracle's features. Low precision: images unlike any real one. Low recall: real images
-that are unlike any generated one, as where a generator has collapsed.
+The equation is the precision; recall has G and R swapped (Kynkäänniemi et al. 2019,
+Eq. 1 and 2, k = 3), on an oracle's features. Low precision: images unlike any real one.
+Low recall: real images that are unlike any generated one, as where a generator has
+collapsed.
 """
 
 import numpy as np
@@ -46,7 +42,12 @@ def covered(rows: np.ndarray, by: np.ndarray, k: int) -> float:
 
 
 def precision_recall(given: Generated, settings: Settings, *, k: int = 3) -> Result:
-    """Precision and recall of oracle features, each in [0, 1].
+    r"""Precision and recall of oracle features, each in [0, 1].
+
+    $$
+    \mathrm{precision} = \frac{1}{|G|} \sum_{g \in G} \mathbf{1}\big[\exists r \in R:
+    \| g - r \| \le \| r - \mathrm{NN}_k(r, R) \| \big]
+    $$
 
     Args:
       given: reads `features` and `real_features`.
