@@ -210,7 +210,9 @@ def _with_scores(facts: Facts, rows: pd.DataFrame, model: str) -> Facts:
     """The facts with all scores of the model, and how they were computed."""
     own = rows[rows.model == model].sort_values(["metric", "part"])
     values = {f"{row.metric}.{row.part}": row.value for row in own.itertuples()}
-    first: dict[str, Any] = json.loads(own.iloc[0][PROTOCOL].to_json())
+    told: dict[str, Any] = json.loads(own.iloc[0][PROTOCOL].to_json())
+    # A column of whole numbers, some of them missing, comes back as floats.
+    first = {k: int(v) if isinstance(v, float) else v for k, v in told.items()}
     versions = json.loads(own.iloc[0]["versions"])
     return dataclasses.replace(
         facts, scores=values, protocol=first | {"versions": versions}

@@ -87,7 +87,8 @@ def rows_of(unit, group, model):
     yield common | {"metric": "mig", "part": "score", "value": score(model)}
     low = {"metric": "unsupervised", "part": "wasserstein_correlation"}
     yield common | low | {"value": 10 * score(model)}
-    yield common | {"metric": LOSSES, "part": "loss", "value": 9.0}
+    unscored = {"num_train": None, "num_test": None, "score_seed": None}
+    yield common | unscored | {"metric": LOSSES, "part": "loss", "value": 9.0}
 
 
 def test_best_and_median_are_those_of_the_table(study):
@@ -136,6 +137,7 @@ def test_a_zoo_holds_the_models_that_it_names(study, tmp_path):
         assert f'dt.load_model("{entry.name}")' in text
         assert f"| `method.beta` | `{beta}` |" in text
         assert "of 5 models of this run" in text
+        assert "60 images to fit and 30 to test, seed 0." in text
         assert f"`mig.score`: {value:.4f}" in text
     again = build_zoo(study, tmp_path)
     assert again == zoo
