@@ -13,16 +13,21 @@ from disentangle.errors import UserError
 from disentangle.export.parts import graphs_of
 from disentangle.export.tidy import tidied
 from disentangle.export.trace import traced
+from disentangle.fields import fields_of
 from disentangle.methods import METHODS
 
 SMALL = {"encoder": "dense", "decoder": "dense"}
-OF_ALL = dict.fromkeys(METHODS, SMALL)
-OF_ALL["supervised"] = {"encoder": "dense"}
+OF_ALL = {
+    name: {part: "dense" for part in SMALL if part in fields_of(recipe.settings)}
+    for name, recipe in METHODS.items()
+}
 OF_ALL["tripod"] = {"encoder": "dense", "decoder": "smooth"}
 QUICK = ("conditional_vae", "joint_vae", "qlae", "supervised")
+OF_SETS = ("adde_outfits", "csa_net", "type_aware")  # two factors make no set
 OTHERS = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in METHODS
+    if name not in OF_SETS
 ]
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
