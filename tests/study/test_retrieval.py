@@ -16,6 +16,7 @@ from disentangle.metrics import METRICS
 from disentangle.report.page import write_report
 from disentangle.report.retrieval import edits_figure
 from disentangle.retrieval import TASKS, Asking
+from disentangle.retrieval.asking import labelled
 from disentangle.retrieval.encoder import from_labels
 from disentangle.study import searches
 from disentangle.study.retrieval import Retrievals, Shown, choose_tasks, retrieve
@@ -62,7 +63,7 @@ def test_every_living_model_is_asked_what_its_codes_say(run, toy, toy_world):
     assert set(found["member"]) == {run.members[1]}
     assert set(found["seed"]) == {1} and set(found["task"]) == set(TASKS)
     asking = Asking(bootstrap=0, **FEW)
-    images = searches.labelled("toy", asking)
+    images = labelled("toy", asking)
     values = toy_world.attributes.labels(images)
     encode = lambda index: run.encode(toy.images(index))[1]
     chunks = assigned(encode(images), values)
