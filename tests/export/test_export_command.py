@@ -43,6 +43,7 @@ def test_one_model_alone(workdir, capsys, tmp_path):
     assert said(capsys, *words).splitlines() == [str(path) for path in files]
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_encodes_as_the_workdir(workdir, capsys, tmp_path):
     pytest.importorskip("safetensors")
     import disentangle as dt

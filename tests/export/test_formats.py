@@ -108,6 +108,7 @@ def test_a_format_gives_the_codes_of_the_model(method, fields, format, tmp_path)
             np.testing.assert_allclose(found[1], decoded, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_each_model_of_a_sweep_has_a_folder(tmp_path):
     run = replace(model("vae", (16, 16, 1), seeds=3), alive=np.array([1, 0, 1], bool))
     written = export_run(run, tmp_path / "a [b]", "torch")
@@ -129,6 +130,7 @@ def test_each_model_of_a_sweep_has_a_folder(tmp_path):
     assert folder_of(replace(run, population=(long,)), 0) == long.id
 
 
+@pytest.mark.slow
 def test_what_was_written_before_stays_until_the_new_is_whole(tmp_path, monkeypatch):
     run = model("vae", (16, 16, 1))
     (path, _) = export_run(run, tmp_path, "torch")
@@ -144,6 +146,7 @@ def test_what_was_written_before_stays_until_the_new_is_whole(tmp_path, monkeypa
     assert {file.name for file in tmp_path.iterdir()} == {"model.py", "model.npz"}
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_is_a_run_of_one(tmp_path):
     pytest.importorskip("safetensors")
     from safetensors import safe_open

@@ -65,6 +65,7 @@ def test_graphs_of_every_network(encoder, decoder, shape):
     agrees(model("beta_vae", shape, encoder=encoder, decoder=decoder))
 
 
+@pytest.mark.slow
 def test_a_network_is_as_few_nodes_as_by_hand():
     """Layouts cancel, biases are inside: one transpose, the layers, and a slice."""
     graphs = agrees(model("beta_vae", (32, 16, 3)))

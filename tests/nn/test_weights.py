@@ -50,6 +50,7 @@ class Spectral(linen.Module):
         return Linear(2, "spectral")(x.reshape(x.shape[0], -1), train)
 
 
+@pytest.mark.slow
 def test_a_spectral_layer_moves_its_vector_in_training_alone():
     net = from_module(Spectral(), (4, 4, 2))
     variables = net.init(KEY)

@@ -40,6 +40,7 @@ def test_correlations_are_those_of_planted_orders():
     assert len(found) == 4
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_dot_per_model_in_every_panel():
     figure = downstream.downstream_figure(models())
     assert len(figure.axes) == 4

@@ -103,6 +103,7 @@ def test_intervals_have_the_width_of_the_closed_form():
     assert np.isnan(scores.intervals(groups, 0)[1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", [False, True])
 def test_ranks_and_matches_are_those_of_sorting_everything(monkeypatch, product):
     monkeypatch.setattr("disentangle.retrieval.nearest.COLUMNS", 37)

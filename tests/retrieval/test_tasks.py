@@ -157,6 +157,7 @@ def test_an_attribute_without_columns_is_a_guess():
     )
 
 
+@pytest.mark.slow
 def test_a_hole_asks_for_test_tuples_only():
     asking = dataclasses.replace(FEW, split="comp", gallery="tuples")
     asked, made = encoder("shapes3d", asking)

@@ -78,6 +78,7 @@ def test_every_living_model_is_asked_what_its_codes_say(run, toy, toy_world):
             assert own[same]["value"].item() == pytest.approx(row.value, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_function_of_images_is_an_encoder(toy):
     few = {**FEW, "progress": False}
     found = retrieve(means, toy, "edit", **few)
@@ -155,6 +156,7 @@ def test_a_column_is_of_the_attribute_it_tells_most_of():
     assert [of.tolist() for of in found] == [[3], [0], []]
 
 
+@pytest.mark.slow
 def test_the_command_keeps_what_the_page_shows(toy, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
     quick = {"steps": 3, "batch_size": 8, "progress": False, "workdir": folder}

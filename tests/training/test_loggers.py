@@ -68,6 +68,7 @@ def test_images_come_back_to_the_pixel(channels, tmp_path):
     np.testing.assert_array_equal(held.reshape(image.shape), image)
 
 
+@pytest.mark.slow
 def test_a_run_with_loggers_is_the_run_without(toy, tmp_path):
     """The same bits; beside metrics.jsonl there are curves, images and hparams."""
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
