@@ -38,7 +38,7 @@ def default_oracle(
     fields = defaults(Regime)
     return ConfigDict(
         {
-            "data": {"name": data, "path": "", "source": ""},
+            "data": defaults(Source) | {"name": data},
             "regimes": {
                 name: {field: getattr(regime, field, None) for field in fields}
                 for name, regime in chosen.items()

@@ -56,7 +56,7 @@ def load_data(section: dict[str, Any], workdir: Path | None = None) -> Dataset:
         section["name"],
         path=section["path"] or None,
         source=section["source"] or None,
-        size=section["size"],
+        size=section.get("size", 0),  # older jobs have none
     )
 
 

@@ -220,7 +220,7 @@ def blank(group: Group) -> Dataset:
     if recipe.layout is None or recipe.space is None:
         return load_data(section)
     channels = recipe.layout.channels or (1,)
-    side = section["size"] or 64
+    side = section.get("size") or 64
     shape = (side, side, channels[0])
     return Dataset((), section["name"], recipe.space, shape, 255, _black(shape))
 
