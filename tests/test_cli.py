@@ -69,6 +69,7 @@ def test_help_shows_an_example(name, capsys):
     assert f"python -m disentangle {name}" in said.partition("example:")[2]
 
 
+@pytest.mark.slow
 def test_train_go_on_and_evaluate(tmp_path, capsys):
     workdir, out = tmp_path / "run", tmp_path / "scores.json"
     words = ["train", VAE + "toy,beta_vae,beta=1|4", f"--workdir={workdir}"]

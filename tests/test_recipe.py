@@ -58,6 +58,7 @@ def test_a_metric():
     assert scores == {"correlation/score": pytest.approx(expected, abs=1e-9)}
 
 
+@pytest.mark.slow
 def test_a_method_in_a_sweep():
     run = dt.train(
         "warmup_vae",

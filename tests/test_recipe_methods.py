@@ -41,6 +41,7 @@ def leaves(folder, part):
     return {name: v for name, v in found.items() if name.startswith(f"state.{part}.")}
 
 
+@pytest.mark.slow
 def test_batch_statistics_and_an_average(toy, tmp_path):
     run = fit(
         config("batch_norm", 6, decay=[0.0, 0.5]),

@@ -90,6 +90,7 @@ READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("method", "fields"), CASES)
 def test_a_format_gives_the_codes_of_the_model(method, fields, format, tmp_path):

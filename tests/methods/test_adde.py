@@ -125,6 +125,7 @@ ONE_QUICK = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "fields"), ONE_QUICK)
 def test_one_step_of_each_stage_is_that_by_hand(tiny, name, fields):
     """p - rate * gradient, the gradient by differences of float64 loops."""

@@ -159,6 +159,7 @@ def tcvae_loss(terms, beta, **choice):
     )[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["mws", "mss"])
 def test_beta_1_is_the_kl_at_one_sample_whatever_the_estimator(estimator):
     mean, logvar, z = mixture(size=9)

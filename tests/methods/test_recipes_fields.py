@@ -69,7 +69,14 @@ def test_a_loss_knows_the_step_just_where_its_recipe_has_a_schedule(toy, name):
     assert used == bool(shares(name)) == (name in SCHEDULED)
 
 
-@pytest.mark.parametrize("name", sorted(SCHEDULED))
+DEAR = ("cpggan", "cdpggan", "joint_vae")  # seconds to compile
+SHARES = [
+    pytest.param(name, marks=pytest.mark.slow if name in DEAR else ())
+    for name in sorted(SCHEDULED)
+]
+
+
+@pytest.mark.parametrize("name", SHARES)
 def test_every_schedule_is_a_share_of_the_run(toy, name):
     """At the same share of a run of any length the loss and its gradient are the
     same; at another share they are not; every schedule is over when the run is."""

@@ -203,6 +203,7 @@ def test_a_seed_draws_what_scikit_learns_seed_draws():
     assert not np.array_equal(*shares)
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
     """Neither beside the package nor in the user's cache: numba finds "no locator"."""
     said = subprocess.run(

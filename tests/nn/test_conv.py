@@ -227,6 +227,7 @@ def test_cotangents_fold_into_one_product(function, layer, scale):
     assert all("([], [])" in line for line in products), products
 
 
+@pytest.mark.slow
 def test_gradients_of_gradients():
     """The penalty |dx|^2 has the kernel gradient that finite differences find."""
     x, kernel, dy = arrays(4, 8, 2, 3, 0.5)

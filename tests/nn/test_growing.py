@@ -28,6 +28,7 @@ def grown(build, small, large):
     return old, new
 
 
+@pytest.mark.slow
 def test_at_alpha_0_a_stage_draws_what_the_one_before_drew():
     build = lambda size: growing_generator(2, size, 5, 8)
     z = jnp.asarray(RNG.normal(size=(3, 5)), jnp.float32)

@@ -53,6 +53,7 @@ def test_the_figure_has_a_dot_per_model_in_every_panel():
     assert downstream.downstream(few) == []
 
 
+@pytest.mark.slow
 def test_a_comparison_has_the_section_where_its_scores_do(tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"data": {"name": "dsprites"}, "runs": {"a": {}, "b": {}}})

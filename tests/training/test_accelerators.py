@@ -87,6 +87,7 @@ def exported(name, platform):
     return found.mlir_module()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "platform"), FORMS)
 def test_the_step_is_batched_products_and_no_grouped_convolution(name, platform):
     text = exported(name, platform)

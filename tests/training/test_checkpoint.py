@@ -272,6 +272,7 @@ print(dt.group_tasks(dt.Affinity(matrix, ("a", "b", "c"), "cosine"), budget=2).g
 """
 
 
+@pytest.mark.slow
 def test_scores_and_groups_need_no_module_of_unix():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", BLOCKED],

@@ -212,6 +212,7 @@ def test_how_many_at_once_is_a_whole_number(toy, tmp_path):
 # --- a workdir gains members --------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_of_three_seeds_grown_to_five_has_the_bits_of_five(five, toy, tmp_path):
     workdir = tmp_path / "r"
     fit(config(seeds=3), toy, workdir=workdir, progress=False)
