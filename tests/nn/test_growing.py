@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from disentangle.nn.generators import doubled, halvings
 from disentangle.nn.growing import (
