@@ -67,6 +67,7 @@ def test_no_error_at_all_gives_the_same_tie_again():
     json.dumps(found.to_json(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_it_is_its_seed_and_says_why_it_is_not_known():
     measured = affinity(PLANTED, 2.0)
     one, two, other = (

@@ -183,6 +183,7 @@ def test_short_vectors_are_divided_by_the_least_length():
     assert np.isfinite(pullback(jnp.ones((2, 2)))[0]).all()
 
 
+@pytest.mark.slow
 def test_equal_embeddings_have_finite_gradients():
     x = jnp.ones((4, 3))
     loss = lambda x: adde.compositional_triplet(x, x, x)

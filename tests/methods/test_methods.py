@@ -62,6 +62,7 @@ DEAR = (
     *("adde", "adde_paper", "adde_outfits", "csa_net", "type_aware"),
     *("fashion_search_net", "cpggan", "cdpggan", "stack_gan", "multi_conditional_gan"),
     *("dcgan", "tripod", "factor_vae", "amnet", "hfs_vae", "ada_gvae", "joint_vae"),
+    *("conditional_gan", "csn", "gvae"),
 )
 CASES = [  # the first of each method is quick
     pytest.param(name, i, marks=pytest.mark.slow if i or name in DEAR else ())
@@ -198,7 +199,10 @@ def falling(name, method):
     return "loss" if len(method.players) == 1 else f"{learner}/loss"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in DEAR else ()) for n in METHODS],
+)
 def test_every_method_represents_and_decodes(toy, name):
     _, method = built(name, toy)
     params = base.init(method, key=jax.random.key(0))

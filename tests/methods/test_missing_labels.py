@@ -60,6 +60,7 @@ def test_a_mean_over_the_labels_that_are_known(name):
         np.testing.assert_array_equal(moved(others, means), moved(LABELS, means))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABEL_LOSSES)
 def test_no_label_at_all_is_no_loss_and_no_gradient(name):
     distance = LABEL_LOSSES[name](SIZES)

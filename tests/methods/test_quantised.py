@@ -118,6 +118,7 @@ def test_silverman_in_one_dimension_is_1_06_n_to_the_minus_one_fifth():
     assert tripod.silverman(64, 1) == pytest.approx(1.0592 * 64**-0.2, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_latent_that_is_saturated_everywhere_has_a_gradient(toy):
     """tanh is 1 for every image: the loss and its gradient are numbers all the same."""
     settings = tripod.Settings(latents=3, encoder="dense", decoder="smooth")

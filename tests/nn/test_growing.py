@@ -48,6 +48,7 @@ def test_at_alpha_0_a_stage_draws_what_the_one_before_drew():
         np.testing.assert_allclose(of(large, new, 1.0), whole, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_at_alpha_0_a_critic_sees_what_the_one_before_saw():
     build = lambda size: growing_critic(1, size, 8)
     old, new = grown(build, 8, 16)

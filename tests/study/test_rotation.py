@@ -101,6 +101,7 @@ def test_a_diagonal_posterior_pays_for_the_rotation(run, toy):
     assert gap == pytest.approx(np.log(17 / 32) + np.log(4), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_codes_without_a_posterior_are_refused(toy):
     run = dt.train(
         "autoencoder", toy, steps=1, encoder="dense", decoder="dense", progress=False

@@ -189,6 +189,7 @@ def test_the_folder_of_a_job_names_its_runs(run, tmp_path):
     assert dt.load_run(tmp_path / "vae").step == 2
 
 
+@pytest.mark.slow
 def test_home_is_expanded_where_a_run_is_kept(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     kept = dt.train("vae", toy, steps=1, workdir="~/runs/a", **DENSE)

@@ -84,6 +84,7 @@ def test_a_finished_run_is_not_returned_for_other_data(workdir, toy, which):
     assert same_bits(load_run(workdir), train(workdir, toy))
 
 
+@pytest.mark.slow
 def test_two_orders_of_the_same_sizes_are_two_data_sets(tmp_path, toy):
     one = dataclasses.replace(toy, space=plain_space(8, 12))
     train(tmp_path / "r", one, steps=1)
@@ -192,6 +193,7 @@ def annealed(threshold):
     return tree
 
 
+@pytest.mark.slow
 def test_a_share_of_the_steps_keeps_them(tmp_path, toy):
     tree = annealed(threshold=0.5)
     fit(tree, toy, workdir=tmp_path / "r", progress=False)
