@@ -184,8 +184,9 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
     killed = worker(tmp_path / "ray")
     os.kill(killed, 9)
     ended(process)
-    units = Ledger.load(tmp_path / "ray").units
-    assert len(units) == 2
+    # Two units of one model here, one of two there: bits do not depend on that.
+    units = [len(Ledger.load(tmp_path / name).units) for name in ("serial", "ray")]
+    assert units == [2, 1]
     pd.testing.assert_frame_equal(
         table_of(tmp_path / "ray"), table_of(tmp_path / "serial"), check_exact=True
     )
