@@ -14,8 +14,8 @@ are fewer: 5,000.
 
 small  images made small to 16x16 pixels, one dense layer of 256 on each side, critics
        of two layers of 256, learning rate 1e-3, 3,000 steps, 1,500 + 750 images
-       scored with the fast trees: 180 models are an hour of two cores. It shows what
-       such a study says, and nothing of the published networks.
+       scored with the fast trees: two data sets are 180 models. It shows what such a
+       study says, and nothing of the published networks.
 
 The same command goes on after a stop. More methods, strengths, seeds and scores can be
 asked for later; what is there is not done again. Several processes, on one machine or

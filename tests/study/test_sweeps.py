@@ -18,6 +18,7 @@ from disentangle.study.sweeps.config import check, default_sweep, spread
 from disentangle.study.sweeps.models import load_models, model_file
 from disentangle.study.sweeps.plan import Ledger, extended, wanted
 from disentangle.study.sweeps.run import read_shard, run_sweep
+from disentangle.study.sweeps.wide import models
 from disentangle.training.config import default_config
 from disentangle.training.run import train
 
@@ -349,3 +350,33 @@ def test_no_warning_of_a_whole_study(study, bars):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         go(study, bars, seeds=2)
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("protocol", "paper"),
+        ("num_train", 30),
+        ("num_test", 15),
+        ("backend", "reference"),
+    ],
+)
+def test_scores_computed_otherwise_are_not_averaged_with_those_asked_for(
+    monkeypatch, column, other
+):
+    """mig has both definitions; rmig has one, whichever is asked for."""
+    score = config()["score"]
+    asked = {"backend": score["backend"], "num_train": 60, "num_test": 30}
+    model = {"model": "a", "data": "bars", "run": "vae", "strength": 1.0, "seed": 0}
+    common = model | asked | {"protocol": "locatello", "score_seed": score["seed"]}
+    rows = [
+        common | {"metric": "mig", "part": "score", "value": 0.25},
+        common | {"metric": "mig", "part": "score", "value": 0.75} | {column: other},
+        common | {"metric": "rmig", "part": "score", "value": 0.5, "protocol": "paper"},
+        model | {"metric": "training", "part": "kl", "value": 2.0},
+    ]
+    monkeypatch.setattr(table, "read", lambda workdir: pd.DataFrame(rows))
+    (found,) = models("anywhere", score).to_dict("records")
+    assert found["mig/score"] == 0.25
+    assert found["rmig/score"] == 0.5
+    assert found["training/kl"] == 2.0

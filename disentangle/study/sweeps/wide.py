@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from disentangle.metrics import METRICS
+from disentangle.metrics.protocols import used
 from disentangle.study.sweeps import table
 
 KEYS = ["data", "method", "strength", "seed"]
+ASKED = {  # column -> its field in the section `score`
+    "backend": "backend",
+    "num_train": "num_train",
+    "num_test": "num_test",
+    "score_seed": "seed",
+}
 
 
 def models(workdir: str | Path, score: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -30,11 +38,7 @@ def models(workdir: str | Path, score: Mapping[str, Any] | None = None) -> pd.Da
     """
     found = table.read(workdir)
     if score is not None:
-        own = found["score_seed"].isna()
-        same = pd.Series(True, index=found.index)
-        for column, field in (("backend", "backend"), ("score_seed", "seed")):
-            same &= found[column] == score[field]
-        found = found[own | same]
+        found = found[found["score_seed"].isna() | computed_so(found, score)]
     found = found[found["part"].fillna("") != ""]
     named = found.assign(score=found["metric"] + "/" + found["part"])
     wide = named.pivot_table(
@@ -43,6 +47,22 @@ def models(workdir: str | Path, score: Mapping[str, Any] | None = None) -> pd.Da
     rows = found.drop_duplicates("model").set_index("model")
     rows = rows.assign(method=rows["run"], strength=strengths(rows))
     return rows[KEYS].join(wide).reset_index(drop=True)
+
+
+def computed_so(rows: pd.DataFrame, score: Mapping[str, Any]) -> pd.Series:
+    """Whether each row is a score that a section `score` asks for.
+
+    A metric of one definition has that, whichever is asked for.
+    """
+    asked = {
+        name: used(METRICS[name].protocols, score["protocol"])["protocol"]
+        for name in rows["metric"].unique()
+        if name in METRICS
+    }
+    same = rows["protocol"] == rows["metric"].map(asked)
+    for column, field in ASKED.items():
+        same &= rows[column] == score[field]
+    return same
 
 
 def strengths(rows: pd.DataFrame) -> pd.Series:
