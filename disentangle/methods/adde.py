@@ -71,6 +71,7 @@ from disentangle.fields.define import WIDEST
 from disentangle.methods.adde_losses import MISSING
 from disentangle.methods.adde_model import Model, model
 from disentangle.methods.adde_stages import Images, attributes_loss, edits_loss
+from disentangle.methods.attributes import learned
 from disentangle.methods.base import LOCATELLO, Method, Output, Params, Player, Recipe
 from disentangle.methods.prototypes import PROTOTYPES, memory, one_hot
 from disentangle.methods.subspaces import UNKNOWN, chunked, evidence, unit
@@ -89,12 +90,7 @@ class Settings:
     """Of ADDE with the faults repaired."""
 
     learns: str = static("edits", "stage 2, or 'attributes', stage 1", choices=LEARNS)
-    attributes: tuple[str, ...] = static(
-        (),
-        "what is learned, 'FACTOR' or 'FACTOR:BINS' each; () is what queries of the "
-        "data set ask about, or every factor",
-        distinct=True,
-    )
+    attributes: tuple[str, ...] = learned()
     encoder: str = static(
         "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
     )

@@ -32,7 +32,7 @@ from disentangle.fields import settings, static, swept
 from disentangle.methods.adde_losses import compositional_triplet
 from disentangle.methods.adde_model import table_net
 from disentangle.methods.adde_stages import entropies
-from disentangle.methods.attributes import Attributes, parse
+from disentangle.methods.attributes import Attributes, learned, parse
 from disentangle.methods.base import (
     LOCATELLO,
     Logs,
@@ -55,12 +55,7 @@ class Settings:
     """Of AMNet."""
 
     learns: str = static("edits", "stage 2, or 'attributes', stage 1", choices=LEARNS)
-    attributes: tuple[str, ...] = static(
-        (),
-        "what is learned, 'FACTOR' or 'FACTOR:BINS' each; () is what queries of the "
-        "data set ask about, or every factor",
-        distinct=True,
-    )
+    attributes: tuple[str, ...] = learned()
     encoder: str = static(
         "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
     )

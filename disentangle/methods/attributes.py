@@ -16,9 +16,20 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.data.worlds import WORLDS
 from disentangle.errors import UserError
+from disentangle.fields import static
 from disentangle.methods.tasks import refuse_constant
 
 MISSING = -1
+
+
+def learned(words: str = "what is learned") -> Any:
+    """The field `attributes` of a method; `words` say what they are to it."""
+    return static(
+        (),
+        f"{words}, 'FACTOR' or 'FACTOR:BINS' each; () is what queries of the data set "
+        "ask about, or every factor",
+        distinct=True,
+    )
 
 
 class Attributes(NamedTuple):

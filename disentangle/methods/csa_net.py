@@ -39,8 +39,15 @@ from disentangle.methods.base import (
     Recipe,
     Sets,
 )
-from disentangle.methods.set_batches import distances, items, rule_of, sets, told_mean
-from disentangle.nn import ENCODERS, Net, encoder, relu_layers
+from disentangle.methods.set_batches import (
+    distances,
+    items,
+    masks_net,
+    rule_of,
+    sets,
+    told_mean,
+)
+from disentangle.nn import ENCODERS, encoder, relu_layers
 
 PAPER = "Lin et al. 2020"
 
@@ -66,13 +73,9 @@ class Settings:
     margin: float = swept(0.3, "m, margin of the ranking", source=PAPER)
 
 
-def masks_net(count: int, width: int) -> Net:
-    """Masks as a network, weights (B, K) -> (B, D); "table" is (K, D)."""
-
-    def init(key: jax.Array) -> dict[str, jax.Array]:
-        return {"table": 0.9 + 0.7 * jax.random.normal(key, (count, width))}
-
-    return Net(init, lambda params, weights: weights @ params["table"])
+def mixed(table: jax.Array, weights: jax.Array) -> jax.Array:
+    """Masks (B, D): those of the table (K, D) by weights (B, K)."""
+    return weights @ table
 
 
 def both_one_hot(own: jax.Array, other: jax.Array, categories: int) -> jax.Array:
@@ -94,7 +97,7 @@ def build(
     categories = slots.categories
     nets = {
         "encoder": encoder(settings.encoder, shape, settings.latents),
-        "masks": masks_net(settings.masks, settings.latents),
+        "masks": masks_net(settings.masks, settings.latents, mixed),
         "weights": relu_layers(2 * categories, (settings.hidden,), settings.masks),
     }
 

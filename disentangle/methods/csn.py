@@ -32,7 +32,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
-from disentangle.methods.attributes import Attributes, parse
+from disentangle.methods.attributes import Attributes, learned, parse
 from disentangle.methods.base import (
     LOCATELLO,
     Logs,
@@ -54,12 +54,7 @@ MASKS = ("learned", "fixed")
 class Settings:
     """Of the conditional similarity network."""
 
-    attributes: tuple[str, ...] = static(
-        (),
-        "the conditions, 'FACTOR' or 'FACTOR:BINS' each; () is what queries of the "
-        "data set ask about, or every factor",
-        distinct=True,
-    )
+    attributes: tuple[str, ...] = learned("the conditions")
     encoder: str = static(
         "locatello", "network of images", source=LOCATELLO, choices=ENCODERS
     )

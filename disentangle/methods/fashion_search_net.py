@@ -39,7 +39,7 @@ from disentangle.methods.adde_losses import (
     semi_hard_triplet,
 )
 from disentangle.methods.adde_stages import entropies
-from disentangle.methods.attributes import parse
+from disentangle.methods.attributes import learned, parse
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.subspaces import chunked, unit
 from disentangle.methods.triplets import NEGATIVES, triplets
@@ -50,12 +50,7 @@ from disentangle.nn import activation_maps, predicted
 class Settings:
     """Of FashionSearchNet."""
 
-    attributes: tuple[str, ...] = static(
-        (),
-        "what is learned, 'FACTOR' or 'FACTOR:BINS' each; () is what queries of the "
-        "data set ask about, or every factor",
-        distinct=True,
-    )
+    attributes: tuple[str, ...] = learned()
     subspace: int = static(32, "d, dimensions of each attribute", least=1, most=WIDEST)
     hidden: int = static(
         64, "ReLUs of the first two layers of each attribute", least=1, most=WIDEST

@@ -6,6 +6,7 @@ should with it, and items of its category that do not fit. What the other items 
 among each other is left open: no loss here looks at it.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from disentangle.data.worlds import WORLDS, Rule, World
 from disentangle.errors import UserError, unknown
 from disentangle.methods.attributes import Attributes, parse
 from disentangle.methods.triplets import candidates, pick
+from disentangle.nn import Net
 
 
 class Slots(NamedTuple):
@@ -188,6 +190,20 @@ def distances(pair: Any, found: Items) -> tuple[jax.Array, jax.Array]:
         wrong = [square(pair(x, found.own, category)) for x in found.wrong]
         far.append(jnp.stack(wrong, axis=1))
     return jnp.stack(near, axis=1), jnp.stack(far, axis=2)
+
+
+def masks_net(count: int, width: int, read: Callable[..., jax.Array]) -> Net:
+    """Masks as a network: `read` of "table" (count, D), from N(0.9, 0.7) as in CSN.
+
+    Args:
+      count, width: rows of the table, and D.
+      read: (table, what is asked for (B, ...)) -> (B, D).
+    """
+
+    def init(key: jax.Array) -> dict[str, jax.Array]:
+        return {"table": 0.9 + 0.7 * jax.random.normal(key, (count, width))}
+
+    return Net(init, lambda params, asked: read(params["table"], asked))
 
 
 def told_mean(values: jax.Array, told: jax.Array) -> jax.Array:

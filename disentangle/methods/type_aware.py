@@ -37,12 +37,13 @@ from disentangle.methods.base import (
 from disentangle.methods.set_batches import (
     distances,
     items,
+    masks_net,
     pair_number,
     rule_of,
     sets,
     told_mean,
 )
-from disentangle.nn import ENCODERS, Net, encoder
+from disentangle.nn import ENCODERS, encoder
 
 CODE = "Vasileva et al. 2018, code"
 LEAST = 1e-12  # squared distance below which a root has no gradient
@@ -65,13 +66,9 @@ class Settings:
     mask_norm: float = swept(5e-4, "lambda_2, weight of the masks' norm", source=CODE)
 
 
-def masks_net(count: int, width: int) -> Net:
-    """Masks as a network, (B,) pairs -> (B, D); "table" is (count, D)."""
-
-    def init(key: jax.Array) -> dict[str, jax.Array]:
-        return {"table": 0.9 + 0.7 * jax.random.normal(key, (count, width))}
-
-    return Net(init, lambda params, which: jax.nn.relu(params["table"])[which])
+def bent(table: jax.Array, which: jax.Array) -> jax.Array:
+    """Masks (B, D): rows of the table (pairs, D) after a ReLU."""
+    return jax.nn.relu(table)[which]
 
 
 def build(
@@ -86,7 +83,7 @@ def build(
     count = slots.categories * (slots.categories + 1) // 2
     nets = {
         "encoder": encoder(settings.encoder, shape, settings.latents),
-        "masks": masks_net(count, settings.latents),
+        "masks": masks_net(count, settings.latents, bent),
     }
 
     def represent(params: Params, images: jax.Array) -> jax.Array:

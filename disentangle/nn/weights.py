@@ -12,6 +12,8 @@ Batch norm is Linen's (`linen.BatchNorm`, with a state); averages of parameters 
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -112,9 +114,7 @@ class Down(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Convolve and add the bias."""
-        shape = (4, 4, x.shape[-1], self.features)
-        bias = self.param("bias", ours, (self.features,))
-        return conv(x, weight(self, shape, self.kind, train)) + bias[None, None, None]
+        return _through(self, conv, 4, x, train)
 
 
 class Up(linen.Module):
@@ -126,10 +126,7 @@ class Up(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Convolve transposed and add the bias."""
-        shape = (4, 4, x.shape[-1], self.features)
-        bias = self.param("bias", ours, (self.features,))
-        kernel = weight(self, shape, self.kind, train)
-        return conv_transpose(x, kernel) + bias[None, None, None]
+        return _through(self, conv_transpose, 4, x, train)
 
 
 class Conv3(linen.Module):
@@ -141,6 +138,18 @@ class Conv3(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Convolve and add the bias."""
-        shape = (3, 3, x.shape[-1], self.features)
-        bias = self.param("bias", ours, (self.features,))
-        return conv3(x, weight(self, shape, self.kind, train)) + bias[None, None, None]
+        return _through(self, conv3, 3, x, train)
+
+
+def _through(
+    layer: Any,
+    convolve: Callable[[jax.Array, jax.Array], jax.Array],
+    window: int,
+    x: jax.Array,
+    train: bool,
+) -> jax.Array:
+    """A layer's convolution with its kernel and bias."""
+    bias = layer.param("bias", ours, (layer.features,))
+    shape = (window, window, x.shape[-1], layer.features)
+    kernel = weight(layer, shape, layer.kind, train)
+    return convolve(x, kernel) + bias[None, None, None]
