@@ -5,16 +5,14 @@
 
 Per seed one training of stage 1; every row of stage 2 starts from it. A row is EX@1:
 how often the nearest picture of the gallery (without the reference's own) has every
-attribute of the edit, the mean over attributes, in percent. Printed are means over the
-seeds and 95 % intervals (Student's t). Results are kept in --out, a line per row and
-seed, and what is there is not trained again.
+attribute of the edit, the mean over attributes, in percent, as `disentangle retrieve`
+counts it. Printed are means over the seeds and 95 % intervals. Results are kept in
+--out, a line per row and seed, and what is there is not trained again.
 
-Rows: `chance`; `nothing` (the unedited code); classify-then-filter `ctf hard`
-(pictures whose predicted labels are the wanted ones, drawn at random) and `ctf
-expected` (the wanted distribution against log-probabilities); `add` and `replace` of
-class means after stage 1, `add label` with the true old values; `from ...`, replace by
-prototypes that are read off the classifier and unlabelled pictures; stage 2 whole, with
-each loss left out, cross-entropies alone on the same images, and as published; stage 1
+Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expected`,
+and edits by class means); `from ...`, replace by prototypes that are read off the
+classifier and unlabelled pictures; stage 2 whole, with each loss left out,
+cross-entropies alone on the same images (with class means), and as published; stage 1
 without its triplets, and with those of whole rows; AMNet, FashionSearchNet, CSN, and a
 VAE without labels, each with class means where it learns no edit.
 """
@@ -35,9 +33,11 @@ import disentangle as dt
 from disentangle.data.queries import Edits, edits
 from disentangle.data.worlds import World, split_world, world
 from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
+from disentangle.retrieval import Asking
+from disentangle.retrieval.asking import tuples_of
 from disentangle.retrieval.nearest import nearest
+from disentangle.statistics import intervals
 
-T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
 PARTS = ("label_triplet", "compositional", "consistency")
 AT_ONCE = 2000  # pictures encoded at a time
 
@@ -54,7 +54,12 @@ class Job(NamedTuple):
     edit_steps: int
     encoder: str
     queries: int
-    tuples: np.ndarray  # of the gallery
+    gallery: str  # "tuples" or "mini"
+
+    @property
+    def tuples(self) -> np.ndarray:
+        """Of the gallery, those of `disentangle retrieve`."""
+        return tuples_of(self.world, Asking(self.split, self.gallery))
 
 
 class Asked(NamedTuple):
@@ -127,43 +132,30 @@ def see(job: Job, asked: Asked, run: Any) -> Seen:
     )
 
 
-def by_means(job: Job, asked: Asked, seen: Seen, mode: str) -> float:
-    """EX@1 of edits by class means: of chunks, or of the whole code without them."""
-    table = (
-        chunk_table(job, seen, "class_means") if seen.run.method.attributes else None
+def retrieved(job: Job, run: Any) -> dict[str, float]:
+    """Way of `disentangle retrieve` -> EX@1 in percent."""
+    found = dt.retrieve(
+        run,
+        job.data,
+        "edit",
+        split=job.split,
+        gallery=job.gallery,
+        labels=job.labels,
+        queries=job.queries,
+        bootstrap=0,
+        progress=False,
     )
-    sizes = job.world.attributes.sizes
-    starts = np.cumsum((0, *sizes[:-1]))
-
-    def query(one: Edits, a: int) -> np.ndarray:
-        codes = seen.queries[a]
-        if table is None:
-            mean = lambda v: whole_means(seen, a, sizes[a])[v]
-            return codes + mean(one.value) - mean(one.old)
-        d = codes.shape[1] // len(sizes)
-        new, chunk = codes.copy(), slice(a * d, (a + 1) * d)
-        if mode == "replace":
-            new[:, chunk] = table[:, starts[a] + one.value].T
-        else:
-            old = predicted_old(job, seen, a) if mode == "add" else one.old
-            step = table[:, starts[a] + one.value] - table[:, starts[a] + old]
-            new[:, chunk] += step.T
-        return unit(new)
-
-    gallery = unit(seen.gallery) if table is not None else seen.gallery
-    return exact(job, asked, gallery, query)
+    rows = found[(found["attribute"] == "all") & (found["score"] == "exact@1")]
+    return {
+        str(way): 100 * float(v)
+        for way, v in zip(rows["way"], rows["value"], strict=True)
+    }
 
 
-def whole_means(seen: Seen, a: int, size: int) -> np.ndarray:
-    """(K, D) mean codes of the values of an attribute; of one without any, of all."""
-    own, middle = seen.labels[:, a], seen.labelled.mean(0)
-    rows = [seen.labelled[own == v] for v in range(size)]
-    return np.stack([x.mean(0) if len(x) else middle for x in rows])
-
-
-def predicted_old(job: Job, seen: Seen, a: int) -> np.ndarray:
-    """(n,) values that the classifiers see in the queries of an attribute."""
-    return sliced(job, seen.run.classify(seen.queries[a])[0])[a].argmax(1)
+def edited(job: Job, run: Any) -> float:
+    """EX@1 of the edits of a run: by values put in place, or else by differences."""
+    found = retrieved(job, run)
+    return found.get("replace", found.get("add", math.nan))
 
 
 def chunk_table(job: Job, seen: Seen, kind: str) -> np.ndarray:
@@ -185,7 +177,14 @@ def chunk_table(job: Job, seen: Seen, kind: str) -> np.ndarray:
     return np.asarray(PROTOTYPES[kind](given))
 
 
-def by_prototypes(job: Job, asked: Asked, seen: Seen, kind: str) -> float:
+def by_prototypes(job: Job, run: Any) -> dict[str, float]:
+    """EX@1 of replacing by each kind of prototypes."""
+    asked = Asked.of(job)
+    seen = see(job, asked, run)
+    return {f"from {kind}": by_kind(job, asked, seen, kind) for kind in PROTOTYPES}
+
+
+def by_kind(job: Job, asked: Asked, seen: Seen, kind: str) -> float:
     """EX@1 of replacing by prototypes of a kind."""
     sizes = job.world.attributes.sizes
     matrix = np.asarray(memory(jnp.asarray(chunk_table(job, seen, kind)), sizes))
@@ -198,42 +197,6 @@ def by_prototypes(job: Job, asked: Asked, seen: Seen, kind: str) -> float:
         return unit(new)
 
     return exact(job, asked, unit(seen.gallery), query)
-
-
-def by_model(job: Job, asked: Asked, seen: Seen, mode: str) -> float:
-    """EX@1 of the edits that a model has learned."""
-    run, is_chunked = seen.run, seen.run.method.attributes is not None
-
-    def query(one: Edits, a: int) -> np.ndarray:
-        new = run.edit_codes(seen.queries[a], one.attribute, one.value, mode=mode)[0]
-        return unit(new) if is_chunked else new
-
-    gallery = unit(seen.gallery) if is_chunked else seen.gallery
-    return exact(job, asked, gallery, query)
-
-
-def filtered(job: Job, asked: Asked, seen: Seen) -> dict[str, float]:
-    """Classify-then-filter, hard and expected, without codes."""
-    logs = sliced(job, seen.run.classify(seen.gallery)[0])
-    labels = np.stack([part.argmax(1) for part in logs], axis=1)
-    held = np.concatenate(logs, axis=1).astype(np.float32)
-    hard, soft = [], []
-    for a, one in enumerate(asked.edits):
-        own = sliced(job, seen.run.classify(seen.queries[a])[0])
-        wanted = np.stack([part.argmax(1) for part in own], axis=1)
-        wanted[:, a] = one.value
-        share = [np.exp(part) for part in own]
-        share[a] = np.eye(own[a].shape[1])[one.value]
-        scores = np.concatenate(share, axis=1).astype(np.float32) @ held.T
-        rows, ref = np.arange(len(scores)), asked.row[one.reference]
-        target = asked.row[one.target]
-        scores[rows, ref] = -np.inf
-        soft.append((scores.argmax(1) == target).mean())
-        fits = (labels[None] == wanted[:, None]).all(2)
-        fits[rows, ref] = False
-        hard.append((fits[rows, target] / np.maximum(fits.sum(1), 1)).mean())
-    means = {"ctf hard": hard, "ctf expected": soft}
-    return {name: 100 * float(np.mean(part)) for name, part in means.items()}
 
 
 def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -> Any:
@@ -253,69 +216,43 @@ def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -
     )
 
 
-def rows_of(job: Job) -> dict[str, Callable[[Asked, Any], dict[str, float]]]:
-    """name -> what computes it from the questions and `first()`, the shared stage 1."""
+def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
+    """name -> what computes it from `first()`, the shared stage 1."""
     own = {"encoder": job.encoder}
+    pred = {"learns": "attributes", **own}
     second = functools.partial(train, job, steps=job.edit_steps, **own)
 
-    def stage_1(asked: Asked, first: Any) -> dict[str, float]:
-        seen, n = see(job, asked, first()), len(asked.gallery)
-        code = unit(seen.gallery)
-        found = {"chance": 100 / (n - 1)}
-        found["nothing"] = exact(job, asked, code, lambda _, a: unit(seen.queries[a]))
-        found |= filtered(job, asked, seen)
-        for mode in ("add label", "add", "replace"):
-            found[mode] = by_means(job, asked, seen, mode)
-        for kind in PROTOTYPES:
-            found[f"from {kind}"] = by_prototypes(job, asked, seen, kind)
-        return found
+    def stage_1(first: Any) -> dict[str, float]:
+        return retrieved(job, first()) | by_prototypes(job, first())
 
-    def learned(name: str, method: str = "adde", **weights: Any) -> Any:
-        def row(asked: Asked, first: Any) -> dict[str, float]:
-            seen = see(job, asked, second(method, start=first(), **weights))
-            return {name: by_model(job, asked, seen, "replace")}
+    def stage_2(method: str, **weights: Any) -> Callable[[Any], float]:
+        return lambda first: edited(job, second(method, start=first(), **weights))
 
-        return row
+    def alone(method: str, **fields: Any) -> Callable[[Any], float]:
+        return lambda first: edited(job, train(job, method, job.steps, **fields))
 
-    def entropies(asked: Asked, first: Any) -> dict[str, float]:
-        weights = dict.fromkeys((*PARTS, "off_block"), 0.0)
-        seen = see(job, asked, second("adde", start=first(), **weights))
-        name = "cross-entropy, same images"
-        return {name: by_means(job, asked, seen, "replace")}
-
-    def alone(name: str, method: str, **fields: Any) -> Any:
-        def row(asked: Asked, first: Any) -> dict[str, float]:
-            del first
-            run = train(job, method, job.steps, **fields)
-            seen = see(job, asked, run)
-            mode = "replace" if run.method.attributes else "add"
-            return {name: by_means(job, asked, seen, mode)}
-
-        return row
-
-    def amnet(asked: Asked, first: Any) -> dict[str, float]:
+    def amnet(first: Any) -> float:
         del first
-        start = train(job, "amnet", job.steps, learns="attributes", **own)
-        seen = see(job, asked, second("amnet", start=start))
-        return {"AMNet": by_model(job, asked, seen, "replace")}
+        start = train(job, "amnet", job.steps, **pred)
+        return edited(job, second("amnet", start=start))
 
-    pred = {"learns": "attributes", **own}
+    def entropies(first: Any) -> float:
+        weights = dict.fromkeys((*PARTS, "off_block"), 0.0)
+        asked, run = Asked.of(job), second("adde", start=first(), **weights)
+        return by_kind(job, asked, see(job, asked, run), "class_means")
+
     return {
         "stage 1": stage_1,
-        "stage 2": learned("stage 2"),
-        "as published": learned("as published", "adde_paper"),
-        **{f"less {p}": learned(f"less {p}", **{p: 0.0}) for p in PARTS},
+        "stage 2": stage_2("adde"),
+        "as published": stage_2("adde_paper"),
+        **{f"less {part}": stage_2("adde", **{part: 0.0}) for part in PARTS},
         "cross-entropy, same images": entropies,
-        "stage 1, no triplets": alone(
-            "stage 1, no triplets", "adde", attribute_triplet=0.0, **pred
-        ),
-        "stage 1, whole rows": alone(
-            "stage 1, whole rows", "adde", whole_triplet=1.0, **pred
-        ),
+        "stage 1, no triplets": alone("adde", attribute_triplet=0.0, **pred),
+        "stage 1, whole rows": alone("adde", whole_triplet=1.0, **pred),
         "AMNet": amnet,
-        "FashionSearchNet": alone("FashionSearchNet", "fashion_search_net"),
-        "CSN": alone("CSN", "csn", **own),
-        "beta-VAE": alone("beta-VAE", "beta_vae", **own),
+        "FashionSearchNet": alone("fashion_search_net"),
+        "CSN": alone("csn", **own),
+        "beta-VAE": alone("beta_vae", **own),
     }
 
 
@@ -329,7 +266,6 @@ def held(path: Path) -> list[dict[str, Any]]:
 
 def work(job: Job, path: Path, chosen: list[str]) -> None:
     """Computes the rows of a job that are not there, and keeps each."""
-    asked = Asked.of(job)
     pred = {"learns": "attributes", "encoder": job.encoder}
     first = functools.cache(lambda: train(job, "adde", job.steps, **pred))
     key = key_of(job)
@@ -337,7 +273,8 @@ def work(job: Job, path: Path, chosen: list[str]) -> None:
         done = any(line["key"] == key and line["row"] == name for line in held(path))
         if done or (chosen and name not in chosen):
             continue
-        values = row(asked, first)
+        found = row(first)
+        values = found if isinstance(found, dict) else {name: found}
         with path.open("a") as file:
             line = {"key": key, "row": name, "values": values}
             file.write(json.dumps(line) + "\n")
@@ -364,14 +301,10 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         yield f"\n{setting}: EX@1 in percent"
         for name, values in rows.items():
             n, mean = len(values), statistics.mean(values)
-            half = "" if n < 2 else f" +- {interval(values):5.2f}"
+            at = lambda some, values=values: np.mean(np.array(values)[some])
+            (ends,) = intervals(at, np.zeros(n), draws=10_000)
+            half = "" if n < 2 else f" ({ends.low:.2f} to {ends.high:.2f})"
             yield f"  {name:28s} {mean:6.2f}{half}  ({n} seeds)"
-
-
-def interval(values: list[float]) -> float:
-    """Half the 95 % interval of a mean by Student's t."""
-    n = len(values)
-    return T95.get(n - 1, 1.96) * statistics.stdev(values) / math.sqrt(n)
 
 
 def main() -> None:
@@ -390,12 +323,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("adde_table.jsonl"))
     given = parser.parse_args()
     asked, data = world(given.data), dt.load(given.data)
-    tuples = asked.mini() if given.mini else np.arange(asked.attributes.tuples)
     chosen = [name.strip() for name in given.rows.split(",") if name.strip()]
     for labels in (int(n) for n in given.labels.split(",")):
         for seed in range(given.seeds):
             sizes = (given.steps, given.edit_steps, given.encoder, given.queries)
-            job = Job(data, asked, given.split, labels, seed, *sizes, tuples)
+            gallery = "mini" if given.mini else "tuples"
+            job = Job(data, asked, given.split, labels, seed, *sizes, gallery)
             work(job, given.out, chosen)
     print("\n".join(table(held(given.out))))
 

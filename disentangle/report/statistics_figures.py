@@ -107,8 +107,7 @@ def correlation_figure(
 def shares_figure(shares: Mapping[str, Shares]) -> Figure:
     """Shares of variance by method, strength and seed, a bar per score.
 
-    Corrected shares; a whisker is the 95 % interval over seeds of the first share, and
-    of the first two together no interval is drawn: the table has all.
+    Corrected shares; the line is the 95 % interval over seeds of the method's share.
 
     Args:
       shares: what a score is called -> its shares.

@@ -38,5 +38,6 @@ def checked(models: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
 
 def cells(models: pd.DataFrame, keys: tuple[str, ...] = CELL) -> np.ndarray:
     """(M,) whole numbers, equal for rows that agree in `keys`; in order of coming."""
-    codes: np.ndarray = models.groupby(list(keys), sort=False).ngroup().to_numpy()
+    groups = models.groupby(list(keys), sort=False, dropna=False)
+    codes: np.ndarray = groups.ngroup().to_numpy()
     return codes

@@ -119,6 +119,13 @@ def test_published_shares_are_r_squared_of_regressions_on_uneven_cells():
     assert [share.value for share in found] == pytest.approx(expected)
 
 
+def test_methods_that_sweep_nothing_have_one_strength():
+    models = study(("a",), strengths=1, score=lambda d, m, h, rng: m + rng.normal())
+    found = variance_shares(models, "score", draws=2)
+    alone = variance_shares(models.assign(strength=np.nan), "score", draws=2)
+    assert alone == found
+
+
 def test_only_the_corrected_shares_of_noise_are_all_the_seeds():
     shares = [
         variance_shares(
