@@ -189,6 +189,7 @@ def main() -> None:
     """Answers jobs until stdin ends."""
     if DEVICE == "cpu":
         torch.set_num_threads(2)
+    torch.set_float32_matmul_precision("high")  # TF32 where there is, as JAX's default
     members: dict = {}
     for line in sys.stdin:
         try:
