@@ -5,8 +5,8 @@
 beta-VAE, FactorVAE, beta-TCVAE and `supervised` with the networks of Locatello et al.
 2019, batch 64, images from a resident uint8 table: models x steps per second of the
 training loop's own program for populations of 1, 2, 4, ... (on an accelerator, where a
-program takes long to compile, 1, 8, 64, ...) until memory ends, more models are no
-faster, or the method's share of --seconds is over. Beside it PyTorch eager
+program takes long to compile, 1, 16, 256: --times) until memory ends, more models are
+no faster, or the method's share of --seconds is over. Beside it PyTorch eager
 and `torch.compile`, one model after the other on the same device in the same run
 (`torch_population.py`, run by BENCH_PYTHON or `.venv-bench/bin/python`; left out with a
 word where there is none). Rounds alternate; medians.
@@ -171,17 +171,24 @@ def rates() -> tuple[float, float]:
 
 
 def measure(
-    torch: Torch, method: str, channels: int, most: int, until: float, chunk: float
+    torch: Torch,
+    case: tuple[str, int],
+    most: int,
+    times: int,
+    until: float,
+    chunk: float,
 ) -> None:
     """Prints a row per population of one method.
 
     Args:
       torch: the other side.
-      method, channels: of the case.
+      case: the method and the channels of its images.
       most: the largest population.
+      times: so many more models in the next population.
       until: the moment after which no larger one is begun.
       chunk: seconds of one measurement.
     """
+    method, channels = case
     product, copy = rates()
     with jax.default_device(jax.devices("cpu")[0]):
         work = work_of(method, channels)
@@ -189,7 +196,6 @@ def measure(
     sides: dict[str, list[float]] = {"eager": [], "compile": []}
     for name in sides:  # PyTorch compiles while we do
         torch.ask(method, channels, 0, name == "compile")
-    times = 2 if jax.default_backend() == "cpu" else 8
     models, best = 1, 0.0
     while models <= most:
         try:
@@ -203,8 +209,8 @@ def measure(
                 mine.append(speed(steps))
                 if models == 1:
                     for name, held in sides.items():
-                        compiled = name == "compile"
-                        held.append(torch.speed(method, channels, steps, compiled))
+                        how = name == "compile"
+                        held.append(torch.speed(method, channels, steps, how))
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -233,10 +239,13 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--channels", type=int, nargs="+", default=[1])
     parser.add_argument("--most", type=int, default=0, help="0: 8 on a CPU, else 4096")
+    parser.add_argument("--times", type=int, default=0, help="0: 2 on a CPU, else 16")
     parser.add_argument("--seconds", type=float, default=400.0, help="in all")
     parser.add_argument("--chunk", type=float, default=1.5, help="of a measurement")
     options = parser.parse_args()
-    most = options.most or (8 if jax.default_backend() == "cpu" else 4096)
+    is_cpu = jax.default_backend() == "cpu"
+    most = options.most or (8 if is_cpu else 4096)
+    times = options.times or (2 if is_cpu else 16)
     device = jax.devices()[0]
     print(f"{device.platform} {device.device_kind}, jax {jax.__version__}, batch 64")
     print(
@@ -246,9 +255,9 @@ def main() -> None:
     print("|---" * 13 + "|")
     torch, began = Torch(), time.monotonic()
     cases = [(m, c) for m in options.methods for c in options.channels]
-    for number, (method, channels) in enumerate(cases, start=1):
+    for number, case in enumerate(cases, start=1):
         until = began + options.seconds * number / len(cases)
-        measure(torch, method, channels, most, until, options.chunk)
+        measure(torch, case, most, times, until, options.chunk)
 
 
 if __name__ == "__main__":

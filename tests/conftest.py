@@ -21,6 +21,8 @@ from disentangle.nn.net import from_module
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# A GPU's products are TF32 unless this is asked for: 1e-3 from float64.
+jax.config.update("jax_default_matmul_precision", "highest")
 
 # Generated inputs are the same in every run, and nothing is kept of them.
 settings.register_profile(

@@ -5,6 +5,7 @@ whole package, and over a small module that breaks it.
 """
 
 import ast
+import functools
 import json
 import os
 import re
@@ -134,11 +135,17 @@ class Module(NamedTuple):
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.source)
+        return parsed(self.source)
 
     @property
     def room(self) -> str:
         return self.name.partition(".")[0] or "__init__"
+
+
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """Once for all rules; they only look."""
+    return ast.parse(source)
 
 
 def read_modules() -> list[Module]:

@@ -109,7 +109,7 @@ def ends_well(line, capsys):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "cases",
-    [80, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+    [30, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
 )
 def test_odd_words_end_in_a_sentence(place, capsys, cases):
     @settings(max_examples=cases)

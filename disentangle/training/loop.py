@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.samplers import Split
-from disentangle.methods.activity import code_logs, collapsed, moments
+from disentangle.methods.activity import code_logs, moments
 from disentangle.methods.base import Method, evaluate_losses
 from disentangle.progress import Progress as Shown
-from disentangle.progress import say, stage, waiting
+from disentangle.progress import say, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
+from disentangle.training.lost import report_collapsed, report_dead
 from disentangle.training.observer import Observer, inside
 from disentangle.training.state import TrainState, init, joined, trained
 from disentangle.training.step import batch_of, make_step
@@ -24,7 +25,6 @@ from disentangle.training.writers import Writer
 
 CHUNK_SECONDS = 1.0  # how often the progress bar moves
 EVAL_BATCH = 250
-ENOUGH = 50  # test images, to say that a member has one code for all
 
 
 class Progress(NamedTuple):
@@ -203,7 +203,9 @@ def progress_at_hand(
     """The step of the newest checkpoint and what it holds, or step 0."""
     if checkpoints:
         grows = tuple(f"observed.{o.name}.{o.grows}" for o in observers if o.grows)
-        like = jax.eval_shape(first)
+        like = (
+            jax.eval_shape(first) if checkpoints.steps() else ()
+        )  # seconds of tracing
         restored = checkpoints.restore(like, mend=True, grows=grows)
         if restored:
             return restored
@@ -256,33 +258,6 @@ def batched(index: np.ndarray) -> jax.Array:
     size = min(EVAL_BATCH, len(index))
     whole = len(index) // size * size
     return jnp.asarray(index[:whole].reshape(-1, size), jnp.int32)
-
-
-def report_dead(
-    before: np.ndarray, alive: jax.Array, experiment: Experiment, step: int, n: int
-) -> np.ndarray:
-    """Names the members that diverged in the last n steps."""
-    now = np.asarray(alive)
-    for member in np.flatnonzero(before & ~now):
-        stage(
-            f"{experiment.members[member]} diverged between steps {step - n} and "
-            f"{step}: its parameters stay as they were before; the others go on"
-        )
-    return now
-
-
-def report_collapsed(
-    experiment: Experiment, alive: np.ndarray, logs: Mapping, images: int
-) -> None:
-    """Names the living members that have one code for all of the test images."""
-    if images < ENOUGH:
-        return
-    for member, words in collapsed(logs).items():
-        if alive[member]:
-            say(
-                f"{experiment.members[member]} has collapsed: {words} ({images} test "
-                "images)"
-            )
 
 
 def write_window(

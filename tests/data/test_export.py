@@ -28,7 +28,9 @@ def rebuilt(module, stream, small: data.Dataset) -> data.Dataset:
     [
         (dsprites, "small_dsprites", "npz", f"{DSPRITES_NAME}.npz"),
         (dsprites, "small_dsprites", "hdf5", f"{DSPRITES_NAME}.hdf5"),
-        (shapes3d, "small_shapes3d", "h5", "3dshapes.h5"),
+        pytest.param(
+            *(shapes3d, "small_shapes3d", "h5", "3dshapes.h5"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_files_round_trip(tmp_path, request, monkeypatch, module, fixture, kind, name):

@@ -7,7 +7,7 @@ import pytest
 from disentangle.methods.activity import code_logs, collapsed, is_active
 from disentangle.study.visualize import active_latents
 from disentangle.training.config import default_config, read_experiment
-from disentangle.training.loop import ENOUGH, report_collapsed
+from disentangle.training.lost import ENOUGH, report_collapsed
 from disentangle.training.run import fit
 from disentangle.training.writers import read_metrics
 

@@ -62,6 +62,7 @@ def test_labels_come_from_the_split_all_of_it_where_it_is_small(toy):
     assert labelled_images(Split(toy), 7, 0).shape == (7,)
 
 
+@pytest.mark.slow
 def test_the_unsupervised_part_reads_no_label(toy):
     """Other factors beside the images drawn change nothing."""
     experiment, method = built(toy)

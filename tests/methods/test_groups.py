@@ -128,6 +128,7 @@ def test_threshold_by_hand():
     np.testing.assert_array_equal(shared, expected)
 
 
+@pytest.mark.slow
 def test_shared_factors_are_found_where_the_encoder_is_right(toy):
     """A linear-Gaussian truth: x = A z + noise, so q(z|x) is Gaussian, and known.
 

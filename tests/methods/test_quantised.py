@@ -34,9 +34,10 @@ def test_straight_through_is_exact_forward_and_the_identity_backward():
     np.testing.assert_array_equal(gradient, np.ones_like(z))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("qlae", 10), pytest.param("tripod", 12, marks=pytest.mark.slow)],
+    [("qlae", 10), ("tripod", 12)],
 )
 def test_codes_take_few_values_and_twice_as_many_latents_as_factors(toy, name, values):
     config = default_config("toy", name).to_dict()
@@ -180,6 +181,7 @@ def quadratic(hessians):
     return lambda z: (0.5 * jnp.einsum("bi,oij,bj->bo", z, h, z) + 3.0 * z[:, :1],)
 
 
+@pytest.mark.slow
 def test_probes_see_the_planted_hessian():
     """2 sum_{i != j} H_ij^2 by signs, 2 sum_ij H_ij^2 by normals, over the outputs."""
     z = jnp.float32(RNG(5).normal(size=(2, 3)))
@@ -227,6 +229,7 @@ def test_wrong_settings_are_refused():
         tripod.Settings(probes=1)
 
 
+@pytest.mark.slow
 def test_latents_can_be_given(toy):
     settings = tripod.Settings(latents=3, encoder="dense", decoder="smooth")
     method = tripod.build(settings, toy.space, SHAPE)

@@ -212,7 +212,8 @@ def test_arguments_that_are_swapped_or_of_another_type_are_said(toy):
         dt.train("vae", toy, workdir=5, steps=1, **DENSE)
 
 
-@pytest.mark.parametrize("rate", [1e30, pytest.param(1e19, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [1e30, 1e19])
 def test_parameters_that_leave_the_floats_are_dead_and_as_before(toy, rate):
     """One step: the gradient is finite, the parameters are not; also the last step."""
     dead = dt.train("vae", toy, steps=1, learning_rate=[1e-3, rate], **DENSE)
@@ -286,9 +287,8 @@ def test_a_constant_factor_is_named_before_compute():
         dt.measure_affinity(data, steps=1, progress=False)
 
 
-@pytest.mark.parametrize(
-    "method", ["vae", pytest.param("ada_gvae", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["vae", "ada_gvae"])
 def test_a_constant_factor_does_not_stop_methods_without_labels(method):
     run = dt.train(method, with_constant(), steps=3, **DENSE)
     assert run.alive.all()
