@@ -35,6 +35,7 @@ BELOW = {
     "weightings": (),
     "methods": ("errors", "fields", "data", "nn", "weightings"),
     "retrieval": ("errors", "files", "data"),
+    "editing": ("errors", "files", "records", "data", "retrieval"),
     "training": (
         *("errors", "fields", "files", "records", "progress"),
         *("data", "nn", "methods", "weightings"),
@@ -49,7 +50,7 @@ BELOW["oracle"] = (
     "affinity",
 )
 BELOW["statistics"] = ("errors",)
-BELOW["study"] = (*BELOW["oracle"], "oracle", "export", "statistics")
+BELOW["study"] = (*BELOW["oracle"], "oracle", "export", "statistics", "editing")
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
@@ -114,6 +115,8 @@ REGISTRIES = {
     "OPTIMIZERS": "training.optimizers",
     "SECTIONS": "report.page",
     "TASKS": "retrieval",
+    "REFERENCES": "editing.references",
+    "EDITORS": "study.editors",
     "COMMANDS": "commands",
     "FORMATS": "export",
     "LOGGERS": "training.loggers",

@@ -191,13 +191,13 @@ def intervals(
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     drawn = np.zeros((draws, len(mean)))
     for number, group in enumerate(outcomes):
-        drawn += _weights(len(group), draws, seed, number) @ group
+        drawn += weights(len(group), draws, seed, number) @ group
     half = 1.96 * (drawn / len(outcomes)).std(0, ddof=1)
     return mean, mean - half, mean + half
 
 
 @functools.lru_cache(32)
-def _weights(count: int, draws: int, seed: int, number: int) -> np.ndarray:
+def weights(count: int, draws: int, seed: int, number: int) -> np.ndarray:
     """(draws, count) the share of each query in each resample of a group."""
     rng = np.random.default_rng((seed, number))
     drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=draws)
