@@ -50,7 +50,7 @@ def equal(space: FactorSpace, found: np.ndarray, target: np.ndarray) -> np.ndarr
         turned = order * gap % factor.steps_per_turn
         least = np.minimum(turned, factor.steps_per_turn - turned)
         columns.append(least <= order * most)
-    return np.stack(columns, axis=-1)
+    return np.asarray(np.stack(columns, axis=-1))
 
 
 def chance(space: FactorSpace) -> np.ndarray:

@@ -177,7 +177,7 @@ def leakage(bench: Bench, judged: Mapping[int, Judged]) -> np.ndarray:
         if column in judged:
             own = judged[column]
             same = equal(bench.space, own.found, own.rebuilt)
-            found[i] = 1.0 - same.any(axis=0)[:, columns].mean(axis=0)
+            found[i] = 1.0 - same[..., columns].any(0).mean(0)
     return found
 
 

@@ -207,7 +207,7 @@ def test_the_true_picture_is_told_from_its_neighbours(toy):
     assert local.shape == (30, 1 + 1 + 2 + 3 + 3, 4)
     assert (local != target[:, None]).sum(2).max() == 1
     assert {len({tuple(row) for row in rows_}) for rows_ in local.tolist()} == {10}
-    edited = draw(toy.space.index(target)) + rng.normal(0, 0.3, (30, 16, 16, 1))
+    edited = draw(toy.space.index(target)) + rng.normal(0, 0.1, (30, 16, 16, 1))
     edited[:10] = draw(toy.space.index(local[:10, 4]))  # a neighbour itself
     found = is_nearest(edited, target, toy.space, draw)
     for i in range(30):
