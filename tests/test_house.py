@@ -116,7 +116,6 @@ REGISTRIES = {
     "SECTIONS": "report.page",
     "TASKS": "retrieval",
     "REFERENCES": "editing.references",
-    "EDITORS": "study.editors",
     "COMMANDS": "commands",
     "FORMATS": "export",
     "LOGGERS": "training.loggers",
