@@ -286,7 +286,8 @@ def key_of(job: Job) -> str:
     """What a result depends on, as a line says it."""
     return (
         f"{job.data.name} {job.split} {job.labels} labels, steps {job.steps} + "
-        f"{job.edit_steps}, {job.encoder}, {len(job.tuples)} pictures, seed {job.seed}"
+        f"{job.edit_steps}, {job.encoder} at {job.data.shape[0]}x{job.data.shape[1]}, "
+        f"{len(job.tuples)} pictures, {job.queries} queries, seed {job.seed}"
     )
 
 
@@ -317,12 +318,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--edit-steps", type=int, default=300)
     parser.add_argument("--encoder", default="locatello")
+    parser.add_argument("--size", type=int, default=0, help="pixels a side; 0: as is")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--mini", action="store_true", help="the small gallery")
     parser.add_argument("--rows", default="", help="comma-separated; '' is all")
-    parser.add_argument("--out", type=Path, default=Path("adde_table.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("runs/adde_table.jsonl"))
     given = parser.parse_args()
-    asked, data = world(given.data), dt.load(given.data)
+    asked, data = world(given.data), dt.load(given.data, size=given.size)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     chosen = [name.strip() for name in given.rows.split(",") if name.strip()]
     for labels in (int(n) for n in given.labels.split(",")):
         for seed in range(given.seeds):

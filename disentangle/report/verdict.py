@@ -48,11 +48,12 @@ def verdict(workdir: Path) -> Verdict | None:
     if len(single) != len(grouped):
         return None
     gain = relative_gain(grouped, single)
-    average = [_gain("Mean relative gain over tasks (Δm)", gain), _trivial(found)]
-    average.append(_together(found, single))
+    lower = single.mean(axis=1) - grouped.mean(axis=1)
+    average = [_lower(lower), _gain("Mean relative gain over tasks (Δm)", gain)]
+    average += [_trivial(found), _together(found, single)]
     sure = [_size(workdir, len(single)), _stability(workdir)]
     return Verdict(
-        _helped(interval(gain)),
+        _helped(_sign(gain), _sign(lower)),
         [
             ("Per task", _tasks(found, single, grouped, _networks(workdir, found))),
             ("On average", " ".join(filter(None, average))),
@@ -61,14 +62,39 @@ def verdict(workdir: Path) -> Verdict | None:
     )
 
 
-def _helped(range_: tuple[float, float] | None) -> str:
-    if range_ is None:
+def _sign(values: np.ndarray) -> int | None:
+    """1 where the mean is above 0 beyond noise, -1 below, 0 neither; None of one."""
+    found = interval(values)
+    return None if found is None else int(found[0] > 0) - int(found[1] < 0)
+
+
+def _helped(relative: int | None, absolute: int | None) -> str:
+    """The answer, by Delta_m and by the mean loss, which may differ."""
+    if relative is None or absolute is None:
         return "Whether grouping helps is not known yet: one seed has no interval."
-    if range_[0] > 0:
-        return "Grouping helped on average, beyond the noise of the seeds."
-    if range_[1] < 0:
-        return "Grouping hurt on average, beyond the noise of the seeds."
-    return "No effect of grouping beyond the noise of the seeds."
+    if relative == absolute:
+        return {
+            1: "Grouping helped on average, beyond the noise of the seeds.",
+            -1: "Grouping hurt on average, beyond the noise of the seeds.",
+            0: "No effect of grouping beyond the noise of the seeds.",
+        }[relative]
+    mean = {1: "lowered", -1: "raised", 0: "did not move"}[absolute]
+    gain = {1: "helped", -1: "hurt", 0: "made no difference"}[relative]
+    return (
+        f"Grouping {mean} the mean loss; by the tasks' relative losses it {gain} "
+        "(beyond the noise of the seeds)."
+    )
+
+
+def _lower(values: np.ndarray) -> str:
+    """ "Mean test loss 0.0200 lower, 95 % interval 0.0100 to 0.0300 lower"."""
+    mean, found = float(values.mean()), interval(values)
+    text = f"Mean test loss {abs(mean):.3g} {'lower' if mean >= 0 else 'higher'}"
+    if found:
+        text += (
+            f", 95 % interval of the difference {-found[1]:+.3g} to {-found[0]:+.3g}"
+        )
+    return f"{text}.".replace("-", "−")
 
 
 def _tasks(

@@ -50,3 +50,16 @@ def test_the_interval_is_students():
     low, high = verdict.interval(np.array([1.0, 2.0, 3.0]))
     assert (low, high) == pytest.approx((2 - 2.4843, 2 + 2.4843), abs=1e-3)
     assert verdict.interval(np.array([1.0])) is None
+
+
+def test_the_mean_loss_and_the_relative_gain_may_differ(tmp_path):
+    """A fifth off the large loss, two fifths on the small one: Δm = -10 %."""
+    noise = 0.001 * np.array([[0, 0], [1, 0], [-1, 0]])
+    single = np.array([0.5, 0.005]) + noise
+    grouped = single * np.array([0.8, 1.4])
+    said = write(tmp_path, single.tolist(), grouped.tolist(), 3)
+    assert said.startswith(
+        "Grouping lowered the mean loss; by the tasks' relative losses it hurt"
+    )
+    assert "−10.0 %" in said
+    assert "Mean test loss 0.049 lower, 95 % interval of the difference −0.0492" in said
