@@ -7,6 +7,7 @@ from disentangle.data import from_arrays, from_folder, load
 from disentangle.errors import UserError
 from disentangle.metrics.score import score
 from disentangle.study.affinity import measure_affinity
+from disentangle.study.edit_pictures import edit
 from disentangle.study.evaluate import evaluate, summary
 from disentangle.study.retrieval import retrieve
 from disentangle.study.zoo import load_model

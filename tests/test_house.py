@@ -116,6 +116,8 @@ REGISTRIES = {
     "SECTIONS": "report.page",
     "TASKS": "retrieval",
     "REFERENCES": "editing.references",
+    "EDITORS": "study.editors",
+    "ORACLES": "study.judges",
     "COMMANDS": "commands",
     "FORMATS": "export",
     "LOGGERS": "training.loggers",

@@ -5,7 +5,7 @@ COMMANDS. Its imports are inside, so that it waits only for what it uses. Every 
 has a command by its line in STUDIES (report/studies.py).
 """
 
-from disentangle.commands import exports, jobs, limits, retrieval, tools
+from disentangle.commands import editing, exports, jobs, limits, retrieval, tools
 from disentangle.commands.base import Command
 from disentangle.commands.flags import (
     CONFIG,
@@ -51,6 +51,12 @@ COMMANDS: dict[str, Command] = {
         "ask a run for pictures: in another value, alike in one respect, to a set",
         "--workdir=runs/a --tasks=edit,similar,complete",
         retrieval.FLAGS,
+    ),
+    "edit": Command(
+        editing.edit,
+        "change one attribute of pictures and keep the rest: how every model does",
+        "--workdir=runs/a --attributes=shape,scale --requests=500",
+        editing.FLAGS,
     ),
     "group": Command(
         tools.group,

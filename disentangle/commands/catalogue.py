@@ -27,6 +27,7 @@ from disentangle.metrics.trees import BACKENDS
 from disentangle.nn import CRITICS, DECODERS, ENCODERS, GENERATORS
 from disentangle.report.page import all_sections
 from disentangle.report.studies import STUDIES, Study
+from disentangle.study.editors import EDITORS
 from disentangle.training.optimizers import OPTIMIZERS
 from disentangle.weightings import WEIGHTINGS
 
@@ -83,6 +84,9 @@ def tables() -> dict[str, dict[str, Row]]:
         },
         "definitions of scores (--protocol)": _named(PROTOCOLS),
         "groups of one task (--singletons)": _named(SINGLETONS),
+        "editors of pictures (--editors)": {
+            k: Row(e.make, e.summary) for k, e in EDITORS.items()
+        },
         "formats of export (--format)": _named(FORMATS),
         "sections of the page": {k: Row(v, v[0]) for k, v in all_sections().items()},
     }

@@ -26,6 +26,8 @@ class Question(NamedTuple):
       target: (n, F) those of the true answers.
       exemplars: (n, H, W, C) others that have the wanted value.
       truth: (n, H, W, C) the true answers.
+      given: (n, F) what a generator was told to draw the sources, where they are its
+        own; None of real ones.
     """
 
     column: int
@@ -34,6 +36,7 @@ class Question(NamedTuple):
     target: np.ndarray
     exemplars: np.ndarray
     truth: np.ndarray
+    given: np.ndarray | None = None
 
     @property
     def value(self) -> np.ndarray:

@@ -52,7 +52,7 @@ class Asking:
     split: str = ""
     attributes: tuple[str, ...] = ()
     labels: int = 500
-    gallery: int = 10_000
+    gallery: int = 5_000
     bootstrap: int = 200
 
     def __post_init__(self) -> None:

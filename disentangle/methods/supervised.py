@@ -27,11 +27,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from disentangle.data.samplers import Batch
+from disentangle.data.samplers import Batch, alone
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
+from disentangle.methods.augment import augmented
 from disentangle.methods.base import (
     LOCATELLO,
     Logs,
@@ -74,6 +75,9 @@ class Settings:
         "ReLUs of each head; ADDE has d, too few when d is small",
         least=1,
         most=WIDEST,
+    )
+    augment: bool = static(
+        False, "whether half of the images are blurred, of other contrast and noisy"
     )
     weighting: str = static(
         "equal", "of the tasks' gradients in the encoder", choices=WEIGHTINGS
@@ -132,6 +136,7 @@ def build(
         represent=represent,
         tasks=Tasks(names, ("encoder",), losses),
         attributes=tuple(n for n in names for _ in range(settings.subspace)),
+        collate=augmented if settings.augment else alone,
         check=partial(check_weights, len(tasks)),
         embed=lambda params, images: unit_length(represent(params, images)),
     )

@@ -10,6 +10,7 @@ from disentangle.nn import backbones
 from disentangle.nn import hsu as nn_hsu
 from disentangle.nn import normalised as nn_normalised
 from disentangle.nn import padded as nn_padded
+from disentangle.nn import patches as nn_patches
 from disentangle.nn.layers import Conv, Dense
 from disentangle.nn.net import Net, from_module, halved
 
@@ -115,6 +116,19 @@ def pooled(shape: tuple[int, int, int], outputs: int | None) -> Net:
     return Net(dense.init, apply)
 
 
+def reader(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """For oracles of small images: 4x4 stride 2, 32; 64; 128; dense 256."""
+    halved("encoder 'reader'", shape)
+    windows = ((32, 4), (64, 4), (128, 4))
+    return from_module(Encoder(windows, (256,), outputs), shape)
+
+
+def patches(shape: tuple[int, int, int], outputs: int | None) -> Net:
+    """For a second oracle: patches of 2x2 and 3x3 convolutions, nn/patches.py."""
+    halved("encoder 'patches'", shape)
+    return from_module(nn_patches.Encoder(outputs), shape)
+
+
 def small(shape: tuple[int, int, int], outputs: int | None) -> Net:
     """For studies of retrieval on a CPU: means of 2x2 pixels, 16, 32, 64, dense 128.
 
@@ -143,6 +157,8 @@ ENCODERS = {
     "pooled": pooled,
     "mlp": mlp,
     "small": small,
+    "reader": reader,
+    "patches": patches,
     "alexnet": backbones.alexnet,
     "resnet18": backbones.resnet18,
 }

@@ -11,6 +11,7 @@ import jinja2
 from disentangle.errors import UserError
 from disentangle.files import DAMAGE, read_json, write_text
 from disentangle.report import (
+    editing,
     files,
     latents,
     retrieval,
@@ -37,6 +38,7 @@ Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is unde
 SECTIONS: dict[str, Build] = {
     "scores": ("Disentanglement scores", scores.scores),
     "retrieval": ("Retrieval", retrieval.retrieval),
+    "edits": ("One attribute changed", editing.editing),
     "importance": ("What each code dimension is used for", sections.importance),
     "information": ("What each code dimension knows", sections.information),
     "training": ("Training", runs.curves),

@@ -156,8 +156,12 @@ def _matrices(
     return found
 
 
-def edits_figure(shown: Shown) -> Figure:
+def edits_figure(shown: Shown, heads: Sequence[str] = ()) -> Figure:
     """Edits, one per row: asked with, the true edited picture, the nearest in frames.
+
+    Args:
+      shown: the pictures.
+      heads: what is above each column of those in frames; () are 1, 2, ...
 
     Raises:
       UserError: it holds no edits.
@@ -180,11 +184,14 @@ def edits_figure(shown: Shown) -> Figure:
             axes.text(-8, middle, text, ha="right", va="center", fontsize=10.5)
             for k, good in enumerate(right[i]):
                 _frame(axes, (k + 2) * step[1], i * step[0], width, height, bool(good))
-        heads = ["asked", "true", *map(str, range(1, across - 1))]
+        words = list(heads) or [str(k) for k in range(1, across - 1)]
         places = np.arange(across) * step[1] + (width - 1) / 2
-        axes.set_xticks(places, heads)
+        axes.set_xticks(places, ["asked", "true", *words])
         axes.set_yticks([])
         axes.xaxis.tick_top()
+        if heads:  # words are longer than a picture is wide
+            for label in axes.get_xticklabels():
+                label.set(rotation=40, ha="left")
         axes.tick_params(length=0, labelcolor=INK)
         axes.grid(False)
         for spine in axes.spines.values():

@@ -68,6 +68,7 @@ def write_pipeline(
     write_rotations(folder, rng)
     write_units(folder)
     write_retrieval(folder, rng)
+    write_edits(folder, np.random.default_rng(8))
     write_plane(folder, rng)
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
@@ -178,6 +179,53 @@ def write_retrieval(folder, rng) -> None:
         truth=rng.integers(0, 2, (2, 16, 16, 1)).astype(np.uint8),
         found=rng.integers(0, 2, (2, 4, 16, 16, 1)).astype(np.uint8),
         right=rng.integers(0, 2, (2, 4)).astype(bool),
+    )
+
+
+def write_edits(folder, rng) -> None:
+    """Two ways of one model and a row known in advance; pictures in edit.npz."""
+    names = ["shape", "scale", "x_position"]
+    scores = ("edit", "hit", "pres", "exact", "rec", "nn", "psnr", "frechet")
+    told = [
+        {
+            "member": member,
+            "way": way,
+            "rows": [
+                {"way": way, "attribute": a, "score": s, "value": float(rng.uniform())}
+                | ({"low": 0.1, "high": 1.1} if s != "frechet" else {})
+                for a in ("", *names)
+                for s in scores
+            ],
+            "notes": ["no column is of scale"] if member else [],
+        }
+        for member, way in (
+            ("", "copy"),
+            ("seed=0", "dimensions"),
+            ("seed=0", "exchange"),
+            ("seed=0", "dimensions of its own"),
+        )
+    ]
+    ways = [one["way"] for one in told]
+    images = rng.integers(0, 255, (2, 3, 2, 16, 16, 1)).astype(np.uint8)
+    asked = np.concatenate([images[0, 0]] * 3 + [images[1, 0]])
+    held = {
+        "asking": {"requests": 2000, "split": "comp", "labels": 500},
+        "attributes": names,
+        "oracles": {"reader": [0.99, 1.0, 1.0], "patches": [1.0, 0.995, 1.0]},
+        "supervision": "none",
+        "told": told,
+    }
+    dump(folder / "edit.json", held)
+    np.savez(
+        folder / "edit.npz",
+        leak_ways=np.array(ways),
+        leak=rng.uniform(size=(4, 3, 3)),
+        ways=np.repeat(ways, 2),
+        captions=np.array(["shape: 0 to 1", "scale: 2 to 5"] * 4),
+        asked=asked,
+        truth=rng.integers(0, 255, asked.shape).astype(np.uint8),
+        edited=rng.integers(0, 255, asked.shape).astype(np.uint8),
+        right=rng.integers(0, 2, len(asked)).astype(bool),
     )
 
 

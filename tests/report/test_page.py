@@ -273,6 +273,7 @@ FILES = {
     "panels.npz": {"reconstructions", "traversals"},
     "impossibility.json": {"rotations"},
     "retrieval.json": {"retrieval"},
+    "edit.json": {"edits"},
 }
 
 

@@ -1,0 +1,306 @@
+r"""How models edit a picture: EDITORS, a line per way.
+
+own         the method's own `edit`: coded with the factors that the picture has,
+            decoded with the wanted one (conditional VAE)
+prototypes  the method's own edit of codes (`Subspaces.edit`), decoded
+dimensions  the dimensions S_j of the code become the mean of the labelled images that
+            have the value: z'_{S_j} = E[z_{S_j} | y_j = v]
+exchange    the dimensions S_j become those of an exemplar: z'_{S_j} = z(r)_{S_j}
+generated   the picture is one of the model's own, x = G(w, y), drawn again from the
+            same noise with the wanted value, x' = G(w, y_{j <- v})
+retrieval   the training picture whose code is nearest to the edited code
+
+S_j are the dimensions for which factor j is the most important one, by forests fitted
+to the labelled images (metrics/forest_importance.py). All labels an editor reads are
+those of `Known`, beside what the method was trained with.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from disentangle.data.space import FactorSpace
+from disentangle.editing import Known, Question
+from disentangle.errors import UserError, unknown
+from disentangle.metrics.forest_importance import dimensions, forest_importance
+from disentangle.retrieval.encoder import class_means
+from disentangle.retrieval.nearest import nearest
+from disentangle.study.own_codes import one_model
+from disentangle.training.run import Run
+
+SEED = 7  # of what a generator draws
+
+Pictures = np.ndarray  # (n, H, W, C) float32 in [0, 1]
+
+
+class Editor(NamedTuple):
+    """One model's way to edit.
+
+    Attributes:
+      edit: the pictures of a question, edited.
+      rebuild: the same, without an edit: how well the model draws what it is shown.
+      notes: what is to be known, a sentence each.
+    """
+
+    edit: Callable[[Question], Pictures]
+    rebuild: Callable[[Question], Pictures]
+    notes: tuple[str, ...] = ()
+
+
+class Way(NamedTuple):
+    """A row of EDITORS.
+
+    Attributes:
+      make: (run of one model, known, space) -> Editor.
+      can: (run) -> whether its method has what is needed.
+      lack: what the others lack.
+      summary: what becomes of the picture, in a line.
+      exemplar: whether another picture that has the value is read.
+      generates: whether the pictures are the model's own.
+    """
+
+    make: Callable[[Run, Known, FactorSpace], Editor]
+    can: Callable[[Run], bool]
+    lack: str
+    summary: str
+    exemplar: bool = False
+    generates: bool = False
+
+
+def own(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """`Run.edit`, with the factors that the picture has."""
+    del known
+    given = set(run.method.given) or set(space.names)
+    fixed = [name for name in space.names if name not in given]
+    notes = (f"{', '.join(fixed)} cannot be edited: not given",) if fixed else ()
+    draw = lambda q, wanted: run.edit(q.images, q.factors, wanted)[0]
+    return Editor(lambda q: draw(q, q.target), lambda q: draw(q, q.factors), notes)
+
+
+def prototypes(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """`Run.edit_codes`, decoded."""
+    del known
+    edit, notes = told_edit(run, space)
+    return Editor(
+        lambda q: run.decode(edit(run.encode(q.images)[0], q))[0],
+        lambda q: run.decode(run.encode(q.images)[0])[0],
+        notes,
+    )
+
+
+def by_mean(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """Dimensions of the code at the mean of the wanted value."""
+    edit, notes = mean_edit(run, known, space)
+    return Editor(
+        lambda q: run.decode(edit(run.encode(q.images)[0], q))[0],
+        lambda q: run.decode(run.encode(q.images)[0])[0],
+        notes,
+    )
+
+
+def exchange(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """Dimensions of the code those of the exemplar."""
+    chunks, notes = chunks_of(run, known, space)
+
+    def edited(q: Question) -> Pictures:
+        codes = np.array(run.encode(q.images)[0])
+        columns = chunks[q.column]
+        codes[:, columns] = run.encode(q.exemplars)[0][:, columns]
+        return run.decode(codes)[0]
+
+    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
+
+
+def generated(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """The same noise with the wanted value."""
+    del known
+    fixed = [name for name in space.names if name not in run.method.given]
+    notes = (f"{', '.join(fixed)} cannot be edited: not given",) if fixed else ()
+
+    def edited(q: Question) -> Pictures:
+        if q.given is None:
+            raise UserError(
+                f"method {run.config['method']['name']!r} has no encoder: it edits "
+                "pictures of its own alone; see Run.generate"
+            )
+        wanted = np.array(q.given)
+        wanted[:, q.column] = q.value
+        return run.generate(wanted, seed=SEED)[0]
+
+    return Editor(edited, lambda q: q.images, notes)
+
+
+def retrieval(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """The nearest training picture to the edited code."""
+    subspaces = run.method.subspaces
+    if subspaces is not None and subspaces.edit is not None:
+        edit, notes = told_edit(run, space)
+    else:
+        edit, notes = mean_edit(run, known, space)
+    compared = functools.partial(_compared, run)
+    held = compared(run.encode(known.gallery)[0])
+
+    def found(codes: np.ndarray) -> Pictures:
+        near, _ = nearest(compared(codes), held, 1)
+        return np.asarray(known.gallery[near[:, 0]])
+
+    return Editor(
+        lambda q: found(edit(run.encode(q.images)[0], q)),
+        lambda q: found(run.encode(q.images)[0]),
+        notes,
+    )
+
+
+Edit = Callable[[np.ndarray, Question], np.ndarray]
+
+
+def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, tuple[str, ...]]:
+    """The method's own edit of codes; nothing changes of a factor it was not told."""
+    known = run.method.subspaces
+    assert known is not None
+    names = {name.partition(":")[0]: name for name in known.names}
+    sizes = dict(zip(names, known.sizes, strict=True))
+    can = [n for n in space.names if sizes.get(n) == space[n].size]
+    cannot = [name for name in space.names if name not in can]
+    notes = (f"the method was not told {', '.join(cannot)}",) if cannot else ()
+
+    def edit(codes: np.ndarray, q: Question) -> np.ndarray:
+        name = space.names[q.column]
+        if name not in can:
+            return codes
+        return run.edit_codes(codes, names[name], q.value.astype(np.int32))[0]
+
+    return edit, notes
+
+
+def mean_edit(
+    run: Run, known: Known, space: FactorSpace
+) -> tuple[Edit, tuple[str, ...]]:
+    """The columns of the factor become the mean of the wanted value."""
+    chunks, notes = chunks_of(run, known, space)
+    codes = run.encode(known.images)[0]
+    means = class_means(codes, known.factors, space.sizes)
+
+    def edit(codes: np.ndarray, q: Question) -> np.ndarray:
+        found, columns = np.array(codes), chunks[q.column]
+        found[:, columns] = means[q.column][q.value][:, columns]
+        return found
+
+    return edit, notes
+
+
+def chunks_of(
+    run: Run, known: Known, space: FactorSpace
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """(F,) the columns of the code that are of each factor, and notes.
+
+    Those that the method fixes (`Method.attributes`), else the dimensions by their
+    importance.
+    """
+    if run.method.attributes is not None:
+        told = np.array([name.partition(":")[0] for name in run.method.attributes])
+        chunks = [np.flatnonzero(told == name) for name in space.names]
+        empty = [n for n, own in zip(space.names, chunks, strict=True) if not len(own)]
+        says = "no column of the code is of"
+    else:
+        codes = run.encode(known.images)[0]
+        chunks, without = dimensions(forest_importance(codes, known.factors))
+        empty = [space.names[j] for j in without]
+        says = "the dimension that tells most stands in, as none is the most important"
+        says = f"{says} for"
+    return chunks, (f"{says} {', '.join(empty)}",) if empty else ()
+
+
+def _compared(run: Run, codes: np.ndarray) -> np.ndarray:
+    """Codes as the method compares them whole."""
+    from disentangle.training.encode import decoded
+
+    known = run.method.subspaces
+    if known is None or known.compared is None:
+        return codes
+    return np.asarray(decoded(known.compared, run.params, codes, 1)[0])
+
+
+def _decodes(run: Run) -> bool:
+    return run.method.decode is not None
+
+
+def _edits_codes(run: Run) -> bool:
+    known = run.method.subspaces
+    return known is not None and known.edit is not None and _decodes(run)
+
+
+EDITORS: dict[str, Way] = {
+    "own": Way(
+        own,
+        lambda run: run.method.edit is not None,
+        "has no edit of its own",
+        "coded with the factors that it has, decoded with the wanted one",
+    ),
+    "prototypes": Way(
+        prototypes,
+        _edits_codes,
+        "does not edit codes, or has no decoder",
+        "the method's own edit of the code, decoded",
+    ),
+    "dimensions": Way(
+        by_mean,
+        _decodes,
+        "has no decoder",
+        "the factor's dimensions at the mean of the labelled images that have the "
+        "value, decoded",
+    ),
+    "exchange": Way(
+        exchange,
+        _decodes,
+        "has no decoder",
+        "the factor's dimensions those of an exemplar, decoded",
+        exemplar=True,
+    ),
+    "generated": Way(
+        generated,
+        lambda run: run.method.generate is not None,
+        "is not told factors",
+        "a picture of the model's own, drawn again from the same noise with the value",
+        generates=True,
+    ),
+    "retrieval": Way(
+        retrieval,
+        lambda run: True,
+        "",
+        "the training picture whose code is nearest to the edited code",
+    ),
+}
+
+
+def ways_of(run: Run, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The editors of a run: those named, or what its method is made for.
+
+    Raises:
+      UserError: a name that is not there, or that the method cannot.
+    """
+    for name in names:
+        if name not in EDITORS:
+            raise unknown("editor", name, EDITORS)
+        if not EDITORS[name].can(run):
+            method = run.config["method"]["name"]
+            raise UserError(
+                f"editor {name!r} is not for method {method!r}: it {EDITORS[name].lack}"
+            )
+    if names:
+        return tuple(dict.fromkeys(names))
+    for first in ("own", "prototypes"):
+        if EDITORS[first].can(run):
+            return (first,)
+    if _decodes(run):
+        return ("dimensions", "exchange")
+    return ("generated",) if EDITORS["generated"].can(run) else ("retrieval",)
+
+
+def editor_of(
+    name: str, run: Run, member: int, known: Known, space: FactorSpace
+) -> Editor:
+    """A way to edit of one model of a run."""
+    return EDITORS[name].make(one_model(run, member), known, space)

@@ -1,0 +1,234 @@
+"""Two oracles of a data set: networks that read its factors off any picture.
+
+They differ in seed and in architecture, and an event of the edit bench counts only
+where both see it. They are trained on all images but some thousand that are held out,
+half of them blurred, of other contrast and noisy (methods/augment.py), once per data
+set and size of its images: the cache folder keeps them, and a training that was
+stopped goes on. An oracle that reads a factor of held-out images rightly less often
+than 0.99 judges nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from disentangle.data import cache
+from disentangle.data.dataset import Dataset
+from disentangle.data.precision import float32
+from disentangle.editing.equality import equal
+from disentangle.errors import UserError
+from disentangle.training import encode
+from disentangle.training.config import default_config
+from disentangle.training.run import Run, fit, prepare
+
+GATE = 0.99
+HELD, SHARE = 4_000, 10  # images held out: so many, or one of SHARE
+STEPS = 1_500
+
+
+class Oracle(NamedTuple):
+    """How an oracle is made; the settings of 32x32 images, by Adam with a cosine."""
+
+    encoder: str
+    batch_size: int
+    seed: int
+    learning_rate: float = 2e-3
+
+
+ORACLES: dict[str, Oracle] = {
+    "reader": Oracle("reader", 128, 11),
+    "patches": Oracle("patches", 96, 12),
+}
+
+
+class Judge(NamedTuple):
+    """One oracle.
+
+    Attributes:
+      name: in ORACLES.
+      run: its training.
+      read: images (n, H, W, C) in [0, 1] -> (n, F) int values.
+      features: images -> (n, E), its last hidden ones.
+      accuracy: (F,) how often it is right on held-out images, up to tolerance.
+    """
+
+    name: str
+    run: Run
+    read: Callable[[np.ndarray], np.ndarray]
+    features: Callable[[np.ndarray], np.ndarray]
+    accuracy: np.ndarray
+
+
+class Judges(NamedTuple):
+    """The oracles of a data set.
+
+    Attributes:
+      each: J of them.
+      accuracy: (F,) how often all of them are right on held-out images.
+    """
+
+    each: tuple[Judge, ...]
+    accuracy: np.ndarray
+
+    def read(self, images: np.ndarray) -> np.ndarray:
+        """(J, n, F) readings."""
+        return np.stack([judge.read(images) for judge in self.each])
+
+    def require(self, columns: Sequence[int], names: Sequence[str]) -> None:
+        """Raises UserError, naming the least accuracy, if one is below the gate."""
+        worst = min(
+            (float(judge.accuracy[column]), judge.name, names[column], judge.run.step)
+            for judge in self.each
+            for column in columns
+        )
+        if worst[0] < GATE:
+            accuracy, name, factor, steps = worst
+            raise UserError(
+                f"the oracle {name!r} reads {factor!r} of held-out images rightly with "
+                f"accuracy {accuracy:.4f} after {steps:,} steps, below {GATE}: it "
+                "judges nothing; give it more steps (oracle_steps), or leave the "
+                "factor out of the attributes"
+            )
+
+
+def oracle_config(data: Dataset, oracle: Oracle, steps: int) -> dict[str, Any]:
+    """The training config of an oracle.
+
+    Raises:
+      UserError: no full grid.
+    """
+    data.space.require_grid("an oracle of the edit bench")
+    config = default_config(data.name, "supervised").to_dict()
+    tasks = [
+        f"{factor.name}:{'circular' if factor.symmetry else 'classification'}"
+        for factor in data.space.items
+        if factor.size > 1
+    ]
+    config["method"] |= {"tasks": tasks, "encoder": oracle.encoder, "augment": True}
+    config["method"] |= {"subspace": 32, "hidden": 128}
+    held = max(1, min(HELD, len(data) // SHARE))
+    config["data"] |= {"train_size": len(data) - held, "test_size": held}
+    config["optimizer"] |= {
+        "learning_rate": oracle.learning_rate,
+        "b2": 0.99,
+        "schedule": "cosine",
+    }
+    return config | {
+        "steps": steps,
+        "seed": oracle.seed,
+        "batch_size": min(oracle.batch_size, len(data) - held),
+        "eval_every": 0,
+        "checkpoint_every": max(1, steps // 5),
+    }
+
+
+def judges_of(
+    data: Dataset, *, steps: int = STEPS, cache_dir: Any = None, progress: bool = True
+) -> Judges:
+    """The oracles of a data set, from the cache folder or trained now.
+
+    Args:
+      data: a full grid.
+      steps: updates of each.
+      cache_dir: where they are kept; None for the cache folder.
+      progress: whether to show it.
+
+    Raises:
+      UserError: no full grid, or a folder that cannot be written.
+    """
+    height, width, _ = data.shape
+    base = cache.folder(cache_dir) / "oracles"
+    base = base / f"{data.name}-{height}x{width}-{data.digest[:12]}"
+    each = []
+    for name, oracle in ORACLES.items():
+        config = oracle_config(data, oracle, steps)
+        told = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+        folder = cache.writable_folder(base / f"{name}-{told[:12]}")
+        run = fit(config, data, workdir=folder, progress=progress)
+        each.append(judge_of(name, run, data))
+    index = held_out(each[0].run, data)
+    right = np.ones((len(index), len(data.space.items)), bool)
+    for start in range(0, len(index), encode.DECODE_BATCH):
+        rows = slice(start, start + encode.DECODE_BATCH)
+        images, factors = pictures(data, index[rows]), data.factors(index[rows])
+        for judge in each:
+            right[rows] &= equal(data.space, judge.read(images), factors)
+    return Judges(tuple(each), right.mean(0))
+
+
+def held_out(run: Run, data: Dataset) -> np.ndarray:
+    """(n,) images that an oracle was not trained on."""
+    return np.asarray(prepare(run.config, data)[3])
+
+
+def judge_of(name: str, run: Run, data: Dataset) -> Judge:
+    """The oracle that a run is, its accuracy on what was held out."""
+    read, features = _readers(run, data)
+    index = held_out(run, data)
+    parts = [
+        equal(data.space, read(pictures(data, rows)), data.factors(rows))
+        for rows in np.array_split(index, max(1, len(index) // encode.DECODE_BATCH))
+    ]
+    return Judge(name, run, read, features, np.concatenate(parts).mean(0))
+
+
+def pictures(data: Dataset, index: np.ndarray) -> np.ndarray:
+    """(n,) image numbers -> (n, H, W, C) float32 in [0, 1]."""
+    found = np.asarray(data.images(np.asarray(index)), np.float32)
+    return found / np.float32(data.max_value)
+
+
+def _readers(
+    run: Run, data: Dataset
+) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """(images -> (n, F) values, images -> (n, E) features)."""
+    nets, params = run.method.nets, jax.tree.map(lambda x: x[:1], run.params)
+    assert run.method.tasks is not None
+    told = [name.partition(":")[0] for name in run.method.tasks.names]
+
+    def both(params: Any, images: jax.Array) -> Any:
+        h = nets["encoder"].apply(params["encoder"], images)
+        return h, nets["heads"].apply(params["heads"], h).predictions
+
+    @float32()
+    def read(images: np.ndarray) -> np.ndarray:
+        _, predictions = encode.batched(both, params, _clean(images), 1)
+        parts = dict(zip(told, (part[0] for part in predictions), strict=True))
+        return values_of(data, parts, len(images))
+
+    @float32()
+    def features(images: np.ndarray) -> np.ndarray:
+        return np.asarray(encode.batched(both, params, _clean(images), 1)[0][0])
+
+    return read, features
+
+
+def _clean(images: np.ndarray) -> np.ndarray:
+    return np.clip(np.asarray(images, np.float32), 0.0, 1.0)
+
+
+def values_of(data: Dataset, parts: dict[str, np.ndarray], count: int) -> np.ndarray:
+    """(n, F) the likeliest values of predictions by factor.
+
+    An angle of a factor with a symmetry is read with the symmetry of what is read
+    there: of the values that give it any one, as they are equal (editing/equality.py).
+    """
+    space = data.space
+    found = np.zeros((count, len(space.items)), np.int64)
+    for i, factor in enumerate(space.items):
+        if factor.symmetry is None and factor.name in parts:
+            found[:, i] = parts[factor.name].argmax(1)
+    for i, factor in enumerate(space.items):
+        if factor.symmetry is None or factor.steps_per_turn is None:
+            continue
+        by = found[:, space.position(factor.symmetry.by)]
+        order = np.asarray(factor.symmetry.orders)[by]
+        turns = order[:, None] * np.arange(factor.size) / factor.steps_per_turn
+        own = parts[factor.name]
+        angle = np.arctan2(own[:, 1], own[:, 0])[:, None]
+        found[:, i] = np.cos(2 * np.pi * turns - angle).argmax(1)
+    return found
