@@ -56,6 +56,10 @@ SMALL = {
     "contest": "--config.tables=dsprites-bottleneck --config.trained=8",
 }
 
+SMALL["edit"] = "--oracle_steps=2 --requests=4 --gallery=50"
+# What a door says that a few steps do not open, before anything is judged.
+SHUT = {"edit": "judges nothing"}
+
 
 def fences(text: str, language: str = "") -> list[str]:
     """The code blocks of a language."""
@@ -162,7 +166,11 @@ def test_the_doors_open_one_after_the_other(tmp_path):
     python.write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     for line in DISENTANGLE:
-        done = shell(f"{line} {SMALL.get(line.split()[3], '')}", tmp_path)
+        name = line.split()[3]
+        done = shell(f"{line} {SMALL.get(name, '')}", tmp_path)
+        if name in SHUT:
+            assert done.returncode == 2 and SHUT[name] in done.stderr, done.stderr
+            continue
         assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
     for name in ("scores.json", "out.json", "plane.png", "runs/quickstart/report.html"):
         assert (tmp_path / name).stat().st_size
