@@ -8,12 +8,14 @@ import numpy as np
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.data.own import NAME as OWN
+from disentangle.data.pooled import PEAK, smaller
 from disentangle.data.samplers import shuffled
 from disentangle.errors import UserError
 from disentangle.errors import shown as seen
 from disentangle.fields import defaults
 from disentangle.metrics.table import read_representation
 from disentangle.training.config import stage_configs
+from disentangle.training.data_spec import DataSpec
 from disentangle.training.kept import IMAGES, kept_data
 from disentangle.training.sections import Source
 from disentangle.training.stages import stage_folder
@@ -75,13 +77,13 @@ def load_stages(config: dict[str, Any], workdir: Path) -> list[Dataset]:
 
 
 def data_of(run: Run) -> Dataset:
-    """The data set that a run was trained on, found again.
+    """The data set that a run was trained on, found again, its images as small.
 
     Raises:
       UserError: it was given as arrays that were not kept, or is not where it was.
     """
     try:
-        return load_data(run.config["data"], run.workdir)
+        return as_small(load_data(run.config["data"], run.workdir), run.spec)
     except UserError as error:
         if run.config["data"]["name"] != OWN or run.config["data"]["path"]:
             raise
@@ -89,6 +91,14 @@ def data_of(run: Run) -> Dataset:
             f"the images of this run were given as arrays and not kept ({error}): give "
             "data="
         ) from None
+
+
+def as_small(data: Dataset, spec: DataSpec) -> Dataset:
+    """The data set at the run's size, where `dt.load(name, size=...)` made it small."""
+    side = spec.shape[0]
+    is_small = spec.max_value == PEAK and spec.shape[:2] == (side, side)
+    is_whole = not (data.is_streamed or any(n % side for n in data.shape[:2]))
+    return smaller(data, side) if is_small and is_whole else data
 
 
 def check_rows(num_train: int, num_test: int) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import disentangle as dt
+from disentangle.data import DATASETS
+from disentangle.data.dataset import Recipe
 from disentangle.data.pooled import smaller
 from disentangle.errors import UserError
 
@@ -68,19 +70,20 @@ def test_sizes_that_cannot_be_are_refused(images, tmp_path, size, words):
         dt.load("own", path=tmp_path / "own.npz", size=size)
 
 
-@pytest.mark.slow
-def test_a_small_run_finds_its_small_images_again(tmp_path):
-    from disentangle.training.config import default_config
-    from disentangle.training.run import fit
+FEW = {"num_train": 60, "num_test": 30, "progress": False}
 
-    config = default_config("dsprites", "beta_vae")
-    config.data.size, config.steps, config.eval_every = 16, 4, 0
-    config.method.encoder = config.method.decoder = "mlp"
-    run = fit(config, dt.load("dsprites", size=16), workdir=tmp_path / "run")
-    assert run.data.shape == (16, 16, 1)
-    table = dt.evaluate(
-        dt.load_run(tmp_path / "run"), ["mig"], num_train=60, num_test=30
-    )
-    assert np.isfinite(table["value"]).all()
-    with pytest.raises(UserError):
-        dt.evaluate(dt.load_run(tmp_path / "run"), ["mig"], data=dt.load("dsprites"))
+
+def test_a_run_on_images_made_small_finds_them_again(toy, monkeypatch, tmp_path):
+    """By `dt.load(size=)` alone, and from the workdir; other images are refused."""
+    monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))
+    settings = {"steps": 1, "batch_size": 4, "encoder": "dense", "decoder": "dense"}
+    small = dt.load("toy", size=4)
+    run = dt.train("vae", small, workdir=tmp_path / "run", progress=False, **settings)
+    assert run.spec.shape[:2] == (4, 4) != toy.shape[:2]
+    known = dt.evaluate(run, ["mig"], data=small, **FEW)["value"]
+    for found in (run, tmp_path / "run"):
+        np.testing.assert_array_equal(
+            dt.evaluate(found, ["mig"], **FEW)["value"], known
+        )
+    with pytest.raises(UserError, match="the run takes images of"):
+        dt.evaluate(run, ["mig"], data=toy, **FEW)
