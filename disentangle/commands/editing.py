@@ -32,8 +32,8 @@ def edit(values: Values, words: list[str]) -> None:
     from disentangle.report.editing import edit_table
     from disentangle.study.editing import check_sources, judge_edits, table
     from disentangle.study.evaluate import table_rows
+    from disentangle.study.page_folder import page_folder
     from disentangle.study.sample import data_of
-    from disentangle.study.visualize import page_folder
     from disentangle.training.run import load_run
 
     names = {

@@ -30,6 +30,7 @@ def retrieve(values: Values, words: list[str]) -> None:
     from disentangle.report.retrieval import retrieval_table
     from disentangle.retrieval import Asking
     from disentangle.study.evaluate import table_rows
+    from disentangle.study.page_folder import page_folder
     from disentangle.study.retrieval import (
         answers,
         choose_tasks,
@@ -38,7 +39,6 @@ def retrieve(values: Values, words: list[str]) -> None:
         table,
     )
     from disentangle.study.sample import data_of
-    from disentangle.study.visualize import page_folder
     from disentangle.training.run import load_run
 
     tasks = choose_tasks(values["tasks"])

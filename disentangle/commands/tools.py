@@ -27,8 +27,8 @@ def evaluate(values: Values, words: list[str]) -> None:
         table,
         table_rows,
     )
+    from disentangle.study.page_folder import page_folder
     from disentangle.study.scores import keep_scores, scored_members
-    from disentangle.study.visualize import page_folder
     from disentangle.training.run import load_run
 
     choose_metrics(values["metrics"], alone="")  # what the run can have it says itself

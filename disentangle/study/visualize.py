@@ -18,11 +18,11 @@ from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.encoding import posterior_table
+from disentangle.study.page_folder import check_out, page_folder
+from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
-from disentangle.training.data_spec import write_spec
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
-from disentangle.training.workdir import owned, settle_config
 
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
@@ -262,7 +262,7 @@ def active_latents(
 
 
 def refresh_images(source: Path, out: Path | None = None) -> Path:
-    """Draws anew what the page of a run shows: panels.npz, plane.npz, units.json.
+    """Draws anew what the page of a run shows: panels, plane, units, prototypes.
 
     A pipeline's folder is left as it is: it has drawn its own.
 
@@ -278,41 +278,16 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
         return source
     run = load_run(source)
     folder = page_folder(run, source, out)
+    if run.method.decode is None and run.method.subspaces is None:
+        return folder
+    data = data_of(run)
+    memory = prototypes_of(run, data)
+    if memory:
+        memory.save(folder)
     if run.method.decode is not None:
-        data = data_of(run)
         found = write_panels(run, data, folder / "panels.npz")
         _units(run, found.codes).save(folder)
     return folder
-
-
-def page_folder(run: Run, source: Path, out: Path | None) -> Path:
-    """The folder in which results of a run are kept.
-
-    Args:
-      run: from `load_run(source)`.
-      source: its folder, or a peer's weights.
-      out: for weights only; made a run's folder (config.json, data.json) if new.
-
-    Raises:
-      UserError: weights without `out`, a folder with it, another run's `out`.
-    """
-    check_out(source, out)
-    if out is None:
-        return source
-    config = {name: run.config[name] for name in ("data", "method")}
-    with owned(out) as folder:
-        settle_config(folder, config | {"weights": str(source.absolute())})
-        write_spec(folder / "data.json", run.spec)
-    return folder
-
-
-def check_out(source: Path, out: Path | None) -> None:
-    """Raises UserError for weights without `out`, and for a folder with it."""
-    weights = source.suffix == ".npz"
-    if weights and out is None:
-        raise UserError(f"--out=FOLDER is missing: {source} is weights, not a folder")
-    if out is not None and not weights:
-        raise UserError(f"--out is for weights (.npz): {source} keeps its own page")
 
 
 def _units(run: Run, codes: np.ndarray) -> Units:

@@ -9,11 +9,11 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.errors import UserError
+from disentangle.study.page_folder import page_folder
 from disentangle.study.visualize import (
     VALUES,
     active_units,
     carried,
-    page_folder,
     refresh_images,
     survey,
     write_panels,
