@@ -33,7 +33,7 @@ def edit(values: Values, words: list[str]) -> None:
     from disentangle.study.editing import check_sources, judge_edits, table
     from disentangle.study.evaluate import table_rows
     from disentangle.study.page_folder import page_folder
-    from disentangle.study.sample import data_of
+    from disentangle.study.sample import as_small, data_of
     from disentangle.training.run import load_run
 
     names = {
@@ -52,8 +52,8 @@ def edit(values: Values, words: list[str]) -> None:
     split = values["split"] or str(run.config["data"].get("split") or "")
     asking = Asking(values["requests"], split, names["attributes"], *numbers)
     with waiting("load the data"):
-        size = run.config["data"].get("size", 0)
-        data = load(values["data"], size=size) if values["data"] else data_of(run)
+        named = values["data"]
+        data = as_small(load(named), run.spec) if named else data_of(run)
     found = judge_edits(
         run,
         data,

@@ -157,20 +157,27 @@ Edit = Callable[[np.ndarray, Question], np.ndarray]
 
 
 def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, tuple[str, ...]]:
-    """The method's own edit of codes; nothing changes of a factor it was not told."""
+    """The method's own edit of codes; nothing changes of a factor it was not told.
+
+    Of a factor that it was told in bins of neighbouring values, the bin.
+    """
     known = run.method.subspaces
     assert known is not None
     names = {name.partition(":")[0]: name for name in known.names}
-    sizes = dict(zip(names, known.sizes, strict=True))
-    can = [n for n in space.names if sizes.get(n) == space[n].size]
-    cannot = [name for name in space.names if name not in can]
+    widths = {
+        name: space[name].size // size
+        for name, size in zip(names, known.sizes, strict=True)
+        if name in space.names and space[name].size % size == 0
+    }
+    cannot = [name for name in space.names if name not in widths]
     notes = (f"the method was not told {', '.join(cannot)}",) if cannot else ()
 
     def edit(codes: np.ndarray, q: Question) -> np.ndarray:
         name = space.names[q.column]
-        if name not in can:
+        if name not in widths:
             return codes
-        return run.edit_codes(codes, names[name], q.value.astype(np.int32))[0]
+        value = (q.value // widths[name]).astype(np.int32)
+        return run.edit_codes(codes, names[name], value)[0]
 
     return edit, notes
 

@@ -28,6 +28,7 @@ from disentangle.training.run import Run, fit, prepare
 GATE = 0.99
 HELD, SHARE = 4_000, 10  # images held out: so many, or one of SHARE
 STEPS = 1_500
+AT_ONCE = 1_000  # images read at a time
 
 
 class Oracle(NamedTuple):
@@ -149,15 +150,11 @@ def judges_of(
         told = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folder = cache.writable_folder(base / f"{name}-{told[:12]}")
         run = fit(config, data, workdir=folder, progress=progress)
-        each.append(judge_of(name, run, data))
-    index = held_out(each[0].run, data)
-    right = np.ones((len(index), len(data.space.items)), bool)
-    for start in range(0, len(index), encode.DECODE_BATCH):
-        rows = slice(start, start + encode.DECODE_BATCH)
-        images, factors = pictures(data, index[rows]), data.factors(index[rows])
-        for judge in each:
-            right[rows] &= equal(data.space, judge.read(images), factors)
-    return Judges(tuple(each), right.mean(0))
+        each.append((name, run, *_readers(run, data)))
+    index = held_out(each[0][1], data)
+    right = np.stack([_right(read, data, index) for _, _, read, _ in each])
+    judges = [Judge(*own, part.mean(0)) for own, part in zip(each, right, strict=True)]
+    return Judges(tuple(judges), right.all(0).mean(0))
 
 
 def held_out(run: Run, data: Dataset) -> np.ndarray:
@@ -165,15 +162,17 @@ def held_out(run: Run, data: Dataset) -> np.ndarray:
     return np.asarray(prepare(run.config, data)[3])
 
 
-def judge_of(name: str, run: Run, data: Dataset) -> Judge:
-    """The oracle that a run is, its accuracy on what was held out."""
-    read, features = _readers(run, data)
-    index = held_out(run, data)
-    parts = [
-        equal(data.space, read(pictures(data, rows)), data.factors(rows))
-        for rows in np.array_split(index, max(1, len(index) // encode.DECODE_BATCH))
-    ]
-    return Judge(name, run, read, features, np.concatenate(parts).mean(0))
+def _right(
+    read: Callable[[np.ndarray], np.ndarray], data: Dataset, index: np.ndarray
+) -> np.ndarray:
+    """(n, F) bool: which factors of some images are read rightly, up to tolerance."""
+    parts = [index[i : i + AT_ONCE] for i in range(0, len(index), AT_ONCE)]
+    return np.concatenate(
+        [
+            equal(data.space, read(pictures(data, rows)), data.factors(rows))
+            for rows in parts
+        ]
+    )
 
 
 def pictures(data: Dataset, index: np.ndarray) -> np.ndarray:
@@ -195,20 +194,19 @@ def _readers(
         return h, nets["heads"].apply(params["heads"], h).predictions
 
     @float32()
+    def seen(images: np.ndarray) -> Any:
+        """(features, predictions), of at least a whole batch: one compiled program."""
+        given = np.clip(np.asarray(images, np.float32), 0.0, 1.0)
+        rows = max(len(given), encode.BATCH) if len(given) else 0
+        filled = np.resize(given, (rows, *given.shape[1:]))
+        found = encode.batched(both, params, filled, 1)
+        return jax.tree.map(lambda part: part[0, : len(given)], found)
+
     def read(images: np.ndarray) -> np.ndarray:
-        _, predictions = encode.batched(both, params, _clean(images), 1)
-        parts = dict(zip(told, (part[0] for part in predictions), strict=True))
+        parts = dict(zip(told, seen(images)[1], strict=True))
         return values_of(data, parts, len(images))
 
-    @float32()
-    def features(images: np.ndarray) -> np.ndarray:
-        return np.asarray(encode.batched(both, params, _clean(images), 1)[0][0])
-
-    return read, features
-
-
-def _clean(images: np.ndarray) -> np.ndarray:
-    return np.clip(np.asarray(images, np.float32), 0.0, 1.0)
+    return read, lambda images: np.asarray(seen(images)[0])
 
 
 def values_of(data: Dataset, parts: dict[str, np.ndarray], count: int) -> np.ndarray:
