@@ -10,7 +10,10 @@ head per attribute `r_a = W2_a relu(W1_a h + b1_a) + b2_a` and a linear
 predictor on r_a; the code is concat(r_1 .. r_T). The loss is a weighted sum of
 normalised task losses, the weights traced: every subset of the tasks is the
 same program, so single-task, grouped and all-together networks train as one
-population.
+population. With `triplet` above 0 each task has, beside its loss, the semi-hard
+triplets of its own chunk r_t / |r_t| (margin 0.5, rows of one label alike), and a
+network is the whole of ADDE's first stage for the tasks that have a weight. What is
+reported of a task stays its loss L_t alone.
 
 Labels may be missing: the loss of a task is the mean over the images of the batch whose
 label is known, 0 without any. `weighting` combines the gradients of the encoder in
@@ -32,6 +35,7 @@ from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
+from disentangle.methods.adde_losses import l2_normalise, semi_hard_triplet
 from disentangle.methods.augment import augmented
 from disentangle.methods.base import (
     LOCATELLO,
@@ -47,6 +51,8 @@ from disentangle.methods.base import (
 from disentangle.methods.tasks import Task, parse
 from disentangle.nn import ENCODERS, Heads, attribute_heads, encoder, output_width
 from disentangle.weightings import WEIGHTINGS
+
+MARGIN = 0.5  # of triplets, on codes of length 1
 
 
 @settings
@@ -78,6 +84,12 @@ class Settings:
     )
     augment: bool = static(
         False, "whether half of the images are blurred, of other contrast and noisy"
+    )
+    triplet: float = static(
+        0.0,
+        "weight of the triplets of each attribute's code, as in ADDE's first stage; 0 "
+        "leaves them out",
+        least=0,
     )
     weighting: str = static(
         "equal", "of the tasks' gradients in the encoder", choices=WEIGHTINGS
@@ -112,7 +124,7 @@ def build(
     ) -> Output:
         """The weighted losses one by one, (T,)."""
         del key, step
-        predictions = forward(params, batch["images"]).predictions
+        codes, predictions = forward(params, batch["images"])
         values = losses_of(tasks, predictions, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
         active = has_loss(tasks, batch, weights)
@@ -123,6 +135,10 @@ def build(
                 for on, prediction in zip(active, predictions, strict=True)
             ]
             weighted = weights * losses_of(tasks, taken, batch)
+        if settings.triplet:
+            chunks = jnp.where(active[:, None], codes, 0.0)
+            alike = settings.triplet * triplets(tasks, chunks, batch)
+            weighted += (weights if weights.size else 1.0) * alike
         return Output(weighted, {"task_losses": values}, active=active)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
@@ -162,6 +178,19 @@ def losses_of(
             for task, prediction in zip(tasks, predictions, strict=True)
         ]
     )
+
+
+def triplets(tasks: Sequence[Task], codes: jax.Array, batch: Batch) -> jax.Array:
+    """(T,) semi-hard triplets of each task's chunk of the codes (B, T, d).
+
+    Rows of one value of the task's first factor are alike; rows without it take no
+    part. An angle that a symmetric image hides still has its label.
+    """
+    columns = np.array([task.columns[0] for task in tasks])
+    labels, known = batch["factors"][:, columns], batch.get("known")
+    labels = labels if known is None else jnp.where(known[:, columns], labels, -1)
+    each = lambda own, chunk: semi_hard_triplet(own, chunk, MARGIN, "ignore")
+    return jax.vmap(each, in_axes=(1, 1))(labels, l2_normalise(codes))
 
 
 def unit_length(codes: jax.Array) -> jax.Array:

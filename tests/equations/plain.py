@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from equations.adde import semi_hard, unit
 from equations.reference import Case, Inputs, kl64, nll64
 
 
@@ -37,6 +38,9 @@ def supervised(inputs: Inputs) -> dict[str, float]:
     angle = np.pi / 2 * f[:, 2] * np.where(f[:, 0] == 0, 1, 2)
     target = np.stack([np.cos(angle), np.sin(angle)], 1)
     losses.insert(2, ((turn - target) ** 2).sum(1).mean())  # its variance is 1
+    codes = np.float64(heads.codes)
+    alike = [semi_hard(f[:, t], unit(codes[:, t]), 0.5, "ignore") for t in range(4)]
+    losses = np.array(losses) + inputs.settings.triplet * np.array(alike)
     return {"multitask": float(np.dot(np.ravel(inputs.hyper.weights), losses))}
 
 
@@ -46,5 +50,8 @@ CASES = {
     ],
     "vae": [Case({"likelihood": k}, vae) for k in ("bernoulli", "gaussian")],
     "beta_vae": [Case({"beta": 6.5}, vae), Case({"likelihood": "gaussian"}, vae)],
-    "supervised": [Case({"weights": [1.0, 0.0, 2.0, 0.5]}, supervised)],
+    "supervised": [
+        Case({"weights": [1.0, 0.0, 2.0, 0.5]}, supervised),
+        Case({"weights": [1.0, 0.0, 2.0, 0.5], "triplet": 0.7}, supervised),
+    ],
 }
