@@ -12,6 +12,7 @@ from disentangle.data import DATASETS
 from disentangle.data.dataset import Dataset, Recipe, draw_rows
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
+from disentangle.files import read_arrays
 from disentangle.study.sweeps import run as running
 from disentangle.study.sweeps import table, work
 from disentangle.study.sweeps.config import check, default_sweep, spread
@@ -19,6 +20,7 @@ from disentangle.study.sweeps.models import load_models, model_file
 from disentangle.study.sweeps.plan import Ledger, extended, wanted
 from disentangle.study.sweeps.run import read_shard, run_sweep
 from disentangle.study.sweeps.wide import models
+from disentangle.training import loop
 from disentangle.training.config import default_config
 from disentangle.training.run import train
 
@@ -228,6 +230,38 @@ def test_shards_and_damaged_models(bars, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="the models are trained again"):
         go(folder, bars, score=score, **both)
     assert len(table.read(folder).query("metric == 'sap'")) == 4
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_of_a_unit_is_passed_over(bars, tmp_path, monkeypatch):
+    """Killed after its second checkpoint, which is then cut: it goes on from the first,
+    and ends with the table and the parameters of a study that nothing happened to."""
+    steps = {"seeds": 2, "steps": 6}
+    go(tmp_path / "whole", bars, **steps)
+
+    def killed(checkpoints, step, *rest):
+        saves(checkpoints, step, *rest)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    saves = loop.save
+    monkeypatch.setattr(loop, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "cut", bars, **steps)
+    monkeypatch.undo()
+    monkeypatch.setitem(DATASETS, "bars", Recipe(SPACE, lambda cache_dir: bars))
+    (newest,) = tmp_path.glob("cut/training/**/checkpoints/4")
+    largest = max(newest.rglob("*"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-50])
+    with pytest.warns(UserWarning, match="4.*damaged"):
+        go(tmp_path / "cut", bars, **steps)
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    pd.testing.assert_frame_equal(values(cut), values(whole))
+    (one,), (other,) = (sorted(f.glob("models/*.npz")) for f in (cut, whole))
+    first, second = read_arrays(one), read_arrays(other)
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name])
 
 
 def test_every_beginning_of_the_order_is_spread():
