@@ -245,12 +245,26 @@ def generated(job: Job, run: Run, judges: Judges) -> dict[str, float]:
     }
 
 
-def work(job: Job, name: str, judges: Judges) -> dict[str, Any]:
-    """Trains a row and judges it: a line of the results."""
+def work(job: Job, name: str, judges: Judges, first: bool) -> dict[str, Any]:
+    """Trains a row and judges it: a line of the results.
+
+    Args:
+      job: the setting.
+      name: of the row.
+      judges: the oracles.
+      first: whether no other line of the setting has the rows known in advance.
+    """
     spent = job.folder(name).with_suffix(".seconds")
     with counted(spent):
         run = train(job, name)
-    judged = judge_edits(run, job.data, job.asking, judges=judges, folder=run.workdir)
+    judged = judge_edits(
+        run,
+        job.data,
+        job.asking,
+        judges=judges,
+        folder=run.workdir,
+        references=first,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         more = generated(job, run, judges)
@@ -299,7 +313,8 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         head = " ".join(f"{score:>14s}" for score in SCORES)
         yield f"  {'row, way':44s} {'told':>9s} {'steps':>6s} {'cpu s':>6s} {head}"
         for way in REFERENCES:
-            yield f"  {way:44s} {'':23s} {_cells(own[:1], way)}"
+            known = [line for line in own if way in line["ways"]]
+            yield f"  {way:44s} {'':23s} {_cells(known, way)}"
         for name in dict.fromkeys(line["row"] for line in own):
             yield from _row(name, [line for line in own if line["row"] == name])
         yield from _correlation(own)
@@ -390,10 +405,12 @@ def main() -> None:
     for seed in range(given.seeds):
         job = Job(data, given.split, given.size, seed, given.scale, asking, given.out)
         for name in chosen:
-            if any(x["key"] == job.key and x["row"] == name for x in held(path)):
+            lines = [line for line in held(path) if line["key"] == job.key]
+            if any(line["row"] == name for line in lines):
                 continue
             print(f"{name}, seed {seed}", flush=True)
-            line = work(job, name, judges)
+            known = any("render" in line["ways"] for line in lines)
+            line = work(job, name, judges, not known)
             with path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
     print("\n".join(table(held(path))))

@@ -231,6 +231,7 @@ def bench(
     *,
     done: Collection[tuple[str, str]] = (),
     keep: Callable[[str, str, Done], None] = lambda member, way, found: None,
+    references: Collection[str] = tuple(REFERENCES),
     progress: bool = True,
 ) -> dict[tuple[str, str], Done]:
     """(member, way) -> how it did, of every living model; of rows known, member "".
@@ -241,9 +242,10 @@ def bench(
       ways: from `all_ways`.
       done: (member, way) that are there already, and left out.
       keep: called with each as soon as it is there.
+      references: of the rows known in advance those that are asked too.
       progress: whether to show it.
     """
-    units = [("", -1, way) for way in REFERENCES]
+    units = [("", -1, way) for way in references]
     for member in np.flatnonzero(run.alive).tolist():
         units += [(run.members[member], member, way) for way in ways]
     units = [unit for unit in units if (unit[0], unit[2]) not in done]

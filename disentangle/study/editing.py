@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from disentangle.data.dataset import Dataset
-from disentangle.editing import Asking
+from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError, unknown
 from disentangle.methods import METHODS
 from disentangle.records import ArrayRecord, JsonRecord
@@ -192,6 +192,7 @@ def judge_edits(
     oracle_steps: int = STEPS,
     judges: Judges | None = None,
     folder: Path | None = None,
+    references: bool = True,
     progress: bool = True,
 ) -> Edits:
     """Asks every living model of a run, and keeps the answers where its page is.
@@ -206,6 +207,7 @@ def judge_edits(
       oracle_steps: updates of each oracle, where they are not there yet.
       judges: the oracles; None has them trained, or read from the cache.
       folder: where results are kept; None keeps nothing.
+      references: whether the rows known in advance are asked too.
       progress: whether to show it.
 
     Raises:
@@ -220,7 +222,15 @@ def judge_edits(
     judges.require(asked.bench.columns, data.space.names)
     kept = Kept(folder, asked, run, oracle_steps)
     ways = all_ways(run, editors, sources)
-    bench(asked, run, ways, done=kept.done, keep=kept.keep, progress=progress)
+    bench(
+        asked,
+        run,
+        ways,
+        done=kept.done,
+        keep=kept.keep,
+        references=tuple(REFERENCES) if references else (),
+        progress=progress,
+    )
     return kept.record
 
 

@@ -16,6 +16,7 @@ from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.editing import REFERENCES, Asking, Known, requests
 from disentangle.editing.equality import equal
 from disentangle.errors import UserError
+from disentangle.methods.base import init
 from disentangle.metrics import forest_importance
 from disentangle.report.page import write_report
 from disentangle.study import edit_bench, editing, judges
@@ -24,6 +25,8 @@ from disentangle.study.edit_bench import edited_rows, of_its_own
 from disentangle.study.editing import EditExamples, Edits, judge_edits
 from disentangle.study.editors import EDITORS, ways_of
 from disentangle.study.judges import Judge, Judges, judges_of, values_of
+from disentangle.training.config import default_config
+from disentangle.training.data_spec import data_spec
 from disentangle.training.run import prepare
 
 FEW = Asking(requests=30, labels=90, bootstrap=0)
@@ -177,24 +180,29 @@ def test_sources_that_no_oracle_can_read_are_said(asked, data, read):
 
 
 @pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
-    return dt.train(
-        "vae",
-        data,
-        encoder="dense",
-        decoder="dense",
-        steps=2,
-        batch_size=8,
-        seeds=2,
-        progress=False,
-        workdir=tmp_path_factory.mktemp("edit") / "run",
+def run(data) -> dt.Run:
+    """Two VAEs as they are before the first step."""
+    config = default_config("toy", "vae").to_dict() | {"seeds": 2, "batch_size": 8}
+    config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    experiment, method, _, _ = prepare(config, data)
+    models = [init(method, key=jax.random.key(seed)) for seed in range(2)]
+    return dt.Run(
+        experiment.config,
+        experiment.population,
+        method,
+        jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), *models),
+        np.ones(2, bool),
+        0,
+        data_spec(data),
+        {},
     )
 
 
-def test_a_bench_goes_on_where_it_was_stopped(run, data, exact, monkeypatch):
+@pytest.mark.slow
+def test_a_bench_goes_on_where_it_was_stopped(run, data, exact, tmp_path, monkeypatch):
     few = replace(FEW, requests=4, attributes=("shape", "size"))
     told = {"sources": ["real"], "judges": exact, "progress": False}
-    folder, real, calls, most = run.workdir, edit_bench.edited_rows, [], [6]
+    folder, real, calls, most = tmp_path, edit_bench.edited_rows, [], [6]
 
     def counted(asked, way, editor, source=None):
         if len(calls) == most[0]:
@@ -229,7 +237,11 @@ def test_a_bench_goes_on_where_it_was_stopped(run, data, exact, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_keeps_what_the_page_shows(run, data, exact, capsys, monkeypatch):
+def test_the_command_keeps_what_the_page_shows(
+    data, exact, capsys, tmp_path, monkeypatch
+):
+    quick = {"steps": 2, "batch_size": 8, "progress": False, "workdir": tmp_path}
+    run = dt.train("vae", data, encoder="dense", decoder="dense", **quick)
     monkeypatch.setattr("disentangle.study.sample.data_of", lambda run: data)
     monkeypatch.setattr(editing, "judges_of", lambda data, **told: exact)
     words = ["edit", f"--workdir={run.workdir}", "--noprogress", "--requests=20"]
@@ -251,6 +263,7 @@ def test_the_command_keeps_what_the_page_shows(run, data, exact, capsys, monkeyp
     assert 'id="edits"' in page and "beside the true picture" in page
 
 
+@pytest.mark.slow
 def test_pictures_of_ones_own_are_edited(run, data):
     found = dt.edit(run, np.arange(5), "size", 2, data=data, labels=90)
     assert found.shape == (2, 5, 16, 16, 1) and 0 <= found.min() <= found.max() <= 1
@@ -295,8 +308,8 @@ def test_what_cannot_be_asked_is_said_before_an_oracle_is_trained(
     assert ways_of(run) == ("dimensions", "exchange")
 
 
-def test_the_command_says_what_it_cannot(run, capsys):
-    words = ["edit", f"--workdir={run.workdir}", "--noprogress"]
+def test_the_command_says_what_it_cannot(capsys):
+    words = ["edit", "--workdir=runs/none", "--noprogress"]
     for flag, message in (
         ("--requests=0", "requests=0 must be a whole number"),
         ("--oracle_steps=0", "oracle_steps=0"),
