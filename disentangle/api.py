@@ -12,3 +12,4 @@ from disentangle.study.evaluate import evaluate, summary
 from disentangle.study.retrieval import retrieve
 from disentangle.study.zoo import load_model
 from disentangle.training.run import Run, load_run, train
+from disentangle.training.writers import read_metrics

@@ -20,7 +20,9 @@ from disentangle.data.fashion import deepfashion, polyvore, products, splits, za
 from disentangle.data.own import from_arrays, from_folder
 from disentangle.data.pooled import check_size, smaller
 from disentangle.data.precision import float32
+from disentangle.data.queries import edits
 from disentangle.data.space import Factor, FactorSpace, Symmetry
+from disentangle.data.worlds import World, world
 from disentangle.files import place
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     "Factor",
     "FactorSpace",
     "Symmetry",
+    "World",
     "as_dataset",
+    "edits",
     "from_arrays",
     "from_folder",
     "load",
+    "world",
 ]
 
 DATASETS: dict[str, Recipe] = {

@@ -43,9 +43,11 @@ from disentangle.training.config import (
     plain,
     read_experiment,
 )
+from disentangle.training.loggers import chosen
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.sections import Data
+from disentangle.training.stages import How
 from disentangle.training.workdir import check_workdir, owned
 
 WRITTEN = (Scores.FILE, Facts.FILE, *MATRICES)  # beside a run that is scored
@@ -113,6 +115,7 @@ def run_comparison(
     workdir: str | Path,
     *,
     only: Sequence[str] = (),
+    loggers: str | Sequence[str] = (),
     data: Dataset | None = None,
     progress: bool = True,
     log: Log = bars.stage,
@@ -124,6 +127,8 @@ def run_comparison(
       workdir: created if needed; one process at a time. A later call may bring more
         runs, more steps of a run, or another `score`; what is there is not done again.
       only: names of the runs to do now; () is all. The others can follow later.
+      loggers: names in training/loggers, such as "tensorboard" (needs the extra):
+        where numbers of every run go besides its metrics.jsonl, in its folder.
       data: the data set; None loads what the config names.
       progress: show progress bars.
       log: receives one line per stage.
@@ -138,6 +143,7 @@ def run_comparison(
     for name in only:
         if name not in config["runs"]:
             raise unknown("run of the study", name, config["runs"])
+    how = How(loggers=chosen(loggers, workdir), progress=progress)
     with owned(place(workdir, "workdir")) as folder:
         whole_study = with_held_runs(folder, config)
         stages = Stages(folder)
@@ -152,7 +158,7 @@ def run_comparison(
                 prepare(training_config(config, name), data)
             begin(folder, "compare", whole_study)
             for name in names:
-                do_run(config, name, data, stages, timer, progress)
+                do_run(config, name, data, stages, timer, how)
                 gather(whole_study, stages)
         else:
             begin(folder, "compare", whole_study)
@@ -166,18 +172,20 @@ def do_run(
     data: Dataset,
     stages: Stages,
     timer: StageTimer,
-    progress: bool,
+    how: How,
 ) -> None:
     """Trains a run and scores it, each unless it is done from the same."""
     home = stages.folder / "runs" / name
     with timer(f"train {name}"):
         section = training_config(config, name)
-        run = fit(section, data, workdir=home, progress=progress)
+        run = fit(
+            section, data, workdir=home, progress=how.progress, loggers=how.loggers
+        )
     if is_scored(stages, config, name):
         return
     with timer(f"score {name}"):
-        score(run, data, config["score"], name, progress=progress)
-        with bars.waiting(f"describe {name}", shown=progress):
+        score(run, data, config["score"], name, progress=how.progress)
+        with bars.waiting(f"describe {name}", shown=how.progress):
             describe(run, data).save(home)
         files = [f"runs/{name}/{file}" for file in WRITTEN]
         stages.keep(f"score {name}", source_of(stages, config, name), files)

@@ -20,6 +20,7 @@ from disentangle.study.affinity import (
 )
 from disentangle.training.final import Rows
 from disentangle.training.run import Run, fit
+from disentangle.training.stages import How
 
 AFFINITY = "affinity.csv"
 
@@ -119,7 +120,7 @@ def training_config(config: Mapping[str, Any], part: str, **method: Any) -> dict
     return {"data": config["data"]} | section
 
 
-def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -> Run:
+def train_multitask(config: dict, data: Dataset, folder: Path, how: How) -> Run:
     """The all-together network; writes affinity.csv and affinity.json.
 
     affinity.csv is the matrix that chooses the groups; of groups that trained ones
@@ -136,7 +137,8 @@ def train_multitask(config: dict, data: Dataset, folder: Path, progress: bool) -
             learning_rate=chosen["learning_rate"],
             steps=config["supervised"]["steps"],
         ),
-        progress=progress,
+        progress=how.progress,
+        loggers=how.loggers,
     )
     measured = affinities(run)
     samples.save(folder / samples.FILE, affinity_samples(run, chosen["every"]))
@@ -153,7 +155,7 @@ def train_networks(
     groups: Sequence[Sequence[str]],
     data: Dataset,
     folder: Path,
-    progress: bool,
+    how: How,
     at_hand: Sequence[Run] = (),
 ) -> tuple[Run, ...]:
     """A network per group of tasks, as populations over task weights.
@@ -165,7 +167,8 @@ def train_networks(
       config: of the job.
       tasks: the N task names.
       groups: members of each; the group of all tasks is the multi-task network's.
-      data, folder, progress: of the job.
+      data, folder: of the job.
+      how: what is shown and logged.
       at_hand: what this function gave before, of the same job.
 
     Returns:
@@ -182,7 +185,9 @@ def train_networks(
             runs.append(held[spot])
         elif any(mask in missing for mask in weights):
             part = training_config(config, "supervised", weights=weights)
-            runs.append(fit(part, data, workdir=spot, progress=progress))
+            loggers, progress = how.loggers, how.progress
+            run = fit(part, data, workdir=spot, loggers=loggers, progress=progress)
+            runs.append(run)
         missing = [mask for mask in missing if mask not in weights]
         number += 1
         spot = folder / f"networks-{number}"

@@ -73,9 +73,11 @@ from disentangle.training.config import (
     plain,
     read_experiment,
 )
+from disentangle.training.loggers import chosen
 from disentangle.training.older import policy
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.sections import Data
+from disentangle.training.stages import How
 from disentangle.training.workdir import check_workdir, owned, refuse_other
 
 # What a finished job may be given anew; what depends on it is done again.
@@ -136,6 +138,7 @@ def run_pipeline(
     config: Mapping[str, Any] | ConfigDict,
     workdir: str | Path,
     *,
+    loggers: str | Sequence[str] = (),
     data: Dataset | None = None,
     progress: bool = True,
     log: Log = bars.stage,
@@ -146,6 +149,8 @@ def run_pipeline(
       config: see `default_pipeline`.
       workdir: created if needed; one process at a time. A job that is there goes on;
         the fields of FREE may change, and only what depends on them is done again.
+      loggers: names in training/loggers, such as "tensorboard" (needs the extra):
+        where numbers of every training go besides its metrics.jsonl, in its folder.
       data: the data set; None loads what the config names.
       progress: show progress bars.
       log: receives one line per stage and the tables.
@@ -158,6 +163,7 @@ def run_pipeline(
         compute.
     """
     config = check(config)
+    how = How(loggers=chosen(loggers, workdir), progress=progress)
     with owned(place(workdir, "workdir")) as folder:
         check_change(folder, config)
         stages = Stages(folder)
@@ -185,7 +191,7 @@ def run_pipeline(
             prepare(training_config(config, part), data)
         few_groups.check_choice(config, names, data)
         begin(folder, "pipeline", config)
-        serving = train(config, names, data, stages, timer, progress)
+        serving = train(config, names, data, stages, timer, how)
         with timer("encode and score"):
             finish(config, serving, data, stages, progress)
     return folder
@@ -197,17 +203,17 @@ def train(
     data: Dataset,
     stages: Stages,
     timer: StageTimer,
-    progress: bool,
+    how: How,
 ) -> representations.Serving:
     """Trains every network, choosing the groups on the way."""
     folder, few = stages.folder, tuple[Run, ...]()
     with timer("train one network on all tasks, measure affinity"):
-        multitask = train_multitask(config, data, folder, progress)
+        multitask = train_multitask(config, data, folder, how)
     if few_groups.chooses(config):
         which = "every group of tasks" if config["truth"] else "each task and all pairs"
         with timer(f"train {which}"):
             first = wanted(config, tasks, few_groups.pairs(tasks))
-            few = train_networks(config, tasks, first, data, folder, progress)
+            few = train_networks(config, tasks, first, data, folder, how)
     with timer("choose the groups"):
         if few_groups.chooses(config):
             own = Networks(multitask, few)
@@ -215,13 +221,14 @@ def train(
         groups = choose_groups(config, stages)
     with timer("train the grouped and the single-task networks"):
         all_of = wanted(config, tasks, groups.groups)
-        networks = train_networks(config, tasks, all_of, data, folder, progress, few)
+        networks = train_networks(config, tasks, all_of, data, folder, how, few)
     with timer(f"train the {config['unsupervised']['method']['name']}"):
         vae = fit(
             training_config(config, "unsupervised"),
             data,
             workdir=folder / "vae",
-            progress=progress,
+            progress=how.progress,
+            loggers=how.loggers,
         )
     return representations.Serving(multitask, networks, vae, groups)
 
@@ -309,6 +316,7 @@ def measure(
     config: Mapping[str, Any] | ConfigDict,
     workdir: str | Path,
     *,
+    loggers: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Path:
     """The first stage alone: trains all tasks together and measures affinity.
@@ -316,11 +324,12 @@ def measure(
     `run_pipeline` on the same workdir and config goes on from there.
     """
     config = check(config)
+    how = How(loggers=chosen(loggers, workdir), progress=progress)
     with owned(place(workdir, "workdir")) as folder:
         check_change(folder, config)
         data = load_data(config["data"])
         prepare(training_config(config, "supervised"), data)
         held = Begun.held(folder, "it is written anew")  # a pipeline stays one
         begin(folder, held.study if held else "affinity", config)
-        train_multitask(config, data, folder, progress)
+        train_multitask(config, data, folder, how)
     return folder

@@ -62,13 +62,15 @@ from disentangle.training.writers import parameter_table
 class How(NamedTuple):
     """What changes nothing of what is trained.
 
-    With a `lane` all batches are trained there, one after the other.
+    With a `lane` all batches are trained there, one after the other. The loggers write
+    into the run's folder, or where `logs` says.
     """
 
     at_once: int | None = None
     loggers: tuple[str, ...] = ()
     progress: bool = True
     lane: Lane | None = None
+    logs: Path | None = None
 
 
 def stage_name(number: int) -> str:
@@ -199,7 +201,7 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
             before = steps_before(folder)
         shapes, _ = apart(jax.eval_shape(lambda: init(method, key=jax.random.key(0))))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
-        writers = open_loggers(folder, experiment, how.loggers)
+        writers = open_loggers(folder, experiment, how.loggers, how.logs)
     try:
         with told([one.draw for one in (data, *data.others.values())]):
             final = train_batches(

@@ -14,7 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.files import read_bytes, read_json, read_lines, write_json, write_text
+from disentangle.files import (
+    place,
+    read_bytes,
+    read_json,
+    read_lines,
+    write_json,
+    write_text,
+)
 
 SUM = ".sum.json"
 NEVER = 2**53  # a step that no run comes to
@@ -227,7 +234,7 @@ def parameter_table(params: Any) -> str:
     return parameter_overview.get_parameter_overview(params, include_stats=False)
 
 
-def read_metrics(workdir: Path) -> list[dict[str, Any]]:
+def read_metrics(workdir: str | Path) -> list[dict[str, Any]]:
     """The rows of a run's metrics.jsonl (a torn last line is left out).
 
     Damaged lines are left out, and a file that is not what was written is reported,
@@ -236,7 +243,7 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
     Raises:
       UserError: the file cannot be read at all.
     """
-    return [row for _, row in _rows(workdir / "metrics.jsonl")]
+    return [row for _, row in _rows(place(workdir, "workdir") / "metrics.jsonl")]
 
 
 def _rows(path: Path) -> list[tuple[bytes, dict[str, Any]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recipes import noted
 
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Recipe
@@ -17,6 +18,7 @@ from disentangle.study.comparison import default_comparison, run_comparison
 from disentangle.study.facts import differences, images_per_step, informed
 from disentangle.study.targets import TARGETS, targets_of
 from disentangle.training.config import default_config, read_experiment
+from disentangle.training.loggers import LOGGERS
 
 
 def small_study():
@@ -47,7 +49,9 @@ def config():
 def finished(toy, tmp_path_factory):
     """A study that came to its end, only to be copied."""
     folder = tmp_path_factory.mktemp("study") / "whole"
-    go(small_study(), toy, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LOGGERS, "noted", noted.LOGGER)
+        go(small_study(), toy, folder, loggers="noted")
     return folder
 
 
@@ -62,6 +66,13 @@ def go(config, toy, workdir, **chosen):
     said = []
     run_comparison(config, workdir, data=toy, progress=False, log=said.append, **chosen)
     return json.loads((Path(workdir) / "scores.json").read_text()), said
+
+
+@pytest.mark.slow
+def test_loggers_of_a_comparison_write_beside_every_run(finished):
+    for name in ("vae", "strong"):
+        text = (finished / "runs" / name / noted.FILE).read_text()
+        assert "seed=1 train/kl " in text
 
 
 @pytest.mark.slow

@@ -79,6 +79,10 @@ def test_every_unit_is_in_a_shard_and_no_array_is_too_long(tmp_path):
     ]
     words = slurm.shards(task(tmp_path, units=2))[1].words
     assert words[1:4] == ["-m", "disentangle", "study"] and "--shard=2/2" in words
+    given = task(tmp_path)
+    place = given.place._replace(loggers=("tensorboard", "wandb"))
+    words = slurm.shards(given._replace(place=place))[0].words
+    assert "--loggers=tensorboard,wandb" in words
     with pytest.raises(UserError, match="PARTITION,NAME=VALUE"):
         slurm.parameters(task(tmp_path, "a,b="))
 

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from recipes import noted
 
 import disentangle as dt
 from disentangle.affinity import Affinity
@@ -19,6 +20,7 @@ from disentangle.study import pipeline, representations
 from disentangle.study.groups import Groups
 from disentangle.study.pipeline import default_pipeline, run_pipeline
 from disentangle.study.representations import Serving, write_losses
+from disentangle.training.loggers import LOGGERS
 from disentangle.training.run import load_run
 
 
@@ -46,7 +48,10 @@ def job(**changes):
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("job") / "p"
-    return run_pipeline(job(), workdir, progress=False, log=lambda line: None)
+    quiet = {"progress": False, "log": lambda line: None}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LOGGERS, "noted", noted.LOGGER)
+        return run_pipeline(job(), workdir, loggers=["noted"], **quiet)
 
 
 def read(folder, name):
@@ -65,6 +70,14 @@ def test_a_constant_factor_is_named_before_anything_is_trained(toy, tmp_path, ta
     assert not list(tmp_path.glob("p/*/")) and not (tmp_path / "p/config.json").exists()
     with pytest.raises(UserError, match=says):
         dt.measure_affinity(data, tasks=tasks, steps=1, progress=False)
+
+
+def test_loggers_of_the_job_write_beside_every_training(done):
+    for part, told in (("multitask", "loss"), ("networks", "loss"), ("vae", "kl")):
+        lines = (done / part / noted.FILE).read_text().splitlines()
+        said = {line.split()[1] for line in lines}
+        assert {"seed", "steps", f"train/{told}", "test/loss"} <= said, part
+    assert "test/reconstruction" in said  # the VAE's alone: the others do not decode
 
 
 def test_losses_come_from_the_networks_that_serve(done, toy):

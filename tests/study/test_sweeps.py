@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from recipes import noted
 
 from disentangle.data import DATASETS
 from disentangle.data.dataset import Dataset, Recipe, draw_rows
@@ -22,6 +23,7 @@ from disentangle.study.sweeps.run import read_shard, run_sweep
 from disentangle.study.sweeps.wide import models
 from disentangle.training import loop
 from disentangle.training.config import default_config
+from disentangle.training.loggers import LOGGERS
 from disentangle.training.run import train
 
 DENSE = {"encoder": "dense", "decoder": "dense"}
@@ -53,8 +55,9 @@ def config(**fields):
     return found | {"log_every": 2, "checkpoint_every": 2} | fields
 
 
-def go(folder, bars, **fields):
-    return run_sweep(config(**fields), folder, data={"bars": bars}, progress=False)
+def go(folder, bars, loggers=(), **fields):
+    found, data = config(**fields), {"bars": bars}
+    return run_sweep(found, folder, data=data, loggers=loggers, progress=False)
 
 
 def values(folder):
@@ -68,7 +71,8 @@ def finished(bars, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DATASETS, "bars", Recipe(SPACE, lambda cache_dir: bars))
-        go(folder, bars, seeds=2)
+        patch.setitem(LOGGERS, "noted", noted.LOGGER)
+        go(folder, bars, "noted", seeds=2)
     return folder
 
 
@@ -97,6 +101,18 @@ def test_the_table_has_a_row_per_model_and_part(study):
     assert len(set(found.unit)) == 1 and len(set(found.model)) == 2
     assert set(table.FIXED) <= set(found)
     assert not [*study.glob("training/*"), *study.glob("claims/*")]
+
+
+def test_loggers_of_a_study_write_to_a_folder_per_unit(study, bars, tmp_path):
+    """What a unit logged stays when the folder that it trained in is gone."""
+    (unit,) = Ledger.load(study).units
+    lines = (study / "logs" / unit / noted.FILE).read_text().splitlines()
+    for member in ("seed=0", "seed=1"):
+        own = [line.split()[1] for line in lines if line.startswith(f"{member} ")]
+        assert {"method.beta", "train/kl", "test/reconstruction"} <= set(own)
+    with pytest.raises(UserError, match="Did you mean 'tensorboard'"):
+        go(tmp_path / "no", bars, "tensorbord")
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@
   models/<unit>.npz         the trained parameters (models.py)
   training/<unit>/          a unit in training, an ordinary run; gone when it is done
   claims/                   who works on what (claims.py)
+  logs/<unit>/              what loggers wrote, where there are any
 
 Any number of processes may work in one workdir, each with a config of its own: models
 that one plans the others find. What is killed goes on: a unit that was being trained
@@ -44,6 +45,7 @@ from disentangle.study.sweeps.shelf import Shelf
 from disentangle.study.sweeps.width import measured_width
 from disentangle.study.sweeps.work import CLAIMS, Place
 from disentangle.training.config import plain
+from disentangle.training.loggers import chosen
 from disentangle.training.run import prepare
 from disentangle.training.workdir import refuse_other
 
@@ -65,6 +67,7 @@ def run_sweep(
     shard: str | None = None,
     executor: str | None = None,
     address: str | None = None,
+    loggers: str | Sequence[str] = (),
     data: Mapping[str, Dataset] | None = None,
     progress: bool = True,
 ) -> Path | str:
@@ -79,6 +82,8 @@ def run_sweep(
         of n jobs. None is all.
       executor: a name in EXECUTORS; None is "serial".
       address: of the executor's cluster; None is this machine.
+      loggers: names in training/loggers, such as "tensorboard" (needs the extra):
+        where numbers, hyperparameters and images of the models go besides.
       data: data set's name -> data set, in place of what the name loads.
       progress: show bars.
 
@@ -94,6 +99,7 @@ def run_sweep(
     if executor not in EXECUTORS:
         raise unknown("executor", executor, EXECUTORS)
     folder = path_of(workdir, "workdir")
+    asked = chosen(loggers, folder)
     refuse_other(folder)
     allow_changes(
         folder, config, plain(default_sweep("", {"vae": {}})), free=FREE, own=()
@@ -101,13 +107,13 @@ def run_sweep(
     wants = [adopted(want, ledger_of(folder)) for want in wanted(config)]
     if dry_run:
         ledger, said = plan_text(folder, config, wants)
-        place = Place(folder, ledger, config["score"])
+        place = Place(folder, ledger, config["score"], loggers=asked)
         task = Task(place, units_of(ledger, wants), Shelf(), tell_nobody, address or "")
         return "\n".join(filter(None, [EXECUTORS[executor].show(task), said]))
     shelf = Shelf(data)
     check_fits(folder, config, wants, shelf, progress)
     ledger = planned(folder, config, wants, shelf)
-    place = Place(folder, ledger, config["score"], progress)
+    place = Place(folder, ledger, config["score"], progress, asked)
     units = units_of(ledger, wants)[part[0] - 1 :: part[1]]
     do_units(place, units, executor, shelf, address or "", wait=part[1] == 1)
     compare_all(place, units, shelf)

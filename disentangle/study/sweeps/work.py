@@ -46,6 +46,7 @@ from disentangle.training.trained import Run
 from disentangle.versions import versions
 
 TRAINING, CLAIMS = "training", "claims"  # folders of a study that is at work
+LOGS = "logs"  # of what loggers write, a folder per unit
 
 
 class Place(NamedTuple):
@@ -56,12 +57,14 @@ class Place(NamedTuple):
       ledger: its units.
       score: the section `score` of the config.
       progress: show bars.
+      loggers: names in training/loggers, that training writes to besides.
     """
 
     folder: Path
     ledger: Ledger
     score: Mapping[str, Any]
     progress: bool = True
+    loggers: tuple[str, ...] = ()
 
 
 def do_unit(
@@ -125,7 +128,13 @@ def _train(place: Place, unit: str, data: Dataset, lane: Lane | None) -> Run | N
     experiment = experiment_of(group, own.models)
     _, method, split, test_index = prepare(experiment.config, data)
     job = Job(experiment, method, split, test_index)
-    how = How(len(own.models), progress=place.progress and lane is None, lane=lane)
+    how = How(
+        at_once=len(own.models),
+        loggers=place.loggers,
+        progress=place.progress and lane is None,
+        lane=lane,
+        logs=place.folder / LOGS / unit,
+    )
     home.parent.mkdir(parents=True, exist_ok=True)
     run = train_in_folders([job], [data], how, home)
     if lane and lane.signals.number and run.step < experiment.config["steps"]:

@@ -1,9 +1,10 @@
 """Where the numbers of a run go: one file and one line each.
 
 metrics.jsonl is always written, as the rest of the project reads it; the others are
-asked for: `--loggers=tensorboard,wandb`, `dt.train(..., loggers=["tensorboard"])`. Each
-is a `Writer` (training/writers.py) for all members of a run, and takes the
-hyperparameters once, numbers at every interval, and images at the end.
+asked for: `--loggers=tensorboard,wandb` of `train`, `study`, `pipeline`, `affinity` and
+`compare`, `dt.train(..., loggers=["tensorboard"])`. Each is a `Writer`
+(training/writers.py) for all members of a run, and takes the hyperparameters once,
+numbers at every interval, and images at the end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,13 +60,27 @@ def chosen(names: str | Sequence[str], workdir: Any) -> tuple[str, ...]:
 
 
 def open_loggers(
-    folder: Path, experiment: Experiment, names: Sequence[str]
+    folder: Path, experiment: Experiment, names: Sequence[str], logs: Path | None = None
 ) -> SharedWriters:
-    """The writers of a workdir, told of the hyperparameters of every member."""
+    """The writers of a run, told of the hyperparameters of every member.
+
+    Args:
+      folder: the workdir, where metrics.jsonl is.
+      experiment: of the run.
+      names: keys of LOGGERS.
+      logs: where the others write; None is the workdir.
+    """
     ids = {member.name: member.id for member in experiment.population}
     asked = [name for name in names if name != ALWAYS]
-    opened = [LOGGERS[name].open(folder, ids) for name in (ALWAYS, *asked)]
-    writers = SharedWriters([FinalWriter(folder / "final.json", ids), *opened])
+    elsewhere = logs or folder
+    if asked:
+        elsewhere.mkdir(parents=True, exist_ok=True)
+    opened = [LOGGERS[name].open(elsewhere, ids) for name in asked]
+    always = [
+        FinalWriter(folder / "final.json", ids),
+        LOGGERS[ALWAYS].open(folder, ids),
+    ]
+    writers = SharedWriters([*always, *opened])
     writers.write_hyperparameters(hyperparameters(experiment))
     return writers
 

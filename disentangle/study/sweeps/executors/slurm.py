@@ -96,6 +96,8 @@ def shards(task: Task) -> list[Shard]:
     count = max(1, min(MOST, len(task.units)))
     folder = task.place.folder.absolute()
     program = [sys.executable, "-m", "disentangle", "study", f"--workdir={folder}"]
+    if task.place.loggers:
+        program.append(f"--loggers={','.join(task.place.loggers)}")
     return [
         Shard([*program, f"--shard={number}/{count}", "--noprogress"])
         for number in range(1, count + 1)
