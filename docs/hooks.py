@@ -6,6 +6,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
+from notebook_pages import notebook_pages, pictures
 from pages import Page, pages
 
 DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.S)
@@ -14,7 +15,7 @@ INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
 
 def on_config(config: Any) -> Any:
     """A folder in `nav` becomes the list of the pages generated in it."""
-    made = pages()
+    made = [*pages(), *notebook_pages()]
     config.nav = [
         {title: _listed(place, made) for title, place in entry.items()}
         if isinstance(entry, dict)
@@ -34,8 +35,10 @@ def _listed(place: Any, made: list[Page]) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """The generated pages, as if they were written in docs/."""
-    for page in pages():
+    for page in (*pages(), *notebook_pages()):
         files.append(File.generated(config, page.uri, content=page.text))
+    for uri, png in pictures().items():
+        files.append(File.generated(config, uri, content=png))
     return files
 
 

@@ -105,7 +105,7 @@ class Study:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
-LOGGERS = {"loggers": Option("besides metrics.jsonl: tensorboard, wandb")}
+LOGGED = {"loggers": Option("besides metrics.jsonl: tensorboard, wandb")}
 
 
 def _pipeline() -> Job:
@@ -155,13 +155,13 @@ STUDIES: dict[str, Study] = {
         "the main job: affinity, groups, networks, scores, report",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
         _pipeline,
-        LOGGERS,
+        LOGGED,
     ),
     "compare": Study(
         "a study: many methods trained, scored, put beside published numbers",
         "--config=experiments/comparison.py:dsprites,quick --workdir=runs/comparison",
         _comparison,
-        {"only": Option("comma-separated runs to do now"), **LOGGERS},
+        {"only": Option("comma-separated runs to do now"), **LOGGED},
     ),
     "study": Study(
         "data sets x methods x strengths x seeds: thousands of models, one table",
@@ -175,14 +175,14 @@ STUDIES: dict[str, Study] = {
             "shard": Option("i/n: only every n-th unit from the i-th on", "string"),
             "executor": Option("who does the units: serial, ray or slurm", "string"),
             "address": Option("of the executor's cluster", "string"),
-            **LOGGERS,
+            **LOGGED,
         },
     ),
     "affinity": Study(
         "the main job's first stage: measure inter-task affinity",
         "--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart",
         _affinity,
-        LOGGERS,
+        LOGGED,
     ),
     "impossibility": Study(
         "the theorem as an experiment: latents rotated, scores destroyed",

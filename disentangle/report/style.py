@@ -124,12 +124,13 @@ def plotting() -> Iterator[None]:
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows by itself, without pyplot."""
+    """A figure that a notebook shows by itself, without pyplot and whole."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
+        look: dict[str, Any] = {"dpi": 144, "facecolor": "white"}
         with plotting():
-            self.savefig(buffer, format="png", dpi=144, facecolor="white")
+            self.savefig(buffer, format="png", bbox_inches="tight", **look)
         return buffer.getvalue()
 
 

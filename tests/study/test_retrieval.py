@@ -181,7 +181,9 @@ def test_the_command_keeps_what_the_page_shows(toy, tmp_path, capsys, monkeypatc
     assert shown.found.shape[0] == 2 * len(NAMES) == len(shown.captions)
     # The true picture differs from the one asked with, and is never the same.
     assert (shown.truth != shown.asked).any((1, 2, 3)).all()
-    assert len(edits_figure(shown).axes[0].patches) == shown.right.size
+    frames = edits_figure(shown).axes[0].patches
+    assert len(frames) == shown.right.size
+    assert not any(frame.get_clip_on() for frame in frames)  # whole at the edges too
     page = write_report(folder).read_text()
     assert 'id="retrieval"' in page and "beside the true picture" in page
     (folder / "retrieval.npz").write_bytes(b"PK")
