@@ -44,7 +44,7 @@ digest = running.digest
 NOTEBOOKS = running.notebooks()
 BOOKS = {path.stem: running.read(path) for path in NOTEBOOKS}
 LARGEST = 400_000  # bytes of a notebook
-LEAST = 2  # pictures in one
+LEAST = 1  # pictures in one
 FOREIGN = re.compile(r"(?<![\w.])/(?:work|root|home|mnt|tmp|usr)/|Warning|Traceback")
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"

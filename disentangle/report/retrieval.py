@@ -203,8 +203,15 @@ def _frame(
     axes: object, left: float, top: float, width: int, height: int, good: bool
 ) -> None:
     colour = RIGHT if good else WRONG
-    corner, style = (left - 2, top - 2), {"fill": False, "clip_on": False}
-    frame = Rectangle(corner, width + 3, height + 3, ec=colour, lw=2.2, **style)
+    frame = Rectangle(
+        (left - 2, top - 2),
+        width + 3,
+        height + 3,
+        fill=False,
+        clip_on=False,
+        ec=colour,
+        lw=2.2,
+    )
     axes.add_patch(frame)  # type: ignore[attr-defined]
     axes.text(  # type: ignore[attr-defined]
         left + width - 1,
