@@ -69,6 +69,8 @@ class Recipe(NamedTuple):
 
 
 TOLD = {"condition": "factors"}
+RESOLUTIONS = tuple({"method.resolution": n} for n in (4, 8, 16, 0))
+GROWN = ((1_000, 2_000, 1_500, 500), TOLD, RESOLUTIONS)
 ROWS: dict[str, Recipe] = {
     "autoencoder": Recipe("autoencoder"),
     "vae": Recipe("vae"),
@@ -85,22 +87,8 @@ ROWS: dict[str, Recipe] = {
     "multi_conditional_gan": Recipe(
         "multi_conditional_gan", (6_000,), TOLD, rate=0, batch=32
     ),
-    "cpggan": Recipe(
-        "cpggan",
-        (1_000, 2_000, 1_500, 500),
-        TOLD,
-        tuple({"method.resolution": n} for n in (4, 8, 16, 0)),
-        rate=0,
-        batch=32,
-    ),
-    "cdpggan": Recipe(
-        "cdpggan",
-        (1_000, 2_000, 1_500, 500),
-        TOLD,
-        tuple({"method.resolution": n} for n in (4, 8, 16, 0)),
-        rate=0,
-        batch=32,
-    ),
+    "cpggan": Recipe("cpggan", *GROWN, rate=0, batch=32),
+    "cdpggan": Recipe("cdpggan", *GROWN, rate=0, batch=32),
     "stack_gan": Recipe(
         "stack_gan",
         (5_000, 2_000),

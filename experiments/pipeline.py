@@ -30,9 +30,9 @@ is 48 to 54 convolutional trainings in place of 18 to 24. Ask for it by
 --config.affinity.group_by=kernel; data.train_size must leave images to validate on.
 
 Every field can be overridden: --config.budget=3 --config.supervised.steps=500. With
---config.supervised.method.triplet=1 every network is the first stage of an ADDE for its
-tasks, and --config.score.metrics=dci,mig,edit_retrieval asks what the groups' codes
-retrieve together, beside single-task networks and one of all tasks.
+--config.supervised.method.triplet=1 every network learns the triplets of ADDE's first
+stage beside its tasks, and --config.score.metrics=dci,mig,edit_retrieval asks what the
+groups' codes retrieve together, beside single-task networks and one of all tasks.
 """
 
 from ml_collections import ConfigDict

@@ -11,9 +11,10 @@ predictor on r_a; the code is concat(r_1 .. r_T). The loss is a weighted sum of
 normalised task losses, the weights traced: every subset of the tasks is the
 same program, so single-task, grouped and all-together networks train as one
 population. With `triplet` above 0 each task has, beside its loss, the semi-hard
-triplets of its own chunk r_t / |r_t| (margin 0.5, rows of one label alike), and a
-network is the whole of ADDE's first stage for the tasks that have a weight. What is
-reported of a task stays its loss L_t alone.
+triplets of its own chunk r_t / |r_t| (margin 0.5, rows of one label alike). Of tasks
+`FACTOR:classification` that is ADDE's first stage; ordinal and circular factors are
+regressed by default, where ADDE has cross-entropies. What is reported of a task stays
+its loss L_t alone.
 
 Labels may be missing: the loss of a task is the mean over the images of the batch whose
 label is known, 0 without any. `weighting` combines the gradients of the encoder in

@@ -19,9 +19,8 @@ grouped convolutions under `vmap` over models, where products become batched one
 A 4x4 kernel at stride 2 is a 2x2 one on blocks of 2x2 pixels of the padded image, so
 the product has inner size 4C and outer size 4F; with few channels (the images) all
 sixteen taps are gathered instead. `benchmarks/README.md` has what else was tried.
-Chosen on a CPU; on an H100, for 64 beta-VAEs at once, it is 1.8 times as fast as
-gathering all taps and 5.8 times as fast as XLA's grouped convolution. Products there
-are TF32, as everywhere in JAX, unless `jax_default_matmul_precision` is "highest".
+Chosen on a CPU; "Populations" there says how fast it is on a GPU, where products are
+TF32, as everywhere in JAX, unless `jax_default_matmul_precision` is "highest".
 """
 
 import jax
