@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from disentangle.nn.adain import InstanceNorm, instance_norm, restyled
 from disentangle.nn.conv import conv, conv_transpose
 from disentangle.nn.layers import Dense, ours
 
@@ -51,14 +52,6 @@ _WAYS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 }
 
 
-def instance_norm(x: jax.Array) -> jax.Array:
-    """Each channel of each image to mean 0 and variance 1: (B, H, W, C) -> same."""
-    centred = x - x.mean((1, 2), keepdims=True)
-    return centred * jax.lax.rsqrt(
-        jnp.square(centred).mean((1, 2), keepdims=True) + 1e-6
-    )
-
-
 def leaky(x: jax.Array) -> jax.Array:
     """x, or x / 5 where negative."""
     return jax.nn.leaky_relu(x, 0.2)
@@ -77,17 +70,6 @@ class Kernel(linen.Module):
         shape = (window, window, x.shape[-1], self.features)
         kernel = self.param("kernel", ours, shape)
         return _WAYS[self.way](x, kernel)
-
-
-class InstanceNorm(linen.Module):
-    """`instance_norm`, then a scale, 1 at the start, and a bias for each channel."""
-
-    @linen.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """(B, H, W, C) -> (B, H, W, C)."""
-        scale = 1.0 + self.param("scale", ours, x.shape[-1:])
-        bias = self.param("bias", ours, x.shape[-1:])
-        return instance_norm(x) * scale[None, None, None] + bias[None, None, None]
 
 
 class Encoder(linen.Module):
@@ -124,7 +106,6 @@ class Decoder(linen.Module):
         for features in reversed(_WIDTHS):
             for way in ("same", "same", "up"):
                 x = instance_norm(leaky(Kernel(features, way)(x)))
-                style = jax.nn.relu(Dense(2 * features)(z))[:, None, None]
-                scale, bias = jnp.split(style, 2, axis=-1)
-                x = x * scale + bias
+                style = jax.nn.relu(Dense(2 * features)(z))
+                x = restyled(x, *jnp.split(style, 2, axis=-1))
         return Kernel(channels, "same")(x)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
-from disentangle.nn.hsu import InstanceNorm, instance_norm
+from disentangle.nn.adain import InstanceNorm, adaptive_instance_norm
 from disentangle.nn.layers import Conv, ConvTranspose, Dense, ours
 
 _WIDTHS = (32, 32, 64, 64)
@@ -71,10 +71,9 @@ class Decoder(linen.Module):
         x = jnp.broadcast_to(x[None], (z.shape[0], *start))
         maps = []
         for features in reversed(_WIDTHS[:-1]):
-            x = instance_norm(ConvTranspose(features)(x))
-            style = Dense(2 * features)(z)[:, None, None]
-            scale, shift = jnp.split(style, 2, axis=-1)
-            x = jax.nn.gelu(x * (1.0 + scale) + shift)
+            x = ConvTranspose(features)(x)
+            scale, shift = jnp.split(Dense(2 * features)(z), 2, axis=-1)
+            x = jax.nn.gelu(adaptive_instance_norm(x, 1.0 + scale, shift))
             maps.append(x)
         return (z, *maps, ConvTranspose(channels)(x))
 

@@ -6,6 +6,8 @@
 * "spectral": divided by its largest singular value (`spectral_norm`);
 * "equalised": started as N(0, 1) and multiplied by He's constant at every use, so that
   Adam moves all layers at one rate relative to their size (Karras et al. 2018, 4.1).
+  With a `rate` r it is started as N(0, 1 / r^2) and multiplied by r as well, as is the
+  bias of `Linear`: the same layer, which Adam moves r times as fast.
 
 Batch norm is Linen's (`linen.BatchNorm`, with a state); averages of parameters are
 `Method.averages`.
@@ -24,6 +26,7 @@ from disentangle.nn.conv3 import conv3
 from disentangle.nn.layers import ours
 
 WEIGHTS = ("plain", "spectral", "equalised")
+HE = math.sqrt(2.0)  # gain of a layer with a ReLU behind it
 
 
 def spectral_norm(
@@ -57,13 +60,19 @@ def _unit(x: jax.Array) -> jax.Array:
     return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)
 
 
-def he_constant(shape: tuple[int, ...], gain: float = math.sqrt(2.0)) -> float:
+def he_constant(shape: tuple[int, ...], gain: float = HE) -> float:
     """gain / sqrt(fan-in) of a kernel (..., n_in, n_out): He et al. 2015."""
     return gain / math.sqrt(math.prod(shape[:-1]))
 
 
 def weight(
-    module: linen.Module, shape: tuple[int, ...], kind: str, train: bool
+    module: linen.Module,
+    shape: tuple[int, ...],
+    kind: str,
+    train: bool,
+    *,
+    gain: float = HE,
+    rate: float = 1.0,
 ) -> jax.Array:
     """The kernel that a layer multiplies with.
 
@@ -72,10 +81,12 @@ def weight(
       shape: (..., n_in, n_out).
       kind: a name in WEIGHTS.
       train: moves the state of "spectral", the collection "spectral".
+      gain: of He's constant, of "equalised" alone.
+      rate: how fast Adam moves "equalised", relative to 1.
     """
     if kind == "equalised":
-        kernel = module.param("kernel", linen.initializers.normal(1.0), shape)
-        return kernel * he_constant(shape)
+        drawn = module.param("kernel", linen.initializers.normal(1.0 / rate), shape)
+        return drawn * (he_constant(shape, gain) * rate)
     kernel = module.param("kernel", ours, shape)
     if kind == "plain":
         return kernel
@@ -91,16 +102,27 @@ def weight(
 
 
 class Linear(linen.Module):
-    """Affine map of the last axis, of any number of axes."""
+    """Affine map of the last axis, of any number of axes.
+
+    Attributes:
+      features: of the output.
+      kind: of the kernel, a name in WEIGHTS.
+      gain: of He's constant, of "equalised"; 1 where no ReLU follows.
+      rate: how fast Adam moves the layer, of "equalised".
+    """
 
     features: int
     kind: str = "plain"
+    gain: float = HE
+    rate: float = 1.0
 
     @linen.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(..., n) -> (..., features)."""
-        kernel = weight(self, (x.shape[-1], self.features), self.kind, train)
+        shape = (x.shape[-1], self.features)
+        kernel = weight(self, shape, self.kind, train, gain=self.gain, rate=self.rate)
         bias = self.param("bias", ours, (self.features,))
+        bias = bias if self.rate == 1.0 else bias * self.rate
         flat = x.reshape(-1, x.shape[-1]) @ kernel + bias[None]
         return flat.reshape(*x.shape[:-1], self.features)
 
