@@ -59,10 +59,10 @@ class Net(NamedTuple):
     init: Callable[[jax.Array], Any]
     apply: Callable[[Any, Any], Any]
     layers: Callable[[Params, jax.Array], tuple[jax.Array, ...]] | None = None
-    update: Callable[[Any, jax.Array, Any], tuple[Any, State]] | None = None
+    update: Callable[[Any, Any, Any], tuple[Any, State]] | None = None
 
     def train(
-        self, variables: Any, x: jax.Array, *, key: jax.Array | None = None
+        self, variables: Any, x: Any, *, key: jax.Array | None = None
     ) -> tuple[Any, State]:
         """The pass in training.
 

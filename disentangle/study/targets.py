@@ -95,6 +95,19 @@ TARGETS: tuple[Target, ...] = (
         },
     ),
     *_row(
+        "dsprites",
+        "control_vae",
+        CFASL,
+        CFASL_PROTOCOL,
+        {
+            "factor": (0.6964, 0.0767),
+            "beta": (0.8280, 0.0779),
+            "mig": (0.0593, 0.0278),
+            "sap": (0.0389, 0.0189),
+            "dci": (0.1242, 0.0495),
+        },
+    ),
+    *_row(
         "shapes3d",
         "beta_vae",
         CFASL,

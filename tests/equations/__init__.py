@@ -12,6 +12,7 @@ from equations import (
     groups,
     objectives,
     plain,
+    recent,
     retrieval,
 )
 from equations.reference import Case
@@ -25,5 +26,6 @@ EQUATIONS: dict[str, list[Case]] = {
     **objectives.CASES,
     **few_labels.CASES,
     **gans.CASES,
+    **recent.CASES,
     **retrieval.CASES,
 }
