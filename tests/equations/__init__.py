@@ -6,6 +6,7 @@ A new method's cases go into one file here, and one line below.
 from equations import (
     adde,
     critics,
+    cycles,
     discrete,
     few_labels,
     gans,
@@ -20,6 +21,7 @@ from equations.reference import Case
 EQUATIONS: dict[str, list[Case]] = {
     **adde.CASES,
     **critics.CASES,
+    **cycles.CASES,
     **plain.CASES,
     **discrete.CASES,
     **groups.CASES,

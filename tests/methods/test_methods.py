@@ -188,7 +188,7 @@ def test_quantised_codes_differ_from_the_start_with_the_default_networks(toy, na
 
 
 def falling(name, method):
-    """The log that must fall: the loss of the player who moves the encoder (an
+    """The log that must fall: the loss of the first player who moves the encoder (an
     adversary's need not), but for QLAE, whose penalties start near 0, its codes
     inside the codebook, and grow until the book has followed; of a GAN that of the
     critic, who at first learns faster than the generator."""
@@ -196,7 +196,7 @@ def falling(name, method):
         return "reconstruction"
     if "generator" in method.players:
         return "critic/loss"
-    (learner,) = (n for n, p in method.players.items() if "encoder" in p.moves)
+    learner = next(n for n, p in method.players.items() if "encoder" in p.moves)
     return "loss" if len(method.players) == 1 else f"{learner}/loss"
 
 
