@@ -9,8 +9,9 @@ no data set and no file. A metric that compares several models of the same image
 
     compute(population: Population, settings: Settings) -> PopulationResult
 
-one that searches takes a Retrieval, and one that asks what a data set can be asked
-takes `Representation.ask`; one that judges generated images takes a Generated. Which of
+one that searches takes a Retrieval, one that asks whose the columns are takes Blocks,
+and one that asks what a data set can be asked takes `Representation.ask`; one that
+judges generated images takes a Generated. Which of
 them a metric needs, and what its numbers are called, is said by its row
 (`metric.Metric`): a metric is one file, which ends in that row, and one line in METRICS
 (`metrics/__init__.py`).
@@ -86,6 +87,7 @@ class Representation:
     left_out: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
     drawn: Callable[[], Generated] | None = None
+    attributes: tuple[str, ...] = ()
 
     def by_latent(self) -> "Representation":
         """The table with one column per latent, for scores that compare columns.

@@ -14,6 +14,7 @@ NEEDS = {
     "retrieval": "codes to search with and codes to search in",
     "queries": "a model, and what can be asked of its data set",
     "population": "the codes of the same images by several models",
+    "blocks": "the codes of a method that fixes whose each column is",
     "generator": "images that a model drew, and an oracle that reads them",
 }
 BETTER = ("higher", "lower", "neither")

@@ -22,6 +22,7 @@ from disentangle.metrics.base import (
     Settings,
 )
 from disentangle.metrics.bootstrap import intervals
+from disentangle.metrics.leakage import Blocks
 from disentangle.metrics.metric import Part
 from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
@@ -29,7 +30,7 @@ from disentangle.metrics.table import read_representation
 from disentangle.versions import versions
 
 DEFAULTS = Settings()
-ELSEWHERE = ("queries", "generator")  # needs that no table of codes meets
+ELSEWHERE = ("queries", "generator", "blocks")  # needs that no table of codes meets
 ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
 
 
@@ -75,6 +76,16 @@ def _drawn(name: str, table: Representation) -> Generated:
     return table.drawn()
 
 
+def _blocks(name: str, table: Representation) -> Blocks:
+    """The table of a method that fixes whose its columns are."""
+    if not table.attributes:
+        raise UserError(
+            f"{name} is of methods whose codes have columns for single factors: "
+            "evaluate a run of one"
+        )
+    return Blocks(table, table.attributes)
+
+
 # What a metric of one model needs -> what it is given, from its name and a table.
 INPUTS: dict[str, Callable[[str, Representation], Any]] = {
     "representation": lambda name, table: table,
@@ -82,6 +93,7 @@ INPUTS: dict[str, Callable[[str, Representation], Any]] = {
     "retrieval": _retrieval,
     "queries": _ask,
     "generator": _drawn,
+    "blocks": _blocks,
 }
 
 
@@ -165,6 +177,7 @@ def score_details(
     images: Images | None = None,
     ask: Ask | None = None,
     drawn: Callable[[], Generated] | None = None,
+    attributes: Sequence[str] = (),
 ) -> dict[str, Result]:
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
@@ -177,6 +190,7 @@ def score_details(
         there is the table only.
       ask: how retrieval metrics ask the model, see `Representation.ask`.
       drawn: images that the model draws, see `Representation.drawn`.
+      attributes: what each column is of, see `Representation.attributes`.
 
     Returns:
       A Result per metric. `metadata` says definition, estimator, rows, seed, factor
@@ -195,7 +209,7 @@ def score_details(
         categorical=categorical,
         images=images,
     )
-    table = replace(table, ask=ask, drawn=drawn)
+    table = replace(table, ask=ask, drawn=drawn, attributes=tuple(attributes))
     common = _what_ran(table, settings)
     results = {}
     for name in names:

@@ -134,7 +134,8 @@ def chosen(
     """
     names = choose_metrics(metrics, alone="")
     if names == tuple(METRICS):  # all that can be had
-        met = {"queries": run.config["data"]["name"] in WORLDS, "generator": oracle}
+        met = {"queries": run.config["data"]["name"] in WORLDS}
+        met |= {"generator": bool(oracle), "blocks": bool(run.method.attributes)}
         names = tuple(n for n in names if met.get(METRICS[n].needs, True))
     together = [name for name in names if METRICS[name].needs == "population"]
     single = [name for name in names if name not in together]
@@ -187,6 +188,7 @@ def score_run(
                 images=None if source is None else source[member],
                 ask=asks[member],
                 drawn=draws[member] if draws else None,
+                attributes=run.method.attributes or (),
             )
         except UserError as error:
             return {name: Result({}, why_not=str(error)) for name in single}

@@ -64,6 +64,7 @@ DEAR = (
     *("dcgan", "tripod", "factor_vae", "amnet", "hfs_vae", "ada_gvae", "joint_vae"),
     *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
     *("control_vae",),
+    *("cycle_vae",),
 )
 CASES = [  # the first of each method is quick
     pytest.param(name, i, marks=pytest.mark.slow if i or name in DEAR else ())

@@ -222,6 +222,8 @@ ODD = [
     ("ml_vae", {"members": 1}, "members=1 must be at least 2"),
     ("ml_vae", {"members": 10**9}, "members=1000000000 must be at most 10,000"),
     ("ml_vae", {"content": 10}, "content=10 must be in 1 .. 9"),
+    ("cycle_vae", {"shared": ("x:3",)}, "'3' is no number of bins"),
+    ("cycle_vae", {"back": "pairs"}, "Did you mean 'pair'"),
     ("s2_beta_vae", {"labels": 0}, "labels=0 must be at least 1"),
     ("s2_beta_vae", {"label_seed": -1}, "label_seed=-1 must be at least 0"),
     ("s2_beta_vae", {"latents": 2}, "less than the 4 factors"),
