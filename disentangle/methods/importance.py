@@ -31,8 +31,9 @@ def bound(
     *,
     key: jax.Array,
     draws: int = DRAWS,
+    log_prior: Callable[[Params, jax.Array], jax.Array] | None = None,
 ) -> jax.Array:
-    """The bound of log p(x) with p(z) = N(0, I), nats per image.
+    """The bound of log p(x), nats per image.
 
     Args:
       posterior: (params, images) -> mean and log-variance of q(z|x), (B, D) each.
@@ -43,6 +44,7 @@ def bound(
       images: (B, H, W, C).
       key: for the draws.
       draws: K; one at a time, so that memory does not grow with it.
+      log_prior: (params, z (B, D)) -> log p(z), (B,); None is that of N(0, I).
 
     Returns:
       (B,).
@@ -52,7 +54,10 @@ def bound(
     def log_weight(key: jax.Array) -> jax.Array:
         z = mean + jnp.exp(0.5 * logvar) * jax.random.normal(key, mean.shape)
         joint = log_likelihood(params, z, images)
-        joint += log_normal(z, jnp.zeros_like(z), jnp.zeros_like(z))
+        if log_prior is None:
+            joint += log_normal(z, jnp.zeros_like(z), jnp.zeros_like(z))
+        else:
+            joint += log_prior(params, z)
         return joint - log_normal(z, mean, logvar)
 
     weights = jax.lax.map(log_weight, jax.random.split(key, draws))

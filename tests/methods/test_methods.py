@@ -63,8 +63,8 @@ DEAR = (
     *("fashion_search_net", "cpggan", "cdpggan", "stack_gan", "multi_conditional_gan"),
     *("dcgan", "tripod", "factor_vae", "amnet", "hfs_vae", "ada_gvae", "joint_vae"),
     *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
-    *("control_vae",),
     *("cycle_vae",),
+    *("control_vae", "slow_vae", "pcl", "ivae"),
 )
 CASES = [  # the first of each method is quick
     pytest.param(name, i, marks=pytest.mark.slow if i or name in DEAR else ())

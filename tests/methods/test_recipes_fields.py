@@ -170,6 +170,7 @@ def test_methods_without_known_settings_are_these():
         *("fashion_search_net", "csn", "csa_net", "type_aware"),
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
         *("cpggan", "cdpggan", "stack_gan", "cycle_vae"),
+        *("pcl", "ivae"),
     }
 
 

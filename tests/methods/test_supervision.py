@@ -50,11 +50,16 @@ def runs(method, hyper, batch):
     return True
 
 
-def shared_in_every_pair(factors, count):
-    """Whether all partners of the first `count` images share a factor with them."""
+def shared_in_every_pair(factors, count, seldom=False):
+    """Whether all partners of the first `count` images share a factor with them.
+
+    Where every factor may move, a pair that shares none is `seldom`: below 8 in 100;
+    of independent pairs they are 19.
+    """
     partners = range(count, len(factors), count)
     shared = [factors[:count] == factors[start : start + count] for start in partners]
-    return bool(shared) and bool(np.any(shared, axis=2).all())
+    least = 0.92 if seldom else 1.0
+    return bool(shared) and bool(np.any(shared, axis=2).mean() >= least)
 
 
 @pytest.mark.slow
@@ -74,7 +79,8 @@ def test_a_method_is_told_what_its_supervision_says(name, toy):
     own = [player.rate for player in method.players.values() if player.optimizer]
     rates = [name for name in swept_names(hyper) if name.endswith("learning_rate")]
     assert own == rates
-    go_together = shared_in_every_pair(np.asarray(batch["factors"]), count)
+    moves = hasattr(METHODS[name].settings, "data_rate")
+    go_together = shared_in_every_pair(np.asarray(batch["factors"]), count, moves)
     assert go_together == (told in ("pairs", "groups"))
 
 

@@ -121,7 +121,7 @@ def test_what_a_method_cannot_do_is_one_sentence(toy):
 # No prior that the codes are held to: what they decode to is no sample of a model.
 WITHOUT = {"autoencoder", "qlae", "tripod", "supervised", "supervised_vae"}
 WITHOUT |= {"adde", "adde_paper", "adde_outfits", "amnet", "fashion_search_net"}
-WITHOUT |= {"csn", "csa_net", "type_aware"}
+WITHOUT |= {"csn", "csa_net", "type_aware", "pcl"}
 
 
 @pytest.mark.parametrize("name", METHODS)
