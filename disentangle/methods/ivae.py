@@ -23,8 +23,9 @@ q(z|x, u).
 
 import itertools
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,14 @@ from disentangle.methods.conditions import at_random, condition
 from disentangle.methods.gaussian_vae import sample_posterior, single
 from disentangle.methods.importance import bound, log_normal
 from disentangle.methods.likelihood import LIKELIHOODS
-from disentangle.nn import decoder, encoder, linear, output_width, relu_layers
+from disentangle.nn import (
+    Net,
+    decoder,
+    encoder,
+    linear,
+    output_width,
+    relu_layers,
+)
 
 PAPER = "Khemakhem et al. 2020"
 LARGEST = 4_096  # combinations of the values of u that `log_prob` sums over
@@ -70,6 +78,46 @@ def kl_between(
     return 0.5 * (squares - 1.0 + log_width - logvar).mean(0)
 
 
+class Model(NamedTuple):
+    """The networks, and the ways through them where u (B, C) is known."""
+
+    nets: dict[str, Net]
+    # posterior(params, images (B, H, W, C), u) -> mean, logvar of q(z|x, u), (B, D)
+    posterior: Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    # prior(params, u) -> mean, logvar of p(z|u), (B, D)
+    prior: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]]
+    # logits(params, z (B, D)) -> (B, H, W, C); their sigmoid is the image
+    logits: Callable[[Params, jax.Array], jax.Array]
+
+
+def model(settings: Settings, shape: tuple[int, int, int], width: int) -> Model:
+    """The networks of `settings` for a u of `width` numbers."""
+    features, d = encoder(settings.encoder, shape, None), settings.latents
+    nets = {
+        "encoder": features,
+        "posterior": linear(output_width(features, shape) + width, 2 * d),
+        "prior": relu_layers(width, settings.prior, 2 * d),
+        "decoder": decoder(settings.decoder, shape, d),
+    }
+
+    def halves(params: Params, name: str, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean, logvar = jnp.split(nets[name].apply(params[name], x), 2, axis=1)
+        return mean, logvar
+
+    def posterior(
+        params: Params, images: jax.Array, u: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        found = features.apply(params["encoder"], images)
+        return halves(params, "posterior", jnp.concatenate([found, u], axis=1))
+
+    return Model(
+        nets,
+        posterior,
+        prior=lambda params, u: halves(params, "prior", u),
+        logits=lambda params, z: nets["decoder"].apply(params["decoder"], z),
+    )
+
+
 def build(
     settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
 ) -> Method:
@@ -79,80 +127,62 @@ def build(
       UserError: no labels, or a factor that does not exist or has one value.
     """
     given = condition(settings.condition or space.names[:1], space)
-    features, d = encoder(settings.encoder, shape, None), settings.latents
-    nets = {
-        "encoder": features,
-        "posterior": linear(output_width(features, shape) + given.width, 2 * d),
-        "prior": relu_layers(given.width, settings.prior, 2 * d),
-        "decoder": decoder(settings.decoder, shape, d),
-    }
+    vae = model(settings, shape, given.width)
     likelihood = LIKELIHOODS[settings.likelihood]
-
-    def told(
-        params: Params, images: jax.Array, u: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Mean and log-variance of q(z|x, u), (B, D) each."""
-        found = features.apply(params["encoder"], images)
-        both = jnp.concatenate([found, u], axis=1)
-        mean, logvar = jnp.split(
-            nets["posterior"].apply(params["posterior"], both), 2, 1
-        )
-        return mean, logvar
-
-    def prior(params: Params, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Mean and log-variance of p(z|u), (B, D) each."""
-        at, log_width = jnp.split(nets["prior"].apply(params["prior"], u), 2, 1)
-        return at, log_width
-
-    def logits(params: Params, z: jax.Array) -> jax.Array:
-        return nets["decoder"].apply(params["decoder"], z)
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> tuple[jax.Array, Logs]:
         del step
         u = given.encode(batch["factors"], batch.get("known"))
-        mean, logvar = told(params, batch["images"], u)
+        mean, logvar = vae.posterior(params, batch["images"], u)
         z = sample_posterior(mean, logvar, key=key)
-        reconstruction = likelihood(logits(params, z), batch["images"])
-        kl = kl_between(mean, logvar, *prior(params, u))
+        reconstruction = likelihood(vae.logits(params, z), batch["images"])
+        kl = kl_between(mean, logvar, *vae.prior(params, u))
         logs = {"reconstruction": reconstruction, "kl": kl.sum(), "kl_by_latent": kl}
         elbo = -(reconstruction + kl.sum())
         return reconstruction + hyper.beta * kl.sum(), logs | {"elbo": elbo}
 
     def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         uniform = jnp.broadcast_to(given.uniform[None], (len(images), given.width))
-        return told(params, images, uniform)
+        return vae.posterior(params, images, uniform)
 
     def generate(params: Params, factors: jax.Array, *, key: jax.Array) -> jax.Array:
         """z of p(z|u) for the u of these factors, decoded."""
-        z = sample_posterior(*prior(params, given.encode(factors)), key=key)
-        return jax.nn.sigmoid(logits(params, z))
+        z = sample_posterior(*vae.prior(params, given.encode(factors)), key=key)
+        return jax.nn.sigmoid(vae.logits(params, z))
 
-    def log_prior(params: Params, z: jax.Array) -> jax.Array:
-        """log of the mean of p(z|u) over all u, (B,)."""
-        at, log_width = prior(params, jnp.asarray(every))
-        each = log_normal(z[:, None], at[None], log_width[None])
-        return jax.nn.logsumexp(each, axis=1) - math.log(len(every))
-
-    every = every_condition(given.sizes)
-    log_prob = partial(
-        bound,
-        posterior,
-        lambda params, z, x: single(likelihood, logits(params, z), x),
-        log_prior=log_prior,
-    )
     return Method(
-        nets=nets,
-        players={"vae": Player(tuple(nets), loss)},
+        nets=vae.nets,
+        players={"vae": Player(tuple(vae.nets), loss)},
         represent=lambda params, images: posterior(params, images)[0],
         posterior=posterior,
-        decode=lambda params, z: jax.nn.sigmoid(logits(params, z)),
+        decode=lambda params, z: jax.nn.sigmoid(vae.logits(params, z)),
         sample=at_random(generate, space),
-        log_prob=log_prob if len(every) else None,
+        log_prob=density(vae, posterior, likelihood, given.sizes),
         generate=generate,
         given=given.names,
     )
+
+
+def density(
+    vae: Model, posterior: Any, likelihood: Any, sizes: tuple[int, ...]
+) -> Callable[..., jax.Array] | None:
+    """`Method.log_prob`: p(z) is the mean of p(z|u) over all u, as likely each.
+
+    None where the factors of u have more than `LARGEST` combinations.
+    """
+    every = every_condition(sizes)
+
+    def log_prior(params: Params, z: jax.Array) -> jax.Array:
+        at, log_width = vae.prior(params, jnp.asarray(every))
+        each = log_normal(z[:, None], at[None], log_width[None])
+        return jax.nn.logsumexp(each, axis=1) - math.log(len(every))
+
+    found = lambda params, z, x: single(likelihood, vae.logits(params, z), x)
+    if not len(every):
+        return None
+    return partial(bound, posterior, found, log_prior=log_prior)
 
 
 def every_condition(sizes: tuple[int, ...]) -> np.ndarray:
