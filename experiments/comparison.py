@@ -43,6 +43,7 @@ SIZES = {"quick": (1_000, 1e-3), "overnight": (20_000, 5e-4), "full": (300_000, 
 RELEVANCE_START = {"quick": 0.5, "overnight": 0.05, "full": 0.0}  # share of the steps
 # The learning rate of an optimiser that is the method's own, and that of a critic's.
 OWN_RATE = {"qlae": "adamw_learning_rate", "tripod": "adamw_learning_rate"}
+OWN_RATE |= {"enc_diff": "denoiser_learning_rate"}
 CRITIC_RATE = "discriminator_learning_rate"
 THREE_SEEDS = (
     "beta_vae",

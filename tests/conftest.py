@@ -10,11 +10,11 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from recipes import dense_gan
+from recipes import dense_denoiser, dense_gan
 
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace, Symmetry
-from disentangle.nn import CRITICS, DECODERS, ENCODERS, GENERATORS, Net
+from disentangle.nn import CRITICS, DECODERS, DENOISERS, ENCODERS, GENERATORS, Net
 from disentangle.nn.decoders import DenseDecoder
 from disentangle.nn.encoders import Encoder
 from disentangle.nn.net import from_module
@@ -115,6 +115,7 @@ def dense_networks():
         return from_module(Encoder((), (width,), None), shape)
 
     GENERATORS["dense"], CRITICS["dense"] = generator, critic
+    DENOISERS["dense"] = dense_denoiser.denoiser
 
 
 TOY_SPACE = FactorSpace(

@@ -7,10 +7,12 @@ from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.generators import GENERATORS, generator, refiner
 from disentangle.nn.heads import Heads, attribute_heads, linear, predicted, relu_layers
 from disentangle.nn.net import Net, Variables, from_module, output_width
+from disentangle.nn.unet import DENOISERS, denoiser
 
 __all__ = [
     "CRITICS",
     "DECODERS",
+    "DENOISERS",
     "ENCODERS",
     "GENERATORS",
     "Heads",
@@ -20,6 +22,7 @@ __all__ = [
     "activation_maps",
     "attribute_heads",
     "decoder",
+    "denoiser",
     "discriminator",
     "encoder",
     "from_module",

@@ -40,3 +40,12 @@ def joined(x: jax.Array) -> jax.Array:
     return parts.transpose(0, 1, 3, 2, 4, 5).reshape(
         count, height // 2, width // 2, 4 * channels
     )
+
+
+def parted(x: jax.Array) -> jax.Array:
+    """(B, H, W, 4 C) -> (B, 2 H, 2 W, C): the inverse of `joined`."""
+    count, height, width, channels = x.shape
+    parts = x.reshape(count, height, width, 2, 2, channels // 4)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(
+        count, 2 * height, 2 * width, channels // 4
+    )

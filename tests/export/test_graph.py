@@ -17,6 +17,7 @@ from disentangle.fields import fields_of
 from disentangle.methods import METHODS
 
 SMALL = {"encoder": "dense", "decoder": "dense"}
+SMALL |= {"denoiser": "dense", "source": "dense"}
 OF_ALL = {
     name: {part: "dense" for part in SMALL if part in fields_of(recipe.settings)}
     for name, recipe in METHODS.items()

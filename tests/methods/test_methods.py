@@ -25,6 +25,8 @@ SMALL = {
     "discriminator": (32, 32),
     "generator": "dense",
     "critic": "dense",
+    "denoiser": "dense",
+    "source": "dense",
     "width": 16,
     "resolution": 8,
     "adamw_learning_rate": 1e-3,
@@ -57,7 +59,8 @@ def test_every_method_has_its_equation():
     assert all(EQUATIONS.values())
 
 
-# Seconds to compile. `adde` has a step of it by hand, the GANs' losses closed forms.
+# Seconds to compile. `adde` has a step of it by hand, the losses of GANs and of
+# diffusion closed forms.
 DEAR = (
     *("adde", "adde_paper", "adde_outfits", "csa_net", "type_aware"),
     *("fashion_search_net", "cpggan", "cdpggan", "stack_gan", "multi_conditional_gan"),
@@ -65,6 +68,7 @@ DEAR = (
     *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
     *("cycle_vae",),
     *("control_vae", "slow_vae", "pcl", "ivae"),
+    *("conditional_diffusion", "diffusion_on_codes", "enc_diff"),
 )
 CASES = [  # the first of each method is quick
     pytest.param(name, i, marks=pytest.mark.slow if i or name in DEAR else ())
@@ -197,6 +201,8 @@ def falling(name, method):
         return "reconstruction"
     if "generator" in method.players:
         return "critic/loss"
+    if "denoiser" in method.nets:
+        return "loss"
     learner = next(n for n, p in method.players.items() if "encoder" in p.moves)
     return "loss" if len(method.players) == 1 else f"{learner}/loss"
 

@@ -14,6 +14,7 @@ from disentangle.training.state import apart, joined
 
 SMALL = {"encoder": "dense", "decoder": "dense", "discriminator": (8,)}
 SMALL |= {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
+SMALL |= {"denoiser": "dense", "source": "dense"}
 SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
 SCHEDULED |= {"cpggan", "cdpggan", "control_vae"}
 
@@ -171,6 +172,7 @@ def test_methods_without_known_settings_are_these():
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
         *("cpggan", "cdpggan", "stack_gan", "cycle_vae"),
         *("pcl", "ivae"),
+        *("conditional_diffusion", "diffusion_on_codes"),
     }
 
 

@@ -30,6 +30,7 @@ def built(request, toy):
     config = default_config("toy", request.param).to_dict()
     small = {"encoder": "dense", "decoder": "smooth", "discriminator": (8,)}
     small |= {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
+    small |= {"denoiser": "dense", "source": "dense"}
     config["method"] |= {k: v for k, v in small.items() if k in config["method"]}
     experiment = read_experiment(config)
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)

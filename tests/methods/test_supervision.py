@@ -22,7 +22,7 @@ class Hidden:
 def built(name, toy):
     config = default_config("toy", name).to_dict()
     known = config["method"]
-    nets = ("encoder", "decoder", "generator", "critic")
+    nets = ("encoder", "decoder", "generator", "critic", "denoiser", "source")
     known |= {k: "dense" for k in nets if k in known}
     known |= {"resolution": 4} if "resolution" in known else {}
     known |= {"decoder": "smooth"} if name == "tripod" else {}

@@ -25,6 +25,7 @@ SPACE = FactorSpace(
     tuple(Factor(n, 4, "ordinal", (0.0, 1.0, 2.0, 3.0)) for n in ("x", "y", "z"))
 )
 DENSE = {"encoder": "dense", "decoder": "dense", "discriminator": (32, 32)}
+DENSE |= {"denoiser": "dense", "source": "dense"}
 FORMS = [
     pytest.param(name, platform, marks=() if platform == quick else pytest.mark.slow)
     for name in METHODS

@@ -122,6 +122,7 @@ def test_what_a_method_cannot_do_is_one_sentence(toy):
 WITHOUT = {"autoencoder", "qlae", "tripod", "supervised", "supervised_vae"}
 WITHOUT |= {"adde", "adde_paper", "adde_outfits", "amnet", "fashion_search_net"}
 WITHOUT |= {"csn", "csa_net", "type_aware", "pcl"}
+WITHOUT |= {"diffusion_on_codes", "enc_diff"}
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,0 +1,261 @@
+"""Block swaps by a diffusion model: of a code of true factors, and of the same turned.
+
+    python -m benchmarks.rotated_codes --data=shapes3d --size=32 --split=comp
+    python -m benchmarks.rotated_codes --rows=attention,attention_turned --seeds=3
+
+A model is told all factors of a picture as a code with a block per factor, or as that
+code times a fixed random orthogonal matrix: as much is known of the picture. An edit
+takes the block of one factor from the code of another picture that has the wanted
+value, all else stays, and the model draws it from one fixed noise. Asked are targets
+that were never trained on (--split), two oracles judge (disentangle/editing).
+
+film             the code enters linearly, one-hot blocks
+film_turned      the same model: the code is turned, swapped and turned back. As W c =
+                 (W Q') (Q c), a model of c is one of Q c, and one training gives both
+film_trained     a model that was trained on the turned code, to see that
+attention        a token per factor, each of its block through a map of its own
+attention_turned the same, trained on the turned code: what a block of it says, the
+                 map of its token must make of parts of all factors
+numbers          a token per number, of a code of one number per factor
+numbers_turned   the same, trained on the turned code
+
+Printed per row: steps, CPU seconds of the training, and the scores of the bench as
+means over seeds with their standard deviation; "rec" is what oracles read of pictures
+drawn with the code they have, that is, what of the information arrives. Trainings have
+workdirs in --out, results are kept in rotated.jsonl there: what was stopped goes on.
+The default is about 300 CPU seconds per training at 32x32; on a GPU
+--size=64 --steps=50000 --width=64 --draws=50 --requests=2000 --seeds=3.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import disentangle as dt
+from benchmarks.edit_table import counted, held, seconds_of
+from disentangle.editing import Asking, Question
+from disentangle.methods.conditional_diffusion import Told, told
+from disentangle.methods.diffusion_model import rotation
+from disentangle.study.edit_asked import Asked, asked_of
+from disentangle.study.edit_bench import edited_rows
+from disentangle.study.editors import Editor
+from disentangle.study.judges import judges_of
+from disentangle.training.config import read_experiment
+from disentangle.training.run import Run
+
+SCORES = ("edit", "hit", "pres", "exact", "rec", "nn", "psnr")
+AT_ONCE = 250  # codes drawn at a time
+TURN = 1  # the seed of the rotation
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+      training: the name of the training, which rows may share.
+      fields: of the method.
+      turned: whether the code is turned where it is swapped, and back again.
+    """
+
+    training: str
+    fields: dict[str, Any]
+    turned: bool = False
+
+
+TOKENS = {"conditioning": "attention"}
+NUMBERS = TOKENS | {"code": "numbers"}
+ROWS = {
+    "film": Row("film", {}),
+    "film_turned": Row("film", {}, turned=True),
+    "film_trained": Row("film_trained", {"rotation": TURN}),
+    "attention": Row("attention", TOKENS),
+    "attention_turned": Row("attention_turned", TOKENS | {"rotation": TURN}),
+    "numbers": Row("numbers", NUMBERS),
+    "numbers_turned": Row("numbers_turned", NUMBERS | {"rotation": TURN}),
+}
+
+
+class Job(NamedTuple):
+    """One setting of the table."""
+
+    data: Any
+    split: str
+    steps: int
+    seed: int
+    width: int
+    draws: int
+    asking: Asking
+    out: Path
+
+    @property
+    def key(self) -> str:
+        """What a result depends on, as a line says it."""
+        side = self.data.shape[0]
+        return (
+            f"{self.data.name} {side} px, split {self.split or 'none'}, {self.steps} "
+            f"steps of 32, width {self.width}, DDIM-{self.draws}, "
+            f"{self.asking.requests} requests, seed {self.seed}"
+        )
+
+    def folder(self, name: str) -> Path:
+        """Where a training is."""
+        side = self.data.shape[0]
+        setting = f"{self.data.name}-{side}-{self.split or 'none'}-{self.width}"
+        return self.out / f"{setting}-{self.steps}" / f"{name}-{self.seed}"
+
+
+def train(job: Job, row: Row) -> Run:
+    """The model of a row."""
+    return dt.train(
+        "conditional_diffusion",
+        job.data,
+        split=job.split,
+        steps=job.steps,
+        seed=job.seed,
+        batch_size=32,
+        workdir=job.folder(row.training),
+        width=job.width,
+        draws=job.draws,
+        **row.fields,
+    )
+
+
+def model_of(job: Job, run: Run) -> Told:
+    """The networks of a run, with its codes."""
+    experiment = read_experiment(run.config)
+    return told(experiment.settings, job.data.space, job.data.shape)
+
+
+def swapped(
+    own: np.ndarray, other: np.ndarray, blocks: tuple[int, ...], number: int
+) -> np.ndarray:
+    """Codes (n, S) with one block of `other`."""
+    bounds = np.cumsum((0, *blocks))
+    found = np.array(own)
+    part = slice(bounds[number], bounds[number + 1])
+    found[:, part] = other[:, part]
+    return found
+
+
+def editor(job: Job, row: Row, run: Run, asked: Asked) -> Editor:
+    """Block swaps between the codes of the pictures' true factors."""
+    found, space = model_of(job, run), job.data.space
+    params = jax.tree.map(lambda leaf: leaf[0], run.params)
+    decode, encode = jax.jit(found.made.decode), jax.jit(found.encode)
+    turn = rotation(sum(found.blocks), TURN) if row.turned else np.eye(1)
+
+    def codes(factors: np.ndarray) -> np.ndarray:
+        code = np.asarray(encode(jnp.asarray(factors, jnp.int32)))
+        return code @ turn.T if row.turned else code
+
+    def draw(code: np.ndarray) -> np.ndarray:
+        code = np.float32(code @ turn if row.turned else code)
+        whole = np.resize(code, (-(-len(code) // AT_ONCE) * AT_ONCE, code.shape[1]))
+        parts = [
+            np.asarray(decode(params, jnp.asarray(whole[i : i + AT_ONCE])))
+            for i in range(0, len(whole), AT_ONCE)
+        ]
+        return np.concatenate(parts)[: len(code)]
+
+    def edited(q: Question) -> np.ndarray:
+        exemplars = asked.requests.exemplar[asked.requests.of(q.column)]
+        other = codes(space.factors(exemplars))
+        number = found.names.index(space.names[q.column])
+        return draw(swapped(codes(q.factors), other, found.blocks, number))
+
+    return Editor(edited, lambda q: draw(codes(q.factors)))
+
+
+def work(job: Job, name: str, judges: Any) -> dict[str, Any]:
+    """Trains a row and judges it: a line of the results."""
+    row = ROWS[name]
+    spent = job.folder(row.training).with_suffix(".seconds")
+    with counted(spent):
+        run = train(job, row)
+    asked = asked_of(run, job.data, job.asking, judges)
+    done = edited_rows(asked, name, editor(job, row, run, asked))
+    return {
+        "key": job.key,
+        "row": name,
+        "seconds": seconds_of(spent),
+        "parameters": int(sum(x.size for x in jax.tree.leaves(run.params))),
+        "all": {r.score: r.value for r in done.rows if not r.attribute},
+        "edit": {r.attribute: r.value for r in done.rows if r.score == "edit"},
+    }
+
+
+def table(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """A block per setting, a line per row."""
+    settings: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        settings.setdefault(line["key"].rpartition(", seed")[0], []).append(line)
+    for setting, own in settings.items():
+        yield f"\n{setting}"
+        head = " ".join(f"{score:>13s}" for score in SCORES)
+        yield f"  {'row':18s} {'seeds':>5s} {'cpu s':>6s} {head}   EDIT of each factor"
+        for name in dict.fromkeys(line["row"] for line in own):
+            found = [line for line in own if line["row"] == name]
+            cells = [_cell([line["all"][score] for line in found]) for score in SCORES]
+            names = [attribute for attribute in found[0]["edit"] if attribute]
+            each = [np.mean([line["edit"][n] for line in found]) for n in names]
+            seconds = np.mean([line["seconds"] for line in found])
+            rest = " ".join(
+                f"{n} {value:.2f}" for n, value in zip(names, each, strict=True)
+            )
+            counts = f"{len(found):5d} {seconds:6.0f}"
+            yield f"  {name:18s} {counts} {' '.join(cells)}   {rest}"
+
+
+def _cell(values: list[float]) -> str:
+    """A mean and the standard deviation over seeds."""
+    half = f"±{np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):7.3f}{half:>6s}"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="shapes3d")
+    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--split", default="comp", help="'' asks of all pictures")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=1_500)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--draws", type=int, default=10, help="steps of DDIM")
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
+    parser.add_argument("--out", type=Path, default=Path("rotated_codes"))
+    given = parser.parse_args()
+    chosen = [n.strip() for n in given.rows.split(",") if n.strip()] or list(ROWS)
+    for name in chosen:
+        if name not in ROWS:
+            parser.error(f"unknown row {name!r}: choose from {', '.join(ROWS)}")
+    data = dt.load(given.data, size=given.size)
+    asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
+    judges = judges_of(data)
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / "rotated.jsonl"
+    numbers = given.width, given.draws, asking, given.out
+    for seed in range(given.seeds):
+        job = Job(data, given.split, given.steps, seed, *numbers)
+        for name in chosen:
+            known = [line for line in held(path) if line["key"] == job.key]
+            if any(line["row"] == name for line in known):
+                continue
+            print(f"{name}, seed {seed}", flush=True)
+            line = work(job, name, judges)
+            with path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+    print("\n".join(table(held(path))))
+
+
+if __name__ == "__main__":
+    main()
