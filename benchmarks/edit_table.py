@@ -71,6 +71,7 @@ class Recipe(NamedTuple):
 TOLD = {"condition": "factors"}
 RESOLUTIONS = tuple({"method.resolution": n} for n in (4, 8, 16, 0))
 GROWN = ((1_000, 2_000, 1_500, 500), TOLD, RESOLUTIONS)
+CAPTIONS = {"draws": 10, "code": "text", "conditioning": "attention"}
 ROWS: dict[str, Recipe] = {
     "autoencoder": Recipe("autoencoder"),
     "vae": Recipe("vae"),
@@ -94,6 +95,28 @@ ROWS: dict[str, Recipe] = {
         (5_000, 2_000),
         TOLD,
         ({"method.stage": 1}, {"method.stage": 2}),
+        rate=0,
+        batch=32,
+    ),
+    "conditional_diffusion": Recipe(
+        "conditional_diffusion", (2_000,), {"draws": 10}, rate=0, batch=32
+    ),
+    "captioned_diffusion": Recipe(
+        "conditional_diffusion", (2_000,), CAPTIONS, rate=0, batch=32
+    ),
+    "diffusion_on_codes": Recipe(
+        "diffusion_on_codes",
+        (1_500, 2_000),
+        {"draws": 10},
+        ({"method.name": "ada_gvae", "optimizer.learning_rate": 1e-3}, {}),
+        rate=0,
+        batch=32,
+    ),
+    "enc_diff": Recipe("enc_diff", (2_000,), {"draws": 10}, rate=0, batch=32),
+    "enc_diff_film": Recipe(
+        "enc_diff",
+        (2_000,),
+        {"draws": 10, "conditioning": "film"},
         rate=0,
         batch=32,
     ),

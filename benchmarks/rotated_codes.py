@@ -45,11 +45,12 @@ from disentangle.methods.diffusion_model import rotation
 from disentangle.study.edit_asked import Asked, asked_of
 from disentangle.study.edit_bench import edited_rows
 from disentangle.study.editors import Editor
-from disentangle.study.judges import judges_of
-from disentangle.training.config import read_experiment
-from disentangle.training.run import Run
+from disentangle.study.judges import STEPS, judges_of
+from disentangle.training.config import default_config, read_experiment
+from disentangle.training.run import Run, fit
 
 SCORES = ("edit", "hit", "pres", "exact", "rec", "nn", "psnr")
+BATCH = 32
 AT_ONCE = 250  # codes drawn at a time
 TURN = 1  # the seed of the rotation
 
@@ -99,7 +100,7 @@ class Job(NamedTuple):
         side = self.data.shape[0]
         return (
             f"{self.data.name} {side} px, split {self.split or 'none'}, {self.steps} "
-            f"steps of 32, width {self.width}, DDIM-{self.draws}, "
+            f"steps of {BATCH}, width {self.width}, DDIM-{self.draws}, "
             f"{self.asking.requests} requests, seed {self.seed}"
         )
 
@@ -112,18 +113,12 @@ class Job(NamedTuple):
 
 def train(job: Job, row: Row) -> Run:
     """The model of a row."""
-    return dt.train(
-        "conditional_diffusion",
-        job.data,
-        split=job.split,
-        steps=job.steps,
-        seed=job.seed,
-        batch_size=32,
-        workdir=job.folder(row.training),
-        width=job.width,
-        draws=job.draws,
-        **row.fields,
-    )
+    config = default_config(job.data.name, "conditional_diffusion").to_dict()
+    config["method"] |= {"width": job.width, "draws": job.draws} | row.fields
+    config["data"]["split"] = job.split
+    config |= {"steps": job.steps, "seed": job.seed, "batch_size": BATCH}
+    config |= {"checkpoint_every": 100, "eval_every": 0}
+    return fit(config, job.data, workdir=job.folder(row.training))
 
 
 def model_of(job: Job, run: Run) -> Told:
@@ -231,6 +226,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--draws", type=int, default=10, help="steps of DDIM")
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--oracle-steps", type=int, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("rotated_codes"))
     given = parser.parse_args()
@@ -240,7 +236,7 @@ def main() -> None:
             parser.error(f"unknown row {name!r}: choose from {', '.join(ROWS)}")
     data = dt.load(given.data, size=given.size)
     asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
-    judges = judges_of(data)
+    judges = judges_of(data, steps=given.oracle_steps)
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "rotated.jsonl"
     numbers = given.width, given.draws, asking, given.out

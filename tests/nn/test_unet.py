@@ -14,6 +14,7 @@ from disentangle.nn.tokens import affine, block_tokens, in_blocks, word_tokens
 from disentangle.nn.unet import CrossAttention, Film, GroupNorm, waves
 
 KEY = jax.random.key(0)
+SLOW = pytest.mark.slow
 
 
 def normal(*shape, seed=0):
@@ -47,8 +48,9 @@ def test_film_starts_as_the_identity_exactly_and_is_the_papers():
     h, e = normal(2, 3, 5, 8), normal(2, 6, seed=1)
     params, film = two(Film(), h, e)
     np.testing.assert_array_equal(film(params, h, e), h)
-    held = moved(params)["inner"]["Zero_0"]
-    gamma, beta = np.split(np.float64(e) @ held["zero"] + held["bias"], 2, axis=1)
+    held = jax.tree.map(np.float64, moved(params))["inner"]["Zero_0"]
+    both = np.float64(e) @ held["zero"] + held["bias"][None]
+    gamma, beta = np.split(both, 2, axis=1)
     expected = np.float64(h) * (1 + gamma[:, None, None]) + beta[:, None, None]
     np.testing.assert_allclose(
         film(moved(params), h, e), expected, rtol=1e-4, atol=1e-5
@@ -104,16 +106,15 @@ def test_a_token_is_of_its_block_and_moves_with_its_own_map():
     np.testing.assert_array_equal(in_blocks(normal(1, 3), (1, 2))[0, 0, 1], 0.0)
 
 
-@pytest.mark.parametrize(
-    "net",
-    [
-        affine(6, 5),
-        block_tokens((1, 2, 3), 5),
-        word_tokens(9, 6, 5),
-        word_tokens(9, 6, 5, mean=True),
-    ],
-    ids=("affine", "blocks", "words", "mean"),
-)
+NETS = [
+    pytest.param(affine(6, 5), id="affine"),
+    pytest.param(block_tokens((1, 2, 3), 5), id="blocks", marks=SLOW),
+    pytest.param(word_tokens(9, 6, 5), id="words", marks=SLOW),
+    pytest.param(word_tokens(9, 6, 5, mean=True), id="mean", marks=SLOW),
+]
+
+
+@pytest.mark.parametrize("net", NETS)
 def test_a_code_that_is_not_kept_is_not_told(net):
     params, keep = net.init(KEY), jnp.float32([1, 0, 0])
     params["nothing"] = params["nothing"] + 2.0
@@ -126,6 +127,7 @@ def test_a_code_that_is_not_kept_is_not_told(net):
     assert np.abs(one[0] - two[0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_an_affine_code_enters_linearly_and_words_by_their_places():
     net = affine(3, 2)
     params, keep = net.init(KEY), jnp.ones(2)
@@ -156,7 +158,6 @@ def test_time_is_told_in_waves_that_tell_neighbours_apart():
     assert np.abs(found[1] - found[0]).max() > 0.5
 
 
-SLOW = pytest.mark.slow
 SIZES = [
     pytest.param((28, 20, 1), (3, 4), id="attention"),
     pytest.param((28, 20, 1), (128,), id="film", marks=SLOW),
