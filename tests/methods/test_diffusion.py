@@ -29,6 +29,7 @@ def built(toy, **fields):
     return found, params
 
 
+@pytest.mark.slow
 def test_guidance_goes_beyond_what_is_told_and_1_is_what_is_told(toy):
     factors = jnp.asarray(toy.space.factors(np.arange(5)))
     x, t = jnp.ones((5, 8, 8, 1)), jnp.int32(7)
@@ -52,7 +53,9 @@ def test_a_rotation_keeps_lengths_and_mixes_every_number():
     np.testing.assert_array_equal(rotation(3, 0), np.eye(3))
 
 
-@pytest.mark.parametrize("code", ["one_hot", "numbers"])
+@pytest.mark.parametrize(
+    "code", ["numbers", pytest.param("one_hot", marks=pytest.mark.slow)]
+)
 def test_told_as_one_vector_a_model_of_a_code_is_one_of_the_turned_code(toy, code):
     """W c = (W Q') (Q c): the same pictures, so one training gives both rows."""
     plain, params = built(toy, code=code)

@@ -90,6 +90,7 @@ def test_attention_starts_as_the_identity_and_does_not_see_an_order():
     np.testing.assert_allclose(found, np.float64(x) + y, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_token_is_of_its_block_and_moves_with_its_own_map():
     blocks, code = (2, 2, 2), normal(4, 6)
     net = block_tokens(blocks, 5)
@@ -159,7 +160,7 @@ def test_time_is_told_in_waves_that_tell_neighbours_apart():
 
 
 SIZES = [
-    pytest.param((28, 20, 1), (3, 4), id="attention"),
+    pytest.param((28, 20, 1), (3, 4), id="attention", marks=SLOW),
     pytest.param((28, 20, 1), (128,), id="film", marks=SLOW),
     pytest.param((32, 32, 3), (128,), id="colour", marks=SLOW),
     pytest.param((64, 64, 1), (3, 4), id="large", marks=SLOW),
