@@ -38,6 +38,20 @@ COMMANDS: dict[str, Command] = {
             WORKDIR,
             Flag("loggers", "names", None, "besides metrics.jsonl: tensorboard, wandb"),
             Flag("tensorboard", "switch", False, "the same as --loggers=tensorboard"),
+            Flag(
+                "devices",
+                "string",
+                "members",
+                "what several devices share: members, or the images of one model's "
+                "steps",
+            ),
+            Flag(
+                "join",
+                "string",
+                None,
+                "processes with --devices=images: HOST:PORT,I/N (this is I of 0 .. N - "
+                "1), or auto on a cluster",
+            ),
         ),
     ),
     "evaluate": Command(

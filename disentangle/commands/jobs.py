@@ -10,27 +10,37 @@ from disentangle.report.studies import STUDIES, Study
 
 def train(values: Values, words: list[str]) -> None:
     """Trains, or goes on training, what the config says."""
+    import jax
+
     from disentangle.study.sample import load_stages
     from disentangle.training import older
     from disentangle.training.config import read_experiment
+    from disentangle.training.data_axis import join
     from disentangle.training.loggers import chosen
     from disentangle.training.run import fit
     from disentangle.training.workdir import check_workdir
 
-    workdir = workdir_of(values)
+    if values["join"]:
+        join(values["join"])
+    workdir, devices = workdir_of(values), values["devices"]
     asked = [*(values["loggers"] or ()), *["tensorboard"] * values["tensorboard"]]
     loggers = chosen(asked, workdir)
     given = config_of(values, workdir)
     config = read_experiment(
         given if values["config"] else older.completed(given)
     ).config
-    check_workdir(workdir, config, older.policy(config))
+    follows = jax.process_index() > 0
+    if not follows:
+        check_workdir(workdir, config, older.policy(config))
     run = fit(
         config,
         load_stages(config, workdir),
         workdir=workdir,
         loggers=loggers,
+        devices=devices,
     )
+    if follows:
+        return
     living = int(run.alive.sum())
     show(f"{living} of {len(run.members)} models trained to step {run.step}: {workdir}")
 

@@ -22,6 +22,7 @@ from disentangle.progress import Progress as Shown
 from disentangle.training.begin import begin_with
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
+from disentangle.training.data_axis import DataAxis
 from disentangle.training.devices import Lane, deal
 from disentangle.training.init_from import Start
 from disentangle.training.loop import Bar, Progress, run_loop, start
@@ -63,6 +64,7 @@ def train_batches(
     writers: SharedWriters | None = None,
     progress: bool = True,
     lane: Lane | None = None,
+    axis: DataAxis | None = None,
 ) -> Progress:
     """Trains every batch, each on the first device that is free.
 
@@ -74,6 +76,7 @@ def train_batches(
       progress: show one bar for all.
       lane: where all are trained; None deals them out. Told to stop there, they end
         where they are.
+      axis: over which the images of a step are dealt out, instead of the batches.
 
     Returns:
       The members' last states in the order of the experiment; without the optimisers'
@@ -106,15 +109,17 @@ def train_batches(
                 signals=lane and lane.signals,
                 begin=begin_with(job.method, split, begin),
                 progress=progress and number == 0,
+                axis=axis,
             )
-            return final if len(rows) == 1 else _on_host(final)
+            return final if len(rows) == 1 and not axis else _on_host(final)
 
         return piece
 
     try:
         work = [train(number) for number in range(len(rows))]
         devices = jax.local_devices()
-        found = [piece(lane) for piece in work] if lane else deal(work, devices)
+        is_one = lane or axis
+        found = [piece(lane) for piece in work] if is_one else deal(work, devices)
     finally:
         bars.close()
     return in_order(found, rows)

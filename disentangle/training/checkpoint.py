@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from disentangle.errors import UserError
@@ -68,10 +69,13 @@ class Checkpoints:
     def save(self, step: int, tree: Any) -> None:
         """Writes the pytree (typed keys allowed) and drops all but the newest.
 
+        Processes that were joined all call it, and process 0 does the rest.
+
         Raises:
           OSError: ENOSPC if the disk is full; the older checkpoints stay.
           UserError: it could not be written, or does not come back as it was.
         """
+        leads = jax.process_index() == 0
         leaves = jax.device_get(_leaves(tree))
         leaves = {name: leaf for name, leaf in leaves.items() if leaf.size}
         staged, target = self.folder / f"saving-{step}", self.folder / str(step)
@@ -81,10 +85,15 @@ class Checkpoints:
             if shutil.disk_usage(self.folder).free < size:  # orbax fails untidily
                 full = os.strerror(errno.ENOSPC)
                 raise OSError(errno.ENOSPC, full, str(target))
-            _remove(staged)
+            if leads:
+                _remove(staged)
             with ORBAX, _plain(self.folder) as folder:
                 ocp.save(folder / staged.name, leaves)
-                refuse_change(leaves, ocp.load(folder / staged.name))
+                with _alone():
+                    refuse_change(leaves, ocp.load(folder / staged.name))
+            _meet(f"saved-{step}")
+            if not leads:
+                return
             if target.exists():
                 _remove(target.rename(self.folder / f"saving-{step}-before"))
             if self._list(step).is_dir():
@@ -98,7 +107,8 @@ class Checkpoints:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"cannot save checkpoint {target}: {reason}") from error
         finally:
-            _remove(staged)
+            if leads:
+                _remove(staged)
         self._drop(step)
 
     def restore(
@@ -135,6 +145,12 @@ class Checkpoints:
         if not found:
             return None
         return step, _rebuild(like, found, self.folder / str(step), grows)
+
+    def follow(self, step: int) -> None:
+        """Reads what process 0 restored: joined processes are to do the same with
+        orbax, which counts what is done."""
+        with ORBAX, _alone(), _plain(self.folder) as folder:
+            ocp.load(folder / str(step))
 
     def _newest(
         self, damaged: dict[int, str], mend: bool
@@ -183,7 +199,7 @@ class Checkpoints:
                     return Found({}, f"its file {name} is {lost}")
             if not found:
                 return Found({}, "it has no files")
-            with ORBAX, _plain(self.folder) as folder:
+            with ORBAX, _alone(), _plain(self.folder) as folder:
                 return Found(ocp.load(folder / str(step)), "")
         except Exception as error:  # whatever the libraries underneath raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -229,6 +245,23 @@ def refuse_change(saved: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} came back with other values")
 
 
+def _meet(where: str) -> None:
+    """Waits for the processes that this one is joined with."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(where)
+
+
+def _alone() -> contextlib.AbstractContextManager[Any]:
+    """Where orbax does not wait for the processes that this one is joined with."""
+    if jax.process_count() == 1:
+        return contextlib.nullcontext()
+    context, own = ocp.Context(), jax.process_index()
+    context.multiprocessing.primary_host = own
+    context.multiprocessing.active_processes = {own}
+    context.multiprocessing.barrier_sync_key_prefix = f"of-{own}"
+    return context
+
+
 @contextlib.contextmanager
 def _plain(folder: Path) -> Iterator[Path]:
     """The folder by a path that nothing takes for a pattern; a link where it has none.
@@ -239,6 +272,11 @@ def _plain(folder: Path) -> Iterator[Path]:
     if PLAIN.fullmatch(folder.as_posix()):
         yield folder
         return
+    if jax.process_count() > 1:  # whose links would have other names
+        raise UserError(
+            f"joined processes cannot keep checkpoints in {folder}: its path has a "
+            "character other than letters, digits, spaces and ./@+=,:~-_"
+        )
     places = [p for p in (tempfile.gettempdir(), "/tmp") if PLAIN.fullmatch(p)]
     with contextlib.ExitStack() as stack:
         try:

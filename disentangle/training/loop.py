@@ -1,6 +1,7 @@
 """The one training loop: chunks of steps between the things that are due."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,15 +12,22 @@ import numpy as np
 
 from disentangle.data.samplers import Split
 from disentangle.methods.activity import code_logs, moments
-from disentangle.methods.base import Method, evaluate_losses
+from disentangle.methods.base import Logs, Method, evaluate_losses
 from disentangle.progress import Progress as Shown
 from disentangle.progress import say, waiting
 from disentangle.training import population, stopping
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
+from disentangle.training.data_axis import DataAxis, is_follower
 from disentangle.training.lost import report_collapsed, report_dead
 from disentangle.training.observer import Observer, inside
-from disentangle.training.state import TrainState, init, joined, trained
+from disentangle.training.state import (
+    TrainHyperparameters,
+    TrainState,
+    init,
+    joined,
+    trained,
+)
 from disentangle.training.step import batch_of, make_step
 from disentangle.training.writers import Writer
 
@@ -66,9 +74,14 @@ def first_progress(
 
 
 def compile_functions(
-    experiment: Experiment, method: Method, split: Split, observers: Sequence[Observer]
+    experiment: Experiment,
+    method: Method,
+    split: Split,
+    observers: Sequence[Observer],
+    axis: DataAxis | None = None,
 ) -> CompiledFunctions:
     """Jitted chunk, observers and evaluation for all members of an experiment."""
+    jit = functools.partial(jax.jit, out_shardings=axis and axis.everywhere)
     batch_size = experiment.config["batch_size"]
     step = make_step(method, experiment.optimizer, batch_size)
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
@@ -88,44 +101,46 @@ def compile_functions(
             run = population.over_members(lambda c, s, t: member(c, s, t, split))
             return run(carry, state, hyperparameters)
 
-        return jax.jit(all_members, donate_argnums=0)
+        return jit(all_members, donate_argnums=0)
 
     def evaluate(state: TrainState, split: Split, index: jax.Array):
-        """Every member's losses, means over the batches `index` (batches, B), and
-        which of its latents tell their images apart."""
-
-        def member(state, hyperparameters):
-            """The losses of one member, at its own step, with one key for all."""
-            tested = Split(split.data, index.reshape(-1))
-            params = trained(state)
-
-            def part(index):
-                key = jax.random.key(0)
-                batch = method.collate(tested, index, key)
-                losses = evaluate_losses(
-                    method,
-                    params,
-                    hyperparameters.method,
-                    batch,
-                    key=key,
-                    step=state.step,
-                )
-                return losses, moments(method, params, batch["images"])
-
-            found = jax.lax.map(part, index)
-            logs, codes = jax.tree.map(lambda x: x.mean(0), found)
-            return logs | code_logs(codes)
-
+        """Of every member, see `evaluation`."""
+        member = lambda state, hyper: evaluation(method, state, hyper, split, index)
         return population.over_members(member)(state, hyperparameters)
 
-    jitted = jax.jit(population.make_chunk(step), donate_argnums=(0, 1))
+    jitted = jit(population.make_chunk(step), donate_argnums=(0, 1))
     return CompiledFunctions(
         chunk=lambda state, accumulator, n: jitted(
             state, accumulator, hyperparameters, split, n
         ),
         observe={o.name: observe(o) for o in observers},
-        evaluate=jax.jit(evaluate),
+        evaluate=jit(evaluate),
     )
+
+
+def evaluation(
+    method: Method,
+    state: TrainState,
+    hyperparameters: TrainHyperparameters,
+    split: Split,
+    index: jax.Array,
+) -> Logs:
+    """One member's losses, means over the batches `index` (batches, B), and which of
+    its latents tell their images apart; at its own step, with one key for all."""
+    tested = Split(split.data, index.reshape(-1))
+    params = trained(state)
+
+    def part(index):
+        key = jax.random.key(0)
+        batch = method.collate(tested, index, key)
+        losses = evaluate_losses(
+            method, params, hyperparameters.method, batch, key=key, step=state.step
+        )
+        return losses, moments(method, params, batch["images"])
+
+    found = jax.lax.map(part, index)
+    logs, codes = jax.tree.map(lambda x: x.mean(0), found)
+    return logs | code_logs(codes)
 
 
 def run_loop(
@@ -141,6 +156,7 @@ def run_loop(
     signals: stopping.Deferred | None = None,
     begin: Callable[[TrainState], TrainState] | None = None,
     progress: bool = True,
+    axis: DataAxis | None = None,
 ) -> Progress:
     """Trains all members to `steps`, from the newest checkpoint if there is one.
 
@@ -151,12 +167,23 @@ def run_loop(
     steps; then log, evaluation and checkpoint, so that a checkpoint never
     holds less than what was logged. Ctrl-C and the signals of a cluster end it
     between two chunks, with a checkpoint of that step; with `signals`, their first
-    number does, and the caller raises.
+    number does, and the caller raises. With an `axis` the images of a step are dealt
+    out over its devices, and all its processes take the same steps.
     """
-    compiled = compile_functions(experiment, method, split, observers)
+    if axis:
+        method, split = axis.method(method), axis.spread(split)
+    compiled = compile_functions(experiment, method, split, observers, axis)
     with waiting("prepare the networks", shown=progress):
         first = lambda: first_progress(experiment, method, split, observers)
-        step, now = progress_at_hand(first, checkpoints, observers, begin)
+        held = None if is_follower(axis) else checkpoints
+        step, now = progress_at_hand(first, held, observers, begin)
+        if axis:
+            (step, _), now = axis.agreed(step), axis.spread(now)
+            if checkpoints and not held and step >= 0:
+                checkpoints.follow(step)
+        if begin and checkpoints and step < 0:
+            checkpoints.save(0, now)
+        step = max(step, 0)
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
@@ -170,6 +197,10 @@ def run_loop(
         while step < config["steps"] and alive.any() and not stopped:
             now = observe(now, step, compiled, split, observers)
             n = bar.clip(_until_due(step, config["steps"], periods))
+            heard = 0
+            if axis:
+                n, heard = axis.agreed(n, signals.number)
+                signals.number = signals.number or heard
             state, accumulator = compiled.chunk(now.state, now.window, jnp.int32(n))
             now, step = now._replace(state=state, window=accumulator), step + n
             alive = report_dead(
@@ -186,7 +217,7 @@ def run_loop(
                 write_rows(writers, experiment, step, "test", logs)
                 if last:
                     report_collapsed(experiment, alive, logs, batches.size)
-            stopped = bool(signals.number)
+            stopped = bool(heard if axis else signals.number)
             due = step % config["checkpoint_every"] == 0 or last
             if checkpoints and (due or stopped):
                 save(checkpoints, step, now, writers, stopped)
@@ -200,7 +231,7 @@ def progress_at_hand(
     observers: Sequence[Observer],
     begin: Callable[[TrainState], TrainState] | None,
 ) -> tuple[int, Progress]:
-    """The step of the newest checkpoint and what it holds, or step 0."""
+    """The step of the newest checkpoint and what it holds, or a fresh start at -1."""
     if checkpoints:
         grows = tuple(f"observed.{o.name}.{o.grows}" for o in observers if o.grows)
         like = (
@@ -212,9 +243,7 @@ def progress_at_hand(
     now = first()
     if begin:
         now = now._replace(state=begin(now.state))
-        if checkpoints:
-            checkpoints.save(0, now)
-    return 0, now
+    return -1, now
 
 
 def observe(

@@ -26,6 +26,7 @@ from disentangle.training.config import (
     read_experiment,
     stage_configs,
 )
+from disentangle.training.data_axis import refuse_joined
 from disentangle.training.fits import check_fit
 from disentangle.training.init_from import MEMORY, Start, name_of
 from disentangle.training.load import as_run, compare_data, load_run
@@ -33,6 +34,7 @@ from disentangle.training.loggers import chosen
 from disentangle.training.observer import Observer
 from disentangle.training.stages import (
     How,
+    axis_of,
     check_links,
     data_per_stage,
     train_in_folders,
@@ -59,6 +61,7 @@ def train(
     workdir: str | Path | None = None,
     progress: bool = True,
     at_once: int | None = None,
+    devices: str = "members",
     init_from: str | Path | Run | None = None,
     stages: Sequence[Mapping[str, Any]] = (),
     loggers: str | Sequence[str] = (),
@@ -83,6 +86,7 @@ def train(
         values of a sweep the new models are trained beside. None keeps nothing.
       progress: show the bar.
       at_once: models trained together, see `fit`.
+      devices: what several devices share, see `fit`.
       init_from: a Run, or its workdir, whose parameters the run starts with, as far
         as they are the same by path and shape; see `fit`.
       stages: what each stage of a job has otherwise, such as [{"steps": 500,
@@ -121,6 +125,7 @@ def train(
         workdir=workdir,
         progress=progress,
         at_once=at_once,
+        devices=devices,
         init_from=init_from,
         loggers=loggers,
     )
@@ -193,6 +198,7 @@ def fit(
     progress: bool = True,
     loggers: str | Sequence[str] = (),
     at_once: int | None = None,
+    devices: str = "members",
     init_from: str | Path | Run | None = None,
 ) -> Run:
     """Trains what a config says; with a workdir, from where it stopped.
@@ -219,6 +225,12 @@ def fit(
         where numbers, hyperparameters and images go besides metrics.jsonl.
       at_once: models in a batch; None is as many as memory and speed allow. Batches
         that a workdir has stay as they are.
+      devices: what several devices share. "members": each trains models of its own,
+        with the bits of one device. "images": all train the same models, each on its
+        share of a step's images, for a model too big for one device; the last bits
+        differ with their number. Processes that were joined (`data_axis.join`) give
+        back the same; they name the same workdir, a folder that all see, into which
+        process 0 writes.
       init_from: a Run, or its workdir, whose parameters the (first) run starts with,
         see training/init_from.py; None is the config's. Of a source of one model all
         start, of one of several each model with the one in its place. What goes over is
@@ -235,7 +247,13 @@ def fit(
     """
     if at_once is not None:
         whole_number("at_once", at_once, 1)
-    how = How(at_once, chosen(loggers, workdir), progress)
+    follows: Path | None = None
+    if jax.process_index() > 0:  # process 0 of those that are joined keeps all
+        follows = place(workdir, "workdir") if workdir else None
+        workdir, loggers, progress = None, (), False
+    how = How(
+        at_once, chosen(loggers, workdir), progress, devices=devices, follows=follows
+    )
     config, first = _started(plain(config), init_from)
     configs = stage_configs(config)
     if len(configs) > 1:
@@ -245,6 +263,9 @@ def fit(
     jobs[-1] = jobs[-1]._replace(observers=observers(jobs[-1].method))
     jobs[0] = jobs[0]._replace(start=first)
     check_links(jobs)
+    for job in jobs:
+        axis_of(job.experiment, how)
+    refuse_joined(len(jobs), devices)
     if workdir is None:
         return train_in_memory(jobs, sets, how)
     with owned(place(workdir, "workdir")) as folder:

@@ -19,14 +19,15 @@ import jax
 
 from disentangle.data.dataset import Dataset
 from disentangle.data.stream import told
-from disentangle.errors import UserError
+from disentangle.errors import UserError, unknown
 from disentangle.fields import defaults
 from disentangle.files import read_json
 from disentangle.methods.base import init
 from disentangle.training import older
 from disentangle.training.batches import Job, train_batches
 from disentangle.training.checkpoint import Checkpoints
-from disentangle.training.config import read_experiment
+from disentangle.training.config import Experiment, read_experiment
+from disentangle.training.data_axis import DEVICES, DataAxis, data_axis
 from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.devices import Lane
 from disentangle.training.init_from import (
@@ -63,7 +64,9 @@ class How(NamedTuple):
     """What changes nothing of what is trained.
 
     With a `lane` all batches are trained there, one after the other. The loggers write
-    into the run's folder, or where `logs` says.
+    into the run's folder, or where `logs` says. `devices` is a key of
+    `data_axis.DEVICES`: "images" moves the last bits; with `follows` process 0 of those
+    that are joined has that workdir.
     """
 
     at_once: int | None = None
@@ -71,6 +74,8 @@ class How(NamedTuple):
     progress: bool = True
     lane: Lane | None = None
     logs: Path | None = None
+    devices: str = "members"
+    follows: Path | None = None
 
 
 def stage_name(number: int) -> str:
@@ -184,10 +189,12 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
       folder: of the stage, written by `keep_folder`; None keeps nothing.
     """
     experiment, method = job.experiment, job.method
+    axis = axis_of(experiment, how)
     origin = origin_of(job, folder)
     if origin:
         tell(origin)
-    chosen = lambda count: members_at_once(job, count, how.at_once)
+    asked = how.at_once or (len(experiment.population) if axis else None)
+    chosen = lambda count: members_at_once(job, count, asked)
     members, writers = experiment.population, SharedWriters(())
     before = origin.before if origin else 0
     if folder is None:
@@ -207,10 +214,11 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
             final = train_batches(
                 job,
                 roster,
-                workdir=folder,
+                workdir=folder or how.follows,
                 writers=writers,
                 progress=how.progress,
                 lane=how.lane,
+                axis=axis,
             )
         state, observed, spec = final.state, final.observed, data_spec(data)
         run = run_of(experiment, method, state, observed, spec, folder, before)
@@ -220,6 +228,20 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
     finally:
         writers.close_all()
     return run
+
+
+def axis_of(experiment: Experiment, how: How) -> DataAxis | None:
+    """What the devices share a step's images over; None where they share members.
+
+    Raises:
+      UserError: as `data_axis`, or there is no such way.
+    """
+    if how.devices not in DEVICES:
+        raise unknown("devices", how.devices, DEVICES)
+    if how.devices == "members":
+        return None
+    config = experiment.config
+    return data_axis(config["batch_size"], config["data"]["source"])
 
 
 def train_in_memory(jobs: Sequence[Job], sets: Sequence[Dataset], how: How) -> Run:
