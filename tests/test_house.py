@@ -61,7 +61,7 @@ BELOW["__init__"] = ("api",)
 HOMES = {
     "flax": ("nn",),
     "optax": ("methods", "training", "oracle"),
-    "orbax": ("training.checkpoint",),
+    "orbax": ("training.checkpoint", "training.orbax_context"),
     "clu": ("training.writers",),
     "tensorboard": ("training.loggers.tensorboard",),
     "wandb": ("training.loggers.wandb",),

@@ -19,13 +19,14 @@ from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.methods.base import Method
 from disentangle.progress import Progress as Shown
+from disentangle.training.bar import Bar
 from disentangle.training.begin import begin_with
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
 from disentangle.training.data_axis import DataAxis
 from disentangle.training.devices import Lane, deal
 from disentangle.training.init_from import Start
-from disentangle.training.loop import Bar, Progress, run_loop, start
+from disentangle.training.loop import Progress, run_loop, start
 from disentangle.training.observer import Observer
 from disentangle.training.roster import Roster, checkpoint_folder, rows_of
 from disentangle.training.run_logs import SharedWriters

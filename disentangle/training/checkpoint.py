@@ -1,34 +1,29 @@
 """Checkpoints: one folder per step, proved before it counts, newest whole one wins."""
 
-import contextlib
 import errno
 import math
 import os
 import re
 import shutil
-import tempfile
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from disentangle.errors import UserError
 from disentangle.files import clear_leftovers, read_json, write_json
+from disentangle.training.orbax_context import alone, meet, plain
 
 KEEP = 3
 STEP = re.compile(r"0|[1-9][0-9]{0,17}")
 LIST = re.compile(rf"({STEP.pattern})\.files\.json")
-# Paths that orbax and TensorStore take as they are: [...] is a pattern to the one, a
-# backslash a folder to the other.
-PLAIN = re.compile(r"[\w\s./@+=,:~-]*")
 ASIDE = "damaged-"
 TMP = ".orbax-checkpoint-tmp"
 ORBAX = threading.Lock()  # two saves at once, of two threads, hear each other's signals
@@ -56,7 +51,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self.folder = Path(os.path.abspath(folder))
-        with _plain(self.folder):
+        with plain(self.folder):
             pass
 
     def steps(self) -> list[int]:
@@ -87,11 +82,11 @@ class Checkpoints:
                 raise OSError(errno.ENOSPC, full, str(target))
             if leads:
                 _remove(staged)
-            with ORBAX, _plain(self.folder) as folder:
+            with ORBAX, plain(self.folder) as folder:
                 ocp.save(folder / staged.name, leaves)
-                with _alone():
+                with alone():
                     refuse_change(leaves, ocp.load(folder / staged.name))
-            _meet(f"saved-{step}")
+            meet(f"saved-{step}")
             if not leads:
                 return
             if target.exists():
@@ -149,7 +144,7 @@ class Checkpoints:
     def follow(self, step: int) -> None:
         """Reads what process 0 restored: joined processes are to do the same with
         orbax, which counts what is done."""
-        with ORBAX, _alone(), _plain(self.folder) as folder:
+        with ORBAX, alone(), plain(self.folder) as folder:
             ocp.load(folder / str(step))
 
     def _newest(
@@ -199,7 +194,7 @@ class Checkpoints:
                     return Found({}, f"its file {name} is {lost}")
             if not found:
                 return Found({}, "it has no files")
-            with ORBAX, _alone(), _plain(self.folder) as folder:
+            with ORBAX, alone(), plain(self.folder) as folder:
                 return Found(ocp.load(folder / str(step)), "")
         except Exception as error:  # whatever the libraries underneath raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -243,52 +238,6 @@ def refuse_change(saved: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} came back as {back.dtype} {back.shape}")
         if back.tobytes() != np.asarray(leaf).tobytes():
             raise ValueError(f"{name} came back with other values")
-
-
-def _meet(where: str) -> None:
-    """Waits for the processes that this one is joined with."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(where)
-
-
-def _alone() -> contextlib.AbstractContextManager[Any]:
-    """Where orbax does not wait for the processes that this one is joined with."""
-    if jax.process_count() == 1:
-        return contextlib.nullcontext()
-    context, own = ocp.Context(), jax.process_index()
-    context.multiprocessing.primary_host = own
-    context.multiprocessing.active_processes = {own}
-    context.multiprocessing.barrier_sync_key_prefix = f"of-{own}"
-    return context
-
-
-@contextlib.contextmanager
-def _plain(folder: Path) -> Iterator[Path]:
-    """The folder by a path that nothing takes for a pattern; a link where it has none.
-
-    Raises:
-      UserError: no such link can be made.
-    """
-    if PLAIN.fullmatch(folder.as_posix()):
-        yield folder
-        return
-    if jax.process_count() > 1:  # whose links would have other names
-        raise UserError(
-            f"joined processes cannot keep checkpoints in {folder}: its path has a "
-            "character other than letters, digits, spaces and ./@+=,:~-_"
-        )
-    places = [p for p in (tempfile.gettempdir(), "/tmp") if PLAIN.fullmatch(p)]
-    with contextlib.ExitStack() as stack:
-        try:
-            made = tempfile.TemporaryDirectory(dir=places[0], prefix="disentangle-")
-            link = Path(stack.enter_context(made)) / "checkpoints"
-            link.symlink_to(folder, target_is_directory=True)
-        except (OSError, IndexError):
-            raise UserError(
-                f"checkpoints cannot be kept in {folder}: its path has a character "
-                "other than letters, digits, spaces and ./@+=,:~-_"
-            ) from None
-        yield link
 
 
 def _remove(path: Path) -> None:

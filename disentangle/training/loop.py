@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,9 +12,9 @@ import numpy as np
 from disentangle.data.samplers import Split
 from disentangle.methods.activity import code_logs, moments
 from disentangle.methods.base import Logs, Method, evaluate_losses
-from disentangle.progress import Progress as Shown
 from disentangle.progress import say, waiting
 from disentangle.training import population, stopping
+from disentangle.training.bar import Bar
 from disentangle.training.checkpoint import Checkpoints
 from disentangle.training.config import Experiment
 from disentangle.training.data_axis import DataAxis, is_follower
@@ -31,7 +30,6 @@ from disentangle.training.state import (
 from disentangle.training.step import batch_of, make_step
 from disentangle.training.writers import Writer
 
-CHUNK_SECONDS = 1.0  # how often the progress bar moves
 EVAL_BATCH = 250
 
 
@@ -152,7 +150,7 @@ def run_loop(
     observers: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
     open_writers: Callable[[int], Sequence[Writer]] = lambda step: (),
-    open_bar: "Callable[[int], Bar]",
+    open_bar: Callable[[int], Bar],
     signals: stopping.Deferred | None = None,
     begin: Callable[[TrainState], TrainState] | None = None,
     progress: bool = True,
@@ -175,15 +173,7 @@ def run_loop(
     compiled = compile_functions(experiment, method, split, observers, axis)
     with waiting("prepare the networks", shown=progress):
         first = lambda: first_progress(experiment, method, split, observers)
-        held = None if is_follower(axis) else checkpoints
-        step, now = progress_at_hand(first, held, observers, begin)
-        if axis:
-            (step, _), now = axis.agreed(step), axis.spread(now)
-            if checkpoints and not held and step >= 0:
-                checkpoints.follow(step)
-        if begin and checkpoints and step < 0:
-            checkpoints.save(0, now)
-        step = max(step, 0)
+        step, now = begun(first, checkpoints, observers, begin, axis)
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]
@@ -223,6 +213,25 @@ def run_loop(
                 save(checkpoints, step, now, writers, stopped)
                 signals.unsaved = False
     return now
+
+
+def begun(
+    first: Callable[[], Progress],
+    checkpoints: Checkpoints | None,
+    observers: Sequence[Observer],
+    begin: Callable[[TrainState], TrainState] | None,
+    axis: DataAxis | None,
+) -> tuple[int, Progress]:
+    """The step to go on from and what there is of it, the same in joined processes."""
+    held = None if is_follower(axis) else checkpoints
+    step, now = progress_at_hand(first, held, observers, begin)
+    if axis:
+        (step, _), now = axis.agreed(step), axis.spread(now)
+        if checkpoints and not held and step >= 0:
+            checkpoints.follow(step)
+    if begin and checkpoints and step < 0:
+        checkpoints.save(0, now)
+    return max(step, 0), now
 
 
 def progress_at_hand(
@@ -294,7 +303,7 @@ def write_window(
     experiment: Experiment,
     writers: Sequence[Writer],
     step: int,
-    bar: "Bar",
+    bar: Bar,
 ) -> Progress:
     """Writes the means since the last line and starts the next window."""
     total, count = jax.device_get(now.window)
@@ -319,35 +328,3 @@ def write_rows(
     }
     for writer in writers:
         writer.write_scalars(step, split, rows)
-
-
-class Bar:
-    """The progress bar of a run, and chunks short enough for it to move.
-
-    Args:
-      shown: the bar, which batches of members share; its owner closes it.
-      weight: units of the bar that a step of these members is.
-    """
-
-    def __init__(self, shown: Shown, weight: int = 1):
-        self._bar, self._weight = shown, weight
-        self._rate = 8.0  # steps a chunk, adapted to CHUNK_SECONDS
-        self._last = time.monotonic()
-
-    def clip(self, n: int) -> int:
-        """At most what fits in a chunk."""
-        return max(1, min(n, int(self._rate)))
-
-    def advance(self, n: int) -> None:
-        """Counts n steps done and adapts the chunk."""
-        now = time.monotonic()
-        measured = n * CHUNK_SECONDS / max(now - self._last, 1e-6)
-        self._rate = min(max(measured, 1.0), 2 * self._rate + 1)
-        self._last = now
-        self._bar.advance(n * self._weight)
-
-    def note(self, values: Mapping[str, np.ndarray]) -> None:
-        """Shows the losses behind the bar, the mean over the members."""
-        self._bar.note(
-            {k: float(v.mean()) for k, v in values.items() if "loss" in k and v.size}
-        )
