@@ -20,7 +20,6 @@ VAE without labels, each with class means where it learns no edit.
 
 import argparse
 import functools
-import json
 import math
 import statistics
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
+from benchmarks.kept_lines import by_setting, held, keep, known
 from disentangle.data.queries import Edits, edits
 from disentangle.data.worlds import World, split_world, world
 from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
@@ -262,28 +262,17 @@ def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
     }
 
 
-def held(path: Path) -> list[dict[str, Any]]:
-    """The lines of the results, those of a stopped program too."""
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def work(job: Job, path: Path, chosen: list[str]) -> None:
     """Computes the rows of a job that are not there, and keeps each."""
     pred = {"learns": "attributes", "encoder": job.encoder}
     first = functools.cache(lambda: train(job, "adde", job.steps, **pred))
     key = key_of(job)
     for name, row in rows_of(job).items():
-        done = any(line["key"] == key and line["row"] == name for line in held(path))
-        if done or (chosen and name not in chosen):
+        if name in known(path, key) or (chosen and name not in chosen):
             continue
         found = row(first)
         values = found if isinstance(found, dict) else {name: found}
-        with path.open("a") as file:
-            line = {"key": key, "row": name, "values": values}
-            file.write(json.dumps(line) + "\n")
+        keep(path, {"key": key, "row": name, "values": values})
         for part, value in values.items():
             print(f"{key}  {part:28s} {value:6.2f}", flush=True)
 
@@ -299,12 +288,11 @@ def key_of(job: Job) -> str:
 
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """The means over seeds with their intervals, a block per setting."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for line in lines:
-        setting = line["key"].rpartition(", seed")[0]
-        for name, value in line["values"].items():
-            found.setdefault(setting, {}).setdefault(name, []).append(value)
-    for setting, rows in found.items():
+    for setting, own in by_setting(lines).items():
+        rows: dict[str, list[float]] = {}
+        for line in own:
+            for name, value in line["values"].items():
+                rows.setdefault(name, []).append(value)
         yield f"\n{setting}: EX@1 in percent"
         for name, values in rows.items():
             n, mean = len(values), statistics.mean(values)
@@ -331,7 +319,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/adde_table.jsonl"))
     given = parser.parse_args()
     asked, data = world(given.data), dt.load(given.data, size=given.size)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
     chosen = [name.strip() for name in given.rows.split(",") if name.strip()]
     for labels in (int(n) for n in given.labels.split(",")):
         for seed in range(given.seeds):

@@ -19,7 +19,6 @@ methods with a decoder Spearman's correlation of DCI and EDIT.
 
 import argparse
 import contextlib
-import json
 import time
 import warnings
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ import jax
 import numpy as np
 
 import disentangle as dt
+from benchmarks.kept_lines import by_setting, chosen, held, keep, known
 from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
@@ -306,26 +306,15 @@ def ways_of(judged: Edits) -> dict[str, dict[str, list[float | None]]]:
     }
 
 
-def held(path: Path) -> list[dict[str, Any]]:
-    """The lines of the results, those of a stopped program too."""
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """A block per setting, a line per row and way."""
-    settings: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        settings.setdefault(line["key"].rpartition(", seed")[0], []).append(line)
-    for setting, own in settings.items():
+    for setting, own in by_setting(lines).items():
         yield f"\n{setting}"
         head = " ".join(f"{score:>14s}" for score in SCORES)
         yield f"  {'row, way':44s} {'told':>9s} {'steps':>6s} {'cpu s':>6s} {head}"
         for way in REFERENCES:
-            known = [line for line in own if way in line["ways"]]
-            yield f"  {way:44s} {'':23s} {_cells(known, way)}"
+            asked = [line for line in own if way in line["ways"]]
+            yield f"  {way:44s} {'':23s} {_cells(asked, way)}"
         for name in dict.fromkeys(line["row"] for line in own):
             yield from _row(name, [line for line in own if line["row"] == name])
         yield from _correlation(own)
@@ -401,29 +390,23 @@ def main() -> None:
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("edit_table"))
     given = parser.parse_args()
-    chosen = [n.strip() for n in given.rows.split(",") if n.strip()] or list(ROWS)
-    for name in chosen:
-        if name not in ROWS:
-            parser.error(f"unknown row {name!r}: choose from {', '.join(ROWS)}")
+    rows = chosen(parser, given.rows, ROWS)
     attributes = tuple(n.strip() for n in given.attributes.split(",") if n.strip())
     numbers = given.requests, given.split, attributes, given.labels, given.gallery
     data, asking = dt.load(given.data, size=given.size), Asking(*numbers)
     judges = judges_of(data, steps=given.oracle_steps)
     columns = [data.space.position(n) for n in attributes or data.space.names]
     judges.require(columns, data.space.names)
-    given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "table.jsonl"
     for seed in range(given.seeds):
         job = Job(data, given.split, given.size, seed, given.scale, asking, given.out)
-        for name in chosen:
-            lines = [line for line in held(path) if line["key"] == job.key]
-            if any(line["row"] == name for line in lines):
+        for name in rows:
+            lines = known(path, job.key)
+            if name in lines:
                 continue
             print(f"{name}, seed {seed}", flush=True)
-            known = any("render" in line["ways"] for line in lines)
-            line = work(job, name, judges, not known)
-            with path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            are_there = any("render" in line["ways"] for line in lines.values())
+            keep(path, work(job, name, judges, not are_there))
     print("\n".join(table(held(path))))
 
 

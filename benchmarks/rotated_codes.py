@@ -28,7 +28,6 @@ The default is about 300 CPU seconds per training at 32x32; on a GPU
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +37,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
-from benchmarks.edit_table import counted, held, seconds_of
+from benchmarks.edit_table import counted, seconds_of
+from benchmarks.kept_lines import by_setting, chosen, held, keep, known, spread
 from disentangle.editing import Asking, Question
 from disentangle.methods.conditional_diffusion import Told, told
 from disentangle.methods.diffusion_model import rotation
@@ -187,16 +187,13 @@ def work(job: Job, name: str, judges: Any) -> dict[str, Any]:
 
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """A block per setting, a line per row."""
-    settings: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        settings.setdefault(line["key"].rpartition(", seed")[0], []).append(line)
-    for setting, own in settings.items():
+    for setting, own in by_setting(lines).items():
         yield f"\n{setting}"
         head = " ".join(f"{score:>13s}" for score in SCORES)
         yield f"  {'row':18s} {'seeds':>5s} {'cpu s':>6s} {head}   EDIT of each factor"
         for name in dict.fromkeys(line["row"] for line in own):
             found = [line for line in own if line["row"] == name]
-            cells = [_cell([line["all"][score] for line in found]) for score in SCORES]
+            cells = [spread([line["all"][score] for line in found]) for score in SCORES]
             names = [attribute for attribute in found[0]["edit"] if attribute]
             each = [np.mean([line["edit"][n] for line in found]) for n in names]
             seconds = np.mean([line["seconds"] for line in found])
@@ -205,12 +202,6 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
             )
             counts = f"{len(found):5d} {seconds:6.0f}"
             yield f"  {name:18s} {counts} {' '.join(cells)}   {rest}"
-
-
-def _cell(values: list[float]) -> str:
-    """A mean and the standard deviation over seeds."""
-    half = f"±{np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):7.3f}{half:>6s}"
 
 
 def main() -> None:
@@ -230,26 +221,18 @@ def main() -> None:
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("rotated_codes"))
     given = parser.parse_args()
-    chosen = [n.strip() for n in given.rows.split(",") if n.strip()] or list(ROWS)
-    for name in chosen:
-        if name not in ROWS:
-            parser.error(f"unknown row {name!r}: choose from {', '.join(ROWS)}")
+    rows = chosen(parser, given.rows, ROWS)
     data = dt.load(given.data, size=given.size)
     asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
     judges = judges_of(data, steps=given.oracle_steps)
-    given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "rotated.jsonl"
     numbers = given.width, given.draws, asking, given.out
     for seed in range(given.seeds):
         job = Job(data, given.split, given.steps, seed, *numbers)
-        for name in chosen:
-            known = [line for line in held(path) if line["key"] == job.key]
-            if any(line["row"] == name for line in known):
-                continue
-            print(f"{name}, seed {seed}", flush=True)
-            line = work(job, name, judges)
-            with path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+        for name in rows:
+            if name not in known(path, job.key):
+                print(f"{name}, seed {seed}", flush=True)
+                keep(path, work(job, name, judges))
     print("\n".join(table(held(path))))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import disentangle as dt
-from benchmarks import edit_table
+from benchmarks import edit_table, kept_lines
 from disentangle.editing import Asking
 from disentangle.study.editors import ways_of
 from disentangle.training.config import stage_configs
@@ -44,3 +44,17 @@ def test_seconds_add_up_over_what_was_stopped(tmp_path):
     with edit_table.counted(path):
         pass
     assert 0.02 <= before <= edit_table.seconds_of(path) < before + 1
+
+
+def test_results_are_kept_line_by_line(tmp_path):
+    """A torn last line is none, and what comes behind it has a line of its own."""
+    path = tmp_path / "out" / "table.jsonl"
+    kept_lines.keep(path, {"key": "toy, seed 0", "row": "one", "value": 1.0})
+    with path.open("a") as file:
+        file.write('{"key": "toy, seed 0", "row": "tw')
+    kept_lines.keep(path, {"key": "toy, seed 1", "row": "one", "value": 3.0})
+    lines = kept_lines.held(path)
+    assert [line["value"] for line in lines] == [1.0, 3.0]
+    assert list(kept_lines.known(path, "toy, seed 0")) == ["one"]
+    assert kept_lines.by_setting(lines) == {"toy": lines}
+    assert kept_lines.spread([1.0, 3.0]).split("±") == ["  2.000", "1.414"]
