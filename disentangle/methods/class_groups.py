@@ -5,6 +5,8 @@ images that may be trained on (`triplets.candidates`), so combinations that are 
 stay unseen, and a data set needs no grid: MNIST's digits are a class too.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -79,3 +81,16 @@ def same_class(told: Attributes, members: int, *, unrelated: bool = False) -> Co
         return batch | named("unrelated", take(split.data, further))
 
     return collate
+
+
+def class_count(told: Attributes) -> int:
+    """K, how many classes there are."""
+    return math.prod(told.sizes)
+
+
+def class_numbers(told: Attributes, labels: jax.Array) -> jax.Array:
+    """(B, A) labels -> (B,) int32 in 0 .. K - 1, -1 where one is missing."""
+    number = jnp.zeros(labels.shape[:1], jnp.int32)
+    for column, size in zip(labels.T, told.sizes, strict=True):
+        number = number * size + column
+    return jnp.where((labels >= 0).all(1), number, -1)

@@ -25,8 +25,7 @@ ablation), and z* is a random draw, not the code of an image. Without the revers
 
 Where we differ from their code: sums over pixels, means over the batch, so that with
 the Gaussian likelihood beta = 3/4 is their 3 KL / (C H W) beside 2 times the mean
-squared error; networks of the house (`encoder="normalised"` has instance norms, as
-theirs); Adam's second player has a gradient of exactly 0 at `reverse=0`. s has no
+squared error; networks of the house, the encoder with instance norms as theirs; Adam's second player has a gradient of exactly 0 at `reverse=0`. s has no
 prior: `sample` takes one of the last 256 that were seen in training.
 """
 
@@ -71,7 +70,12 @@ class Settings:
         source="Jha et al. 2018: pair",
         choices=BACK,
     )
-    encoder: str = static("locatello", "network of images", choices=ENCODERS)
+    encoder: str = static(
+        "normalised",
+        "network of images; without norms s stays alike for all images at first",
+        source="Jha et al. 2018: instance norms",
+        choices=ENCODERS,
+    )
     decoder: str = static("locatello", "network of codes", choices=DECODERS)
     likelihood: str = static(
         "gaussian",
