@@ -21,6 +21,7 @@ from disentangle.methods import (
     dcgan,
     diffusion_on_codes,
     dip_vae,
+    dna_gan,
     enc_diff,
     factor_vae,
     fashion_search_net,
@@ -96,4 +97,5 @@ METHODS: dict[str, Recipe] = {
     "conditional_diffusion": conditional_diffusion.RECIPE,
     "diffusion_on_codes": diffusion_on_codes.RECIPE,
     "enc_diff": enc_diff.RECIPE,
+    "dna_gan": dna_gan.RECIPE,
 }

@@ -25,8 +25,10 @@ ablation), and z* is a random draw, not the code of an image. Without the revers
 
 Where we differ from their code: sums over pixels, means over the batch, so that with
 the Gaussian likelihood beta = 3/4 is their 3 KL / (C H W) beside 2 times the mean
-squared error; networks of the house, the encoder with instance norms as theirs; Adam's second player has a gradient of exactly 0 at `reverse=0`. s has no
-prior: `sample` takes one of the last 256 that were seen in training.
+squared error; networks of the house, the encoder with instance norms as theirs; at
+`reverse=0` the second player's gradient is exactly 0, and at any other weight its Adam
+takes steps of the same size. s has no prior: `sample` takes one of the last 256 that
+were seen in training.
 """
 
 from typing import Any, NamedTuple

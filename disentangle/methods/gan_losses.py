@@ -103,6 +103,17 @@ def wasserstein_generator(fake: jax.Array) -> jax.Array:
     return -fake.mean()
 
 
+def hinge_critic(scores: Scores) -> jax.Array:
+    """E max(0, 1 - D(x, c)) + E max(0, 1 + D(G, c)) + E max(0, 1 + D(x, wrong c)).
+
+    Lim & Ye 2017; Miyato et al. 2018, Eq. 16, and the wrong-class term. The generator's
+    is that of the Wasserstein loss (Eq. 17).
+    """
+    above = lambda d: jax.nn.relu(1.0 + d)
+    real = jax.nn.relu(1.0 - scores.real).mean()
+    return real + above(scores.fake).mean() + of_wrong(above, scores)
+
+
 def squared_lengths(gradient: jax.Array) -> jax.Array:
     """(B,) |g|^2 of a gradient (B, ...)."""
     return jnp.square(gradient).reshape(gradient.shape[0], -1).sum(1)
@@ -135,4 +146,5 @@ GAN_LOSSES: dict[str, GanLoss] = {
     "logistic": GanLoss(logistic_critic, logistic_generator),
     "least_squares": GanLoss(least_squares_critic, least_squares_generator),
     "wasserstein": GanLoss(wasserstein_critic, wasserstein_generator),
+    "hinge": GanLoss(hinge_critic, wasserstein_generator),
 }

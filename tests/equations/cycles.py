@@ -1,8 +1,10 @@
 """Cycle-consistent VAE, class-content-style, DNA-GAN: classes and swapped parts."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from equations.gans import critic64, generator64
 from equations.groups import merged
 from equations.reference import Case, Inputs, kl64, nll64
 
@@ -79,7 +81,87 @@ def labelled(inputs: Inputs) -> dict[str, float]:
     return {"vae": value - np.log(chance[np.arange(len(y)), y]).mean()}
 
 
+class Pieces:
+    """DNA-GAN on the toy's factors, pair by pair."""
+
+    SIZES = (2, 3, 4, 4)
+
+    def __init__(self, inputs: Inputs):
+        self.inputs, self.chosen = inputs, inputs.settings
+        self.x = 2 * np.float64(inputs.batch["images"]) - 1
+        self.y = np.asarray(inputs.batch["factors"])
+        self.i = np.asarray(inputs.batch["attribute"])
+        self.cell = 8 * 8 * self.chosen.piece  # of images of 64 pixels, halved 3 times
+
+    def made(self, swap):
+        """A and B as they are, or their swaps; B's piece i is zero; and the labels."""
+        codes, labels = self.inputs.net("encoder", self.x), self.y.copy()
+        pairs = len(codes) // 2
+        for row, i in enumerate(self.i):
+            a, b, own = row, row + pairs, slice(i * self.cell, (i + 1) * self.cell)
+            assert labels[a, i] > 0 == labels[b, i]
+            codes[b, own] = 0
+            if swap:
+                codes[[a, b], own] = codes[[b, a], own]
+                labels[[a, b], i] = labels[[b, a], i]
+        return self.inputs.net("decoder", codes), labels
+
+    def traced(self, x, labels):
+        """(2 B,) D_i, of JAX arrays."""
+        net, params = self.inputs.method.nets, self.inputs.params
+        hot = [np.eye(k)[labels[:, a]] for a, k in enumerate(self.SIZES)]
+        which = np.concatenate([self.i, self.i])
+        own = np.concatenate([h * (which == a)[:, None] for a, h in enumerate(hot)], 1)
+        if self.chosen.label_in == "maps":
+            maps = np.concatenate(hot, 1)[:, None, None]
+            maps = np.broadcast_to(maps, (*x.shape[:3], maps.shape[3]))
+            x = jnp.concatenate([x, jnp.float32(maps)], 3)
+        h = net["critic"].apply(params["critic"], x)
+        score = net["score"].apply(params["score"], h)[np.arange(len(which)), which]
+        if self.chosen.label_in == "projection":
+            label = net["label"].apply(params["label"], jnp.float32(own))
+            score = score + (label * h).sum(1)
+        return score
+
+    def score(self, x, labels):
+        return np.float64(self.traced(jnp.float32(x), labels))
+
+    def regular(self, fake):
+        kind, at = self.chosen.regular, self.x
+        if kind in ("clip", "none"):
+            return 0.0
+        if kind == "penalty":
+            t = jax.random.uniform(self.inputs.key, (len(at), 1, 1, 1))
+            at = at + np.float64(t) * (fake - at)
+        total = lambda x: self.traced(x, self.y).sum()
+        slope = np.float64(jax.grad(total)(jnp.float32(at))).reshape(len(at), -1)
+        squares = np.square(slope).sum(1)
+        value = (
+            squares / 2 if kind == "r1" else np.maximum(np.sqrt(squares) - 1, 0) ** 2
+        )
+        return self.inputs.hyper.gamma * value.mean()
+
+
+def dna(inputs: Inputs) -> dict[str, float]:
+    held, loss = Pieces(inputs), inputs.settings.loss
+    fake, other = held.made(swap=True)
+    real, on_fake = held.score(held.x, held.y), held.score(fake, other)
+    if loss == "hinge":
+        value = np.maximum(1 - real, 0).mean() + np.maximum(1 + on_fake, 0).mean()
+    else:
+        value = critic64(loss, real, on_fake)
+    error = np.abs(held.made(swap=False)[0] - held.x).mean()
+    generator = generator64("wasserstein" if loss == "hinge" else loss, on_fake)
+    generator += inputs.hyper.reconstruction * error
+    return {"critic": value + held.regular(fake), "generator": generator}
+
+
 CASES = {
+    "dna_gan": [
+        Case({"piece": 2, "gamma": 3.0}, dna),
+        Case({"loss": "wasserstein", "regular": "clip", "label_in": "maps"}, dna),
+        Case({"loss": "hinge", "regular": "penalty", "piece": 1}, dna),
+    ],
     "class_content_style": [
         Case({"content": 3, "style": 2, "beta": 2.0, "members": 3}, parts),
         Case({"class_from": "label", "shared": ["size"], "beta": 3.0}, labelled),

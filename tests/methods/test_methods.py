@@ -66,7 +66,7 @@ DEAR = (
     *("fashion_search_net", "cpggan", "cdpggan", "stack_gan", "multi_conditional_gan"),
     *("dcgan", "tripod", "factor_vae", "amnet", "hfs_vae", "ada_gvae", "joint_vae"),
     *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
-    *("cycle_vae", "class_content_style"),
+    *("cycle_vae", "class_content_style", "dna_gan"),
     *("control_vae", "slow_vae", "pcl", "ivae"),
     *("conditional_diffusion", "diffusion_on_codes", "enc_diff"),
 )

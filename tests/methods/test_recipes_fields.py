@@ -171,6 +171,7 @@ def test_methods_without_known_settings_are_these():
         *("fashion_search_net", "csn", "csa_net", "type_aware"),
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
         *("cpggan", "cdpggan", "stack_gan", "cycle_vae"),
+        *("class_content_style", "dna_gan"),
         *("pcl", "ivae"),
         *("conditional_diffusion", "diffusion_on_codes"),
     }
@@ -226,6 +227,8 @@ ODD = [
     ("ml_vae", {"members": 10**9}, "members=1000000000 must be at most 10,000"),
     ("ml_vae", {"content": 10}, "content=10 must be in 1 .. 9"),
     ("cycle_vae", {"shared": ("x:3",)}, "'3' is no number of bins"),
+    ("class_content_style", {"members": 1}, "members=1 must be at least 2"),
+    ("dna_gan", {"regular": "clip", "critic": "spectral"}, "take critic='dcgan'"),
     ("cycle_vae", {"back": "pairs"}, "Did you mean 'pair'"),
     ("s2_beta_vae", {"labels": 0}, "labels=0 must be at least 1"),
     ("s2_beta_vae", {"label_seed": -1}, "label_seed=-1 must be at least 0"),

@@ -123,6 +123,7 @@ WITHOUT = {"autoencoder", "qlae", "tripod", "supervised", "supervised_vae"}
 WITHOUT |= {"adde", "adde_paper", "adde_outfits", "amnet", "fashion_search_net"}
 WITHOUT |= {"csn", "csa_net", "type_aware", "pcl"}
 WITHOUT |= {"diffusion_on_codes", "enc_diff"}
+WITHOUT |= {"dna_gan"}
 
 
 @pytest.mark.parametrize("name", METHODS)
