@@ -11,6 +11,8 @@ import jinja2
 from disentangle.errors import UserError
 from disentangle.files import DAMAGE, read_json, write_text
 from disentangle.report import (
+    breakdown,
+    drawn,
     editing,
     files,
     latents,
@@ -37,6 +39,7 @@ from disentangle.report.style import THEMES
 Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is under it
 # The sections that any workdir may have, in reading order, below those of its study.
 SECTIONS: dict[str, Build] = {
+    "breakdown": ("The labels", breakdown.breakdown),
     "scores": ("Disentanglement scores", scores.scores),
     "retrieval": ("Retrieval", retrieval.retrieval),
     "edits": ("One attribute changed", editing.editing),
@@ -47,6 +50,7 @@ SECTIONS: dict[str, Build] = {
     "ends": ("Where the models ended", runs.ends),
     "reconstructions": ("Reconstructions", sections.reconstructions),
     "traversals": ("Latent traversals", sections.traversals),
+    "drawn": ("Pictures of the model's own", drawn.drawn),
     "plane": ("The latent plane", latents.plane),
     "units": ("Active units", latents.units),
 }

@@ -84,7 +84,9 @@ def _data_sentence(workdir: Path, config: Mapping[str, Any]) -> str:
             break
     sentence = f"Data: {data_name(config, 'unnamed')}"
     if items:
-        count = int(np.prod([item["size"] for item in items]))
+        grid = int(np.prod([item["size"] for item in items]))
+        rows = get(view, "space", "rows", missing=None)  # of a table
+        count = rows if isinstance(rows, int) else grid
         factors = listed([f"{item['name']} ({item['size']})" for item in items])
         sentence += f", {count:,} images of the factors {factors}"
     labelled = get(config, "data", "train_size", missing=0)

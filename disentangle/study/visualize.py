@@ -17,6 +17,7 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
+from disentangle.study.drawn import drawn_of
 from disentangle.study.encoding import posterior_table
 from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
@@ -278,6 +279,9 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
         return source
     run = load_run(source)
     folder = page_folder(run, source, out)
+    own = drawn_of(run, source if source.is_dir() else None)
+    if own:
+        own.save(folder)
     if run.method.decode is None and run.method.subspaces is None:
         return folder
     data = data_of(run)

@@ -21,6 +21,7 @@ from disentangle.report.style import svg
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
 OTHERS = {"best-groups", "gains", "joint", "overall", "regimes", "truth"}
 OTHERS |= {"ends", "published", "ranking", "relevance", "downstream", "prototypes"}
+OTHERS |= {"breakdown", "drawn"}
 OTHERS |= {*statistics.SECTIONS}  # of a study of many models
 ALL = {*all_sections(), "reproduce"} - OTHERS
 
@@ -363,7 +364,7 @@ def test_names_are_escaped(tmp_path):
 @pytest.mark.parametrize("name", ["vae", "networks", "multitask"])
 def test_a_training_workdir_has_its_own_page(pristine, name):
     page = Page(write_report(pristine / "3" / name))
-    assert set(page.sections) == {"training", "ends", "reproduce"}
+    assert set(page.sections) == {"breakdown", "training", "ends", "reproduce"}
     rows = (pristine / "3" / name / "metrics.jsonl").read_text().splitlines()
     tests = [r for r in map(json.loads, rows) if r["split"] == "test"]
     header, table = page.table("last line of the log")
