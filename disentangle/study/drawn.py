@@ -112,8 +112,8 @@ def growth(
         if folder.is_dir():
             runs.append((number, load_run(folder)))
     runs.append((len(stages), run))
-    found = [(n, one, _asked(one)) for n, one in runs]
-    found = [(n, one, drawn) for n, one, drawn in found if drawn is not None]
+    asked = [(n, one, _asked(one)) for n, one in runs]
+    found = [(n, one, drawn) for n, one, drawn in asked if drawn is not None]
     if len(found) < 2:
         return None, None
     side = max(drawn.shape[1] for _, _, drawn in found)
