@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from disentangle.data.samplers import Batch, Collate, Split, alone
+from disentangle.methods.ways import Latents, Translation
 from disentangle.nn.net import Net
 from disentangle.weightings.base import Weighting
 
@@ -149,7 +150,9 @@ class Method(NamedTuple):
     is given the averages, and running statistics (`Net.apply`).
 
     `subspaces` is what the codes say of each attribute, see `Subspaces`; `sets` how
-    items of a set are compared, see `Sets`.
+    items of a set are compared, see `Sets`; `translation` how images of two domains are
+    drawn as each other's, see `Translation`; `latents` what a generator's layers are
+    told, see `Latents`.
     `begin(params, split) -> params` reads parameters off the training images before the
     first step, such as class means, and after `init_from`; it is not given averages.
     """
@@ -173,6 +176,8 @@ class Method(NamedTuple):
     given: tuple[str, ...] = ()
     subspaces: Subspaces | None = None
     sets: Sets | None = None
+    translation: Translation | None = None
+    latents: Latents | None = None
     begin: Callable[[Params, Split], Params] | None = None
 
 
@@ -184,6 +189,7 @@ SUPERVISION = {
     "groups": "groups of images that share the values of some factors",
     "labels": "images, and all factors of some of them",
     "given": "the values of some factors, beside every image",
+    "domains": "which of two domains an image is of",
     "all": "all factors of every image of the training set",
 }
 
@@ -207,6 +213,8 @@ class Recipe(NamedTuple):
         words; where `protocol` is None what is known of them all the same, or "".
       sources: names of the further data sets that the method sees; its batches come
         from a Collate such as `samplers.with_others`.
+      beside: names of further data sets that it sees where they are there; `build` is
+        given the `shapes` of these too, and called without where there is none.
     """
 
     build: Callable[..., Method]
@@ -216,6 +224,7 @@ class Recipe(NamedTuple):
     protocol: Mapping[str, Any] | None = None
     published: str = ""
     sources: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def init(method: Method, *, key: jax.Array) -> Params:

@@ -20,10 +20,12 @@ from disentangle.metrics import (
     irs,
     jemmig,
     leakage,
+    linear_separability,
     mcc,
     mig,
     mig_sup,
     modularity,
+    path_length,
     precision_recall,
     queries,
     r2,
@@ -38,6 +40,7 @@ from disentangle.metrics import (
 from disentangle.metrics.base import (
     Generated,
     Images,
+    LatentSpaces,
     Population,
     PopulationResult,
     Representation,
@@ -94,6 +97,8 @@ METRICS: dict[str, Metric] = {
     "precision_recall": precision_recall.METRIC,
     "class_diversity": class_diversity.METRIC,
     "free_entropy": free_entropy.METRIC,
+    "path_length": path_length.METRIC,
+    "linear_separability": linear_separability.METRIC,
 }
 
 __all__ = [
@@ -101,6 +106,7 @@ __all__ = [
     "Codes",
     "Generated",
     "Images",
+    "LatentSpaces",
     "Metric",
     "Part",
     "Population",

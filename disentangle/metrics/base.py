@@ -11,10 +11,10 @@ no data set and no file. A metric that compares several models of the same image
 
 one that searches takes a Retrieval, one that asks whose the columns are takes Blocks,
 and one that asks what a data set can be asked takes `Representation.ask`; one that
-judges generated images takes a Generated. Which of
-them a metric needs, and what its numbers are called, is said by its row
-(`metric.Metric`): a metric is one file, which ends in that row, and one line in METRICS
-(`metrics/__init__.py`).
+judges generated images takes a Generated, one that judges what they are drawn of a
+LatentSpaces. Which of them a metric needs, and what its numbers are called, is said by
+its row (`metric.Metric`): a metric is one file, which ends in that row, and one line in
+METRICS (`metrics/__init__.py`).
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from joblib import cpu_count
 from disentangle.errors import UserError, shown, unknown
 from disentangle.metrics.discretize import dense_labels, histogram_bins
 from disentangle.metrics.generated import Generated
+from disentangle.metrics.latent_spaces import LatentSpaces
 from disentangle.metrics.trees import BACKENDS
 from disentangle.retrieval.outcome import Outcome
 
@@ -74,6 +75,7 @@ class Representation:
         cannot be asked this.
       drawn: drawn() -> Generated, images that the model draws, and what an oracle reads
         off them; None where there is no oracle. UserError of a model that draws none.
+      spaces: spaces() -> LatentSpaces, what such images are drawn of; as `drawn`.
     """
 
     codes: np.ndarray
@@ -88,6 +90,7 @@ class Representation:
     ask: Ask | None = None
     drawn: Callable[[], Generated] | None = None
     attributes: tuple[str, ...] = ()
+    spaces: Callable[[], LatentSpaces] | None = None
 
     def by_latent(self) -> "Representation":
         """The table with one column per latent, for scores that compare columns.

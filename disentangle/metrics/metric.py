@@ -16,6 +16,7 @@ NEEDS = {
     "population": "the codes of the same images by several models",
     "blocks": "the codes of a method that fixes whose each column is",
     "generator": "images that a model drew, and an oracle that reads them",
+    "latents": "what a model draws images of, and an oracle that reads them",
 }
 BETTER = ("higher", "lower", "neither")
 

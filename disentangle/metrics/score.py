@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,14 +14,14 @@ from disentangle.metrics.base import (
     Ask,
     Generated,
     Images,
+    LatentSpaces,
     Progress,
     Representation,
     Result,
-    Retrieval,
     Settings,
 )
 from disentangle.metrics.bootstrap import intervals
-from disentangle.metrics.leakage import Blocks
+from disentangle.metrics.inputs import INPUTS
 from disentangle.metrics.metric import Part
 from disentangle.metrics.order import order_note
 from disentangle.metrics.protocols import used
@@ -30,71 +29,8 @@ from disentangle.metrics.table import read_representation
 from disentangle.versions import versions
 
 DEFAULTS = Settings()
-ELSEWHERE = ("queries", "generator", "blocks")  # needs that no table of codes meets
+ELSEWHERE = ("queries", "generator", "blocks", "latents")  # no table meets them
 ONE_TABLE = "this is one table of codes: evaluate a run of several seeds instead"
-
-
-def _images(name: str, table: Representation) -> Representation:
-    """The table, which must have a source of more images."""
-    if table.images is None:
-        raise UserError(
-            f"{name} draws images of its own, and this is one table of codes: evaluate "
-            "a run instead"
-        )
-    return table
-
-
-def _retrieval(name: str, table: Representation) -> Retrieval:
-    """The test rows of the table to search with, its training rows to search in."""
-    table.need_test_rows(name)
-    return Retrieval(
-        table.test_codes,
-        table.test_factors,
-        table.codes,
-        table.factors,
-        table.factor_names,
-    )
-
-
-def _ask(name: str, table: Representation) -> Ask:
-    """How the model of the table is asked what its data set can be asked."""
-    if table.ask is None:
-        raise UserError(
-            f"{name} asks for pictures of a data set, and this is one table of codes: "
-            "evaluate a run instead"
-        )
-    return table.ask
-
-
-def _drawn(name: str, table: Representation) -> Generated:
-    """The images that the model of the table draws, and what an oracle reads there."""
-    if table.drawn is None:
-        raise UserError(
-            f"{name} judges images that a model draws: evaluate a run, with oracle= a "
-            "run that reads the factors"
-        )
-    return table.drawn()
-
-
-def _blocks(name: str, table: Representation) -> Blocks:
-    """The table of a method that fixes whose its columns are."""
-    if not table.attributes:
-        raise UserError(
-            f"{name} is of methods whose codes have columns for single factors: "
-            "evaluate a run of one"
-        )
-    return Blocks(table, table.attributes)
-
-
-# What a metric of one model needs -> what it is given, from its name and a table.
-INPUTS: dict[str, Callable[[str, Representation], Any]] = {
-    "representation": lambda name, table: table,
-    "data set": _images,
-    "retrieval": _retrieval,
-    "queries": _ask,
-    "generator": _drawn,
-    "blocks": _blocks,
-}
 
 
 def score(
@@ -178,6 +114,7 @@ def score_details(
     ask: Ask | None = None,
     drawn: Callable[[], Generated] | None = None,
     attributes: Sequence[str] = (),
+    spaces: Callable[[], LatentSpaces] | None = None,
 ) -> dict[str, Result]:
     """As `score`, with per-factor parts, intervals, matrices, and what was run.
 
@@ -191,6 +128,7 @@ def score_details(
       ask: how retrieval metrics ask the model, see `Representation.ask`.
       drawn: images that the model draws, see `Representation.drawn`.
       attributes: what each column is of, see `Representation.attributes`.
+      spaces: what they are drawn of, see `Representation.spaces`.
 
     Returns:
       A Result per metric. `metadata` says definition, estimator, rows, seed, factor
@@ -209,7 +147,8 @@ def score_details(
         categorical=categorical,
         images=images,
     )
-    table = replace(table, ask=ask, drawn=drawn, attributes=tuple(attributes))
+    table = replace(table, ask=ask, drawn=drawn, spaces=spaces)
+    table = replace(table, attributes=tuple(attributes))
     common = _what_ran(table, settings)
     results = {}
     for name in names:

@@ -83,7 +83,16 @@ def spectral(shape: tuple[int, int, int], width: int) -> Net:
     return from_module(ImageCritic(width, "spectral"), shape)
 
 
-CRITICS: dict[str, Any] = {"dcgan": dcgan, "spectral": spectral}
+def equalised(shape: tuple[int, int, int], width: int) -> Net:
+    """The same with equalised rates (Karras et al. 2018)."""
+    return from_module(ImageCritic(width, "equalised"), shape)
+
+
+CRITICS: dict[str, Any] = {
+    "dcgan": dcgan,
+    "spectral": spectral,
+    "equalised": equalised,
+}
 
 
 def image_critic(name: str, shape: tuple[int, int, int], width: int) -> Net:

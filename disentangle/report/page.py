@@ -12,6 +12,7 @@ from disentangle.errors import UserError
 from disentangle.files import DAMAGE, read_json, write_text
 from disentangle.report import (
     breakdown,
+    crossed,
     drawn,
     editing,
     files,
@@ -51,6 +52,8 @@ SECTIONS: dict[str, Build] = {
     "reconstructions": ("Reconstructions", sections.reconstructions),
     "traversals": ("Latent traversals", sections.traversals),
     "drawn": ("Pictures of the model's own", drawn.drawn),
+    "translations": ("Translations", crossed.translations),
+    "mixing": ("Styles mixed", crossed.mixing),
     "plane": ("The latent plane", latents.plane),
     "units": ("Active units", latents.units),
 }

@@ -171,6 +171,38 @@ def _as_images(images: Any) -> np.ndarray:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)
 
 
+def crossed_figure(left: Any, above: Any, inside: Any) -> Figure:
+    """Images of two kinds, and what is made of one of each.
+
+    Args:
+      left: (n, k, H, W, C) in [0, 1], k images in front of each row.
+      above: (m, H, W, C), an image above each column.
+      inside: (n, m, H, W, C), of row and column.
+
+    Raises:
+      UserError: shapes that do not belong together, pixels that are not finite.
+    """
+    left, above, inside = (np.asarray(part) for part in (left, above, inside))
+    count, beside = left.shape[:2]
+    if inside.shape[:2] != (count, len(above)):
+        raise UserError(
+            f"{inside.shape[0]} x {inside.shape[1]} images do not belong to {count} "
+            f"rows and {len(above)} columns"
+        )
+    blank = np.zeros((1, beside, *above.shape[1:3], 4), np.uint8)
+    flat = lambda part: _as_images(part.reshape(-1, *part.shape[-3:])).reshape(
+        *part.shape[:-1], 4
+    )
+    top = np.concatenate([blank, flat(above)[None]], axis=1)
+    rows = np.concatenate([flat(left), flat(inside)], axis=1)
+    grid = np.concatenate([top, rows])
+    with plotting():
+        width = grid.shape[1] * TILE + 0.4
+        figure = new_figure(len(grid) * TILE + 0.1, max(NARROW, width))
+        _show(figure, grid, [""] * len(grid))
+    return figure
+
+
 def mosaic(images: Any, gap: int = GAP) -> np.ndarray:
     """(R, V, H, W, C) in [0, 1], C 1 or 3 -> one image (.., .., 4) uint8."""
     array = np.asarray(images)

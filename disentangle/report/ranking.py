@@ -37,6 +37,7 @@ TOLD = {  # the words of SUPERVISION within a sentence
     "groups": "with groups",
     "labels": "with {labels:,} labels",
     "given": "with factors given",
+    "domains": "with two domains",
     "all": "with all labels",
 }
 ALONE = "alone"

@@ -8,6 +8,10 @@ dimensions  the dimensions S_j of the code become the mean of the labelled image
 exchange    the dimensions S_j become those of an exemplar: z'_{S_j} = z(r)_{S_j}
 generated   the picture is one of the model's own, x = G(w, y), drawn again from the
             same noise with the wanted value, x' = G(w, y_{j <- v})
+translation the picture's content in the style of an exemplar, in its domain
+            (`Method.translation`, of two values of a factor)
+layers      the picture is one of the model's own; the layers that the factor has get
+            the style of an exemplar (`Method.latents`)
 retrieval   the training picture whose code is nearest to the edited code
 
 S_j are the dimensions for which factor j is the most important one, by forests fitted
@@ -17,7 +21,6 @@ those of `Known`, beside what the method was trained with.
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,46 +30,10 @@ from disentangle.errors import UserError, unknown
 from disentangle.metrics.forest_importance import dimensions, forest_importance
 from disentangle.retrieval.encoder import class_means
 from disentangle.retrieval.nearest import nearest
+from disentangle.study.editor import SEED, Editor, Pictures, Way
 from disentangle.study.own_codes import one_model
+from disentangle.study.style_editors import layers, translation
 from disentangle.training.run import Run
-
-SEED = 7  # of what a generator draws
-
-Pictures = np.ndarray  # (n, H, W, C) float32 in [0, 1]
-
-
-class Editor(NamedTuple):
-    """One model's way to edit.
-
-    Attributes:
-      edit: the pictures of a question, edited.
-      rebuild: the same, without an edit: how well the model draws what it is shown.
-      notes: what is to be known, a sentence each.
-    """
-
-    edit: Callable[[Question], Pictures]
-    rebuild: Callable[[Question], Pictures]
-    notes: tuple[str, ...] = ()
-
-
-class Way(NamedTuple):
-    """A row of EDITORS.
-
-    Attributes:
-      make: (run of one model, known, space) -> Editor.
-      can: (run) -> whether its method has what is needed.
-      lack: what the others lack.
-      summary: what becomes of the picture, in a line.
-      exemplar: whether another picture that has the value is read.
-      generates: whether the pictures are the model's own.
-    """
-
-    make: Callable[[Run, Known, FactorSpace], Editor]
-    can: Callable[[Run], bool]
-    lack: str
-    summary: str
-    exemplar: bool = False
-    generates: bool = False
 
 
 def own(run: Run, known: Known, space: FactorSpace) -> Editor:
@@ -273,6 +240,23 @@ EDITORS: dict[str, Way] = {
         "a picture of the model's own, drawn again from the same noise with the value",
         generates=True,
     ),
+    "translation": Way(
+        translation,
+        lambda run: (
+            run.method.translation is not None and bool(run.method.translation.factor)
+        ),
+        "does not translate between two values of a factor",
+        "drawn in the domain of the value, in the style of an exemplar",
+        exemplar=True,
+    ),
+    "layers": Way(
+        layers,
+        lambda run: run.method.latents is not None and _decodes(run),
+        "does not tell its layers styles",
+        "a picture of the model's own, the factor's layers in the style of an exemplar",
+        exemplar=True,
+        generates=True,
+    ),
     "retrieval": Way(
         retrieval,
         lambda run: True,
@@ -298,9 +282,11 @@ def ways_of(run: Run, names: tuple[str, ...] = ()) -> tuple[str, ...]:
             )
     if names:
         return tuple(dict.fromkeys(names))
-    for first in ("own", "prototypes"):
+    for first in ("translation", "own", "prototypes"):
         if EDITORS[first].can(run):
             return (first,)
+    if EDITORS["layers"].can(run):
+        return ("layers", "dimensions", "exchange")
     if _decodes(run):
         return ("dimensions", "exchange")
     return ("generated",) if EDITORS["generated"].can(run) else ("retrieval",)

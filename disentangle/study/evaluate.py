@@ -20,6 +20,7 @@ from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
 from disentangle.study.encoding import images_of, posterior_table
 from disentangle.study.judged import drawn_of
+from disentangle.study.latent_spaces import spaces_of
 from disentangle.study.peers import population_results, why_alone
 from disentangle.study.sample import (
     check_rows,
@@ -136,6 +137,7 @@ def chosen(
     if names == tuple(METRICS):  # all that can be had
         met = {"queries": run.config["data"]["name"] in WORLDS}
         met |= {"generator": bool(oracle), "blocks": bool(run.method.attributes)}
+        met["latents"] = bool(oracle) and run.method.latents is not None
         names = tuple(n for n in names if met.get(METRICS[n].needs, True))
     together = [name for name in names if METRICS[name].needs == "population"]
     single = [name for name in names if name not in together]
@@ -169,6 +171,7 @@ def score_run(
     source = images_of(run, data, settings.progress) if is_grid else None
     asks = questions_of(run, data, settings)
     draws = oracle and drawn_of(run, oracle, data, rows[1], seed=settings.seed)
+    spaces = oracle and spaces_of(run, oracle, data, rows[1], seed=settings.seed)
     train = None if logvars is None else logvars[:, : rows[0]]
     compared = population_results(run, together, codes[:, : rows[0]], train, settings)
 
@@ -189,6 +192,7 @@ def score_run(
                 ask=asks[member],
                 drawn=draws[member] if draws else None,
                 attributes=run.method.attributes or (),
+                spaces=spaces[member] if spaces else None,
             )
         except UserError as error:
             return {name: Result({}, why_not=str(error)) for name in single}

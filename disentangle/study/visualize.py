@@ -19,9 +19,11 @@ from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.drawn import drawn_of
 from disentangle.study.encoding import posterior_table
+from disentangle.study.mixing import Mixing, mixing_of
 from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
+from disentangle.study.translating import translations_of
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 
@@ -263,7 +265,8 @@ def active_latents(
 
 
 def refresh_images(source: Path, out: Path | None = None) -> Path:
-    """Draws anew what the page of a run shows: panels, plane, units, prototypes.
+    """Draws anew what the page of a run shows: panels, plane, units, prototypes,
+    translations, mixed styles (where a command has not drawn them with a matrix).
 
     A pipeline's folder is left as it is: it has drawn its own.
 
@@ -282,6 +285,10 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
     own = drawn_of(run, source if source.is_dir() else None)
     if own:
         own.save(folder)
+    if run.method.translation is not None:
+        translations_of(run, data_of(run)).save(folder)
+    if run.method.latents is not None and not (folder / Mixing.FILE).exists():
+        mixing_of(run, data_of(run)).save(folder)
     if run.method.decode is None and run.method.subspaces is None:
         return folder
     data = data_of(run)

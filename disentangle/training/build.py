@@ -15,7 +15,8 @@ def build_method(recipe: Recipe, settings: Any, data: DataSpec | Dataset) -> Met
       UserError: the method sees a data set that is not beside this one, or refuses
         these factors or this shape.
     """
-    if not recipe.sources:
+    there = tuple(name for name in recipe.beside if name in data.others)
+    if not recipe.sources + there:
         return recipe.build(settings, data.space, data.shape)
     missing = [name for name in recipe.sources if name not in data.others]
     if missing:
@@ -23,5 +24,5 @@ def build_method(recipe: Recipe, settings: Any, data: DataSpec | Dataset) -> Met
             f"the method sees further data sets ({', '.join(missing)}): put them "
             f"beside the first, as data.with_others({{{missing[0]!r}: other}})"
         )
-    shapes = {name: data.others[name].shape for name in recipe.sources}
+    shapes = {name: data.others[name].shape for name in recipe.sources + there}
     return recipe.build(settings, data.space, data.shape, shapes)

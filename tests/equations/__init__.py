@@ -16,6 +16,8 @@ from equations import (
     plain,
     recent,
     retrieval,
+    style,
+    translation,
 )
 from equations.reference import Case
 
@@ -32,4 +34,6 @@ EQUATIONS: dict[str, list[Case]] = {
     **gans.CASES,
     **recent.CASES,
     **retrieval.CASES,
+    **style.CASES,
+    **translation.CASES,
 }

@@ -33,6 +33,7 @@ QUANTISED = {
 NEEDS = {
     "qlae": (2, 400, QUANTISED),
     "tripod": (2, 400, QUANTISED),
+    "munit": (4, 150, {"width": 8}),
     # Its default 300, the authors' for Shapes3D, holds these codes within 0.05 of each
     # other (below); their grid for dSprites begins at 0.1.
     "hfs_vae": (4, 600, {"gamma": 1.0}),

@@ -69,6 +69,8 @@ DEAR = (
     *("cycle_vae", "class_content_style", "dna_gan"),
     *("control_vae", "slow_vae", "pcl", "ivae"),
     *("conditional_diffusion", "diffusion_on_codes", "enc_diff"),
+    *("munit",),
+    *("style_gan", "conditional_style_gan"),
 )
 CASES = [  # the first of each method is quick
     pytest.param(name, i, marks=pytest.mark.slow if i or name in DEAR else ())

@@ -11,7 +11,7 @@ from disentangle.metrics import METRICS
 SINGLE = tuple(  # of one table of codes
     n
     for n, m in METRICS.items()
-    if m.needs not in ("population", "queries", "generator", "blocks")
+    if m.needs not in ("population", "queries", "generator", "blocks", "latents")
 )
 
 

@@ -66,7 +66,7 @@ def test_test_images_of_a_table_are_not_trained_on():
 
 
 NEEDS = {"pairs": "full grid", "groups": "full grid"}
-NEEDS |= dict.fromkeys(("labels", "given", "all"), "needs labels")
+NEEDS |= dict.fromkeys(("labels", "given", "domains", "all"), "needs labels")
 
 
 @pytest.mark.slow
