@@ -21,7 +21,7 @@ from disentangle.report.style import svg
 VOID = {"meta", "link", "img", "br", "hr", "image", "path", "use", "rect"}
 OTHERS = {"best-groups", "gains", "joint", "overall", "regimes", "truth"}
 OTHERS |= {"ends", "published", "ranking", "relevance", "downstream", "prototypes"}
-OTHERS |= {"breakdown", "drawn"}
+OTHERS |= {"breakdown", "drawn", "translations", "mixing"}
 OTHERS |= {*statistics.SECTIONS}  # of a study of many models
 ALL = {*all_sections(), "reproduce"} - OTHERS
 
