@@ -21,7 +21,6 @@ stopped goes on.
 """
 
 import argparse
-import functools
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,9 +31,11 @@ import numpy as np
 import disentangle as dt
 from disentangle.data.dataset import Dataset
 from disentangle.methods import cycle_vae
+from disentangle.metrics.base import Settings
 from disentangle.metrics.class_probe import probe_accuracy
 from disentangle.metrics.explicitness import standardised
 from disentangle.metrics.labels import matched
+from disentangle.metrics.parallel import in_threads
 from disentangle.training.config import read_experiment
 from disentangle.training.run import Run, prepare
 
@@ -112,26 +113,22 @@ def judged(run: Run, data: Dataset, of: str, counts: tuple[int, int]) -> np.ndar
     found = []
     for member in range(len(run.members)):
         train, test = (coded(run, data, member, x) for x in images)
-        ask = functools.partial(_ask, classes=classes, others=test_classes)
+        codes = (
+            (train.mean, test.mean),
+            standardised(train.mean, test.mean),
+            (train.draw, test.draw),
+            (train.s, test.s),
+        )
+
+        def accuracy(pair: tuple[np.ndarray, np.ndarray]) -> float:
+            return probe_accuracy(pair[0], classes, pair[1], test_classes, seed=0)
+
+        read = in_threads(accuracy, codes, Settings(jobs=1), "probe")
         truth = np.asarray(images[1], np.float64) / data.max_value
         error = np.square(test.drawn - truth).mean()
-        found.append(
-            [
-                ask(train.mean, test.mean),
-                ask(*standardised(train.mean, test.mean)),
-                ask(train.draw, test.draw),
-                ask(train.s, test.s),
-                np.bincount(test_classes).max() / len(test_classes),
-                -10 * np.log10(error),
-            ]
-        )
+        chance = np.bincount(test_classes).max() / len(test_classes)
+        found.append([*read, chance, -10 * np.log10(error)])
     return np.array(found)
-
-
-def _ask(
-    codes: np.ndarray, test_codes: np.ndarray, classes: np.ndarray, others: np.ndarray
-) -> float:
-    return probe_accuracy(codes, classes, test_codes, others, seed=0)
 
 
 def main() -> None:

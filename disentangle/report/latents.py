@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from disentangle.errors import UserError, unknown
 from disentangle.report import files
 from disentangle.report.blocks import Block, Drawing, Row, Table, Text, plural
-from disentangle.report.panels import mosaic
+from disentangle.report.panels import mosaic, swap_figure
 from disentangle.report.style import (
     PALETTE,
     SEQUENTIAL,
@@ -19,6 +19,7 @@ from disentangle.report.style import (
     new_figure,
     plotting,
 )
+from disentangle.study.swaps import Swaps
 from disentangle.study.visualize import Plane, Units
 
 
@@ -107,6 +108,24 @@ def plane(workdir: Path) -> list[Block]:
     )
     alt = "The codes of images in two dimensions, and images decoded on a grid."
     return [Row([Drawing.of(figure, "plane", alt, caption)])]
+
+
+def swaps(workdir: Path) -> list[Block]:
+    """What becomes of pictures when a part of their codes is another's."""
+    found = files.found(Swaps, workdir)
+    if found is None:
+        return []
+    with files.reading(workdir / Swaps.FILE):
+        figure = swap_figure(found.swap_images, found.swap_pictures)
+        part = str(found.swap_part)
+    name = files.model_name(workdir)
+    caption = (
+        f"{name}: a picture has the code of the image on the left, but for the columns "
+        f"that are of {part}, which are those of the image above. Down a column {part} "
+        "should be alike, along a row all else. On the diagonal: reconstructions."
+    )
+    alt = f"Pictures of codes with the part of {part} exchanged."
+    return [Row([Drawing.of(figure, "swaps", alt, caption)])]
 
 
 def units_figure(

@@ -54,6 +54,7 @@ SECTIONS: dict[str, Build] = {
     "drawn": ("Pictures of the model's own", drawn.drawn),
     "translations": ("Translations", crossed.translations),
     "mixing": ("Styles mixed", crossed.mixing),
+    "swaps": ("A part of the code exchanged", latents.swaps),
     "plane": ("The latent plane", latents.plane),
     "units": ("Active units", latents.units),
 }

@@ -24,12 +24,14 @@ from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
 from disentangle.study.translating import translations_of
+from disentangle.study.swaps import write_swaps
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 
 EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
 POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, images a side
+MOVED = 64  # latents that are traversed: codes may be maps of thousands of numbers
 NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
 
 
@@ -298,6 +300,7 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
     if run.method.decode is not None:
         found = write_panels(run, data, folder / "panels.npz")
         _units(run, found.codes).save(folder)
+        write_swaps(run, data, folder)
     return folder
 
 
@@ -308,9 +311,9 @@ def _units(run: Run, codes: np.ndarray) -> Units:
 
 
 def _sorted_latents(found: Survey, data: Dataset) -> tuple[np.ndarray, list[str]]:
-    """Latents by falling KL (without one: variance), and their names."""
+    """MOVED latents by falling KL (without one: variance), and their names."""
     weight = found.codes[0].var(axis=0) if found.kl is None else found.kl
-    order = np.argsort(-weight, kind="stable")
+    order = np.argsort(-weight, kind="stable")[:MOVED]
     return order, [_caption(found, int(z), label_names(data)) for z in order]
 
 

@@ -70,6 +70,7 @@ def write_pipeline(
     write_retrieval(folder, rng)
     write_edits(folder, np.random.default_rng(8))
     write_plane(folder, rng)
+    write_swaps(folder, np.random.default_rng(1))
     write_training(folder, supervised, vae, data, tasks, rows, rng)
     return folder
 
@@ -252,6 +253,15 @@ def write_plane(folder, rng) -> None:
         plane_x=np.linspace(-2, 2, 3),
         plane_y=np.linspace(-2, 2, 3),
         plane_pictures=rng.uniform(size=(3, 3, 8, 8, 1)),
+    )
+
+
+def write_swaps(folder, rng) -> None:
+    np.savez(
+        folder / "swaps.npz",
+        swap_images=rng.uniform(size=(3, 8, 8, 1)),
+        swap_pictures=rng.uniform(size=(3, 3, 8, 8, 1)),
+        swap_part=np.asarray("shape"),
     )
 
 

@@ -271,6 +271,7 @@ FILES = {
     "information.npz": {"information"},
     "units.json": {"units"},
     "plane.npz": {"plane"},
+    "swaps.npz": {"swaps"},
     "panels.npz": {"reconstructions", "traversals"},
     "impossibility.json": {"rotations"},
     "retrieval.json": {"retrieval"},

@@ -9,7 +9,9 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.errors import UserError
+from disentangle.report.panels import swap_figure
 from disentangle.study.page_folder import page_folder
+from disentangle.study.swaps import exchanged, write_swaps
 from disentangle.study.visualize import (
     VALUES,
     active_units,
@@ -82,6 +84,29 @@ def test_a_plane_is_decoded_where_its_axes_say(toy, tmp_path):
     )
     index = toy.space.index(arrays["plane_labels"][:5])
     np.testing.assert_allclose(run.encode(toy.images(index))[0], codes[:5], atol=1e-5)
+
+
+def test_a_part_of_every_code_is_put_into_every_other():
+    codes = np.arange(6).reshape(2, 3)
+    found = exchanged(codes, np.array([False, True, False]))
+    assert found.tolist() == [[[0, 1, 2], [0, 4, 2]], [[3, 1, 5], [3, 4, 5]]]
+
+
+@pytest.mark.slow
+def test_swaps_are_of_a_part_that_is_a_factors(toy, tmp_path):
+    fields = QUICK | {"decoder": "dense", "latents": 3}
+    run = dt.train("cycle_vae", toy, steps=3, specified=2, **fields)
+    assert write_swaps(run, toy, tmp_path)
+    arrays = read(tmp_path / "swaps.npz")
+    assert str(arrays["swap_part"]) == "shape"
+    codes = run.encode(arrays["swap_images"])[0]
+    mixed = np.concatenate([codes[4, :3], codes[1, 3:]])[None]
+    np.testing.assert_allclose(
+        arrays["swap_pictures"][4, 1], run.decode(mixed)[0, 0], atol=1e-5
+    )
+    figure = swap_figure(arrays["swap_images"], arrays["swap_pictures"])
+    assert len(figure.axes) == 1
+    assert not write_swaps(dt.train("vae", toy, steps=1, **QUICK), toy, tmp_path)
 
 
 def test_active_units_by_hand():
