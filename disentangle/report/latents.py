@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from disentangle.errors import UserError, unknown
 from disentangle.report import files
 from disentangle.report.blocks import Block, Drawing, Row, Table, Text, plural
-from disentangle.report.panels import mosaic, swap_figure
+from disentangle.report.panels import crossed_figure, mosaic
 from disentangle.report.style import (
     PALETTE,
     SEQUENTIAL,
@@ -116,7 +116,8 @@ def swaps(workdir: Path) -> list[Block]:
     if found is None:
         return []
     with files.reading(workdir / Swaps.FILE):
-        figure = swap_figure(found.swap_images, found.swap_pictures)
+        images = found.swap_images
+        figure = crossed_figure(images[:, None], images, found.swap_pictures)
         part = str(found.swap_part)
     name = files.model_name(workdir)
     caption = (

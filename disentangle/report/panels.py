@@ -200,31 +200,6 @@ def crossed_figure(left: Any, above: Any, inside: Any) -> Figure:
         width = grid.shape[1] * TILE + 0.4
         figure = new_figure(len(grid) * TILE + 0.1, max(NARROW, width))
         _show(figure, grid, [""] * len(grid))
-
-
-def swap_figure(images: Any, pictures: Any) -> Figure:
-    """A grid of parts exchanged: whose code on the left, whose part of it above.
-
-    Args:
-      images: (n, H, W, C) in [0, 1], in the first column and the first row.
-      pictures: (n, n, H, W, C), at [i, j] image i with the part of j.
-    """
-    sources, count = _as_images(images), len(images)
-    drawn = np.asarray(pictures)
-    flat = _as_images(drawn.reshape(-1, *drawn.shape[2:]))
-    if drawn.shape[:2] != (count, count) or flat.shape[1:] != sources.shape[1:]:
-        raise UserError(
-            f"{count} images make a grid of {count} x {count}, got {drawn.shape}"
-        )
-    inner = flat.reshape(count, count, *flat.shape[1:])
-    above = np.concatenate([np.zeros_like(sources[:1]), sources])[None]
-    below = np.concatenate([sources[:, None], inner], axis=1)
-    with plotting():
-        side = (count + 1) * TILE
-        figure = new_figure(side + 0.1, side + 0.6)
-        _show(
-            figure, np.concatenate([above, below]), ["part of", *["" for _ in images]]
-        )
     return figure
 
 

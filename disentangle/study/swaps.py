@@ -1,7 +1,6 @@
 """Parts of codes exchanged between pictures: what a part holds, and what not."""
 
 import dataclasses
-from pathlib import Path
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -38,11 +37,10 @@ def exchanged(codes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return np.where(columns[None, None], codes[None], codes[:, None])
 
 
-def write_swaps(run: Run, data: Dataset, folder: Path, *, seed: int = 0) -> bool:
-    """Writes swaps.npz of the first part of the code that is of a factor.
+def swaps_of(run: Run, data: Dataset, *, seed: int = 0) -> Swaps | None:
+    """Those of the first part of the code that is of a factor.
 
-    Returns:
-      False where the method draws nothing, or names no part of its code for a factor.
+    None where the method draws nothing, or names no part of its code for a factor.
     """
     names = run.method.attributes or ()
     is_factor = [
@@ -50,7 +48,7 @@ def write_swaps(run: Run, data: Dataset, folder: Path, *, seed: int = 0) -> bool
         for name in names
     ]
     if run.method.decode is None or not any(is_factor):
-        return False
+        return None
     part = names[is_factor.index(True)]
     index = sample_index(data, PICTURES, seed=seed)
     images = np.asarray(take(data, jnp.asarray(index, jnp.int32))["images"])
@@ -58,5 +56,4 @@ def write_swaps(run: Run, data: Dataset, folder: Path, *, seed: int = 0) -> bool
     mixed = exchanged(codes, np.array(names) == part)
     pictures = run.decode(mixed.reshape(-1, codes.shape[1]))[0]
     shape = (*mixed.shape[:2], *images.shape[1:])
-    Swaps(images, pictures.reshape(shape), np.asarray(part)).save(folder)
-    return True
+    return Swaps(images, pictures.reshape(shape), np.asarray(part))

@@ -23,8 +23,8 @@ from disentangle.study.mixing import Mixing, mixing_of
 from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
+from disentangle.study.swaps import swaps_of
 from disentangle.study.translating import translations_of
-from disentangle.study.swaps import write_swaps
 from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 
@@ -300,7 +300,9 @@ def refresh_images(source: Path, out: Path | None = None) -> Path:
     if run.method.decode is not None:
         found = write_panels(run, data, folder / "panels.npz")
         _units(run, found.codes).save(folder)
-        write_swaps(run, data, folder)
+        exchanged = swaps_of(run, data)
+        if exchanged:
+            exchanged.save(folder)
     return folder
 
 

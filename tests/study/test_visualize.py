@@ -9,9 +9,9 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.errors import UserError
-from disentangle.report.panels import swap_figure
+from disentangle.report.panels import crossed_figure
 from disentangle.study.page_folder import page_folder
-from disentangle.study.swaps import exchanged, write_swaps
+from disentangle.study.swaps import exchanged, swaps_of
 from disentangle.study.visualize import (
     VALUES,
     active_units,
@@ -96,7 +96,7 @@ def test_a_part_of_every_code_is_put_into_every_other():
 def test_swaps_are_of_a_part_that_is_a_factors(toy, tmp_path):
     fields = QUICK | {"decoder": "dense", "latents": 3}
     run = dt.train("cycle_vae", toy, steps=3, specified=2, **fields)
-    assert write_swaps(run, toy, tmp_path)
+    swaps_of(run, toy).save(tmp_path)
     arrays = read(tmp_path / "swaps.npz")
     assert str(arrays["swap_part"]) == "shape"
     codes = run.encode(arrays["swap_images"])[0]
@@ -104,9 +104,10 @@ def test_swaps_are_of_a_part_that_is_a_factors(toy, tmp_path):
     np.testing.assert_allclose(
         arrays["swap_pictures"][4, 1], run.decode(mixed)[0, 0], atol=1e-5
     )
-    figure = swap_figure(arrays["swap_images"], arrays["swap_pictures"])
+    images = arrays["swap_images"]
+    figure = crossed_figure(images[:, None], images, arrays["swap_pictures"])
     assert len(figure.axes) == 1
-    assert not write_swaps(dt.train("vae", toy, steps=1, **QUICK), toy, tmp_path)
+    assert swaps_of(dt.train("vae", toy, steps=1, **QUICK), toy) is None
 
 
 def test_active_units_by_hand():
