@@ -72,6 +72,7 @@ TOLD = {"condition": "factors"}
 RESOLUTIONS = tuple({"method.resolution": n} for n in (4, 8, 16, 0))
 GROWN = ((1_000, 2_000, 1_500, 500), TOLD, RESOLUTIONS)
 CAPTIONS = {"draws": 10, "code": "text", "conditioning": "attention"}
+STYLED = {"width": 12, "encoder": "small"}
 ROWS: dict[str, Recipe] = {
     "autoencoder": Recipe("autoencoder"),
     "vae": Recipe("vae"),
@@ -122,6 +123,13 @@ ROWS: dict[str, Recipe] = {
         {"draws": 10, "conditioning": "film"},
         rate=0,
         batch=32,
+    ),
+    "munit": Recipe(
+        "munit", (1_500,), {"domain": "shape", "values": (0, 2)}, rate=0, batch=8
+    ),
+    "style_gan": Recipe("style_gan", (4_000,), STYLED, rate=0, batch=16),
+    "conditional_style_gan": Recipe(
+        "conditional_style_gan", (4_000,), TOLD | STYLED, rate=0, batch=16
     ),
     "supervised": Recipe("supervised", fields={"tasks": "classes", "subspace": 16}),
     "adde": Recipe(

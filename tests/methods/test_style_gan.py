@@ -29,7 +29,7 @@ def built(space, shape=(8, 8, 1), **fields):
     method = METHODS["style_gan"].build(settings_of(**fields), space, shape)
     params = base.init(method, key=jax.random.key(0))
     mapping = params["mapping"]
-    centre = {"average": {"w": jnp.float32(RNG.normal(size=6))}}
+    centre = {"average": {"w": jnp.linspace(-1.0, 2.0, 6)}}
     return method, params | {"mapping": Variables(mapping.params, centre)}
 
 
