@@ -36,7 +36,11 @@ class Following(NamedTuple):
 
 
 def following(
-    space: FactorSpace, found: np.ndarray, first: np.ndarray, second: np.ndarray
+    space: FactorSpace,
+    found: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    sure: np.ndarray | None = None,
 ) -> Following:
     """A_k and C_k.
 
@@ -45,8 +49,10 @@ def following(
       found: (J, n, F) readings of the mixed pictures by J oracles.
       first: (n, F) y^a.
       second: (n, F) y^b.
+      sure: (n, F) bool, the factors that are known of both sources; None: all.
     """
     differ = ~equal(space, first, second) & ~equal(space, second, first)
+    differ = differ if sure is None else differ & sure
     asked = differ.sum(0)
 
     def share(source: np.ndarray) -> np.ndarray:

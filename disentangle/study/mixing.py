@@ -94,15 +94,15 @@ def mixed(
 ) -> list[Following]:
     """Which source factors follow where some layers have the second one's style.
 
-    The factors of a source are what oracles read off it; pictures of whose sources
-    they do not all read the same are left out.
+    The factors of a source are what oracles read off it; one that they do not all
+    read the same of both sources is left out there.
 
     Args:
       run: of a method that says what its pictures are drawn of; its first member.
       data: its data set.
       judges: oracles of it.
       spans: (start, stop) of the layers start .. stop - 1.
-      count: pictures, before any is left out.
+      count: pictures.
       seed: of what is drawn.
 
     Returns:
@@ -111,19 +111,15 @@ def mixed(
     z, first, second = sources(run, data.space, count, seed)
     layers = latents_of(run).layers
     readings = [judges.read(pictures_of(run, w, z)) for w in (first, second)]
-    alike = [
-        equal(data.space, own, np.broadcast_to(own[:1], own.shape)).all((0, 2))
-        for own in readings
-    ]
-    rows = np.flatnonzero(alike[0] & alike[1])
+    sure = np.ones(readings[0].shape[1:], bool)
+    for own in readings:
+        sure &= equal(data.space, own, np.broadcast_to(own[:1], own.shape)).all(0)
     found = []
     for start, stop in spans:
-        styles = split_styles(first[rows], second[rows], start, stop, layers)
-        read = np.zeros((len(judges.each), 0, len(data.space.sizes)), np.int64)
-        if len(rows):
-            read = judges.read(pictures_of(run, styles, z[rows]))
-        own, other = (part[0][rows] for part in readings)
-        found.append(following(data.space, read, own, other))
+        styles = split_styles(first, second, start, stop, layers)
+        read = judges.read(pictures_of(run, styles, z))
+        own, other = (part[0] for part in readings)
+        found.append(following(data.space, read, own, other, sure))
     return found
 
 

@@ -26,6 +26,11 @@ def test_shares_are_of_pictures_whose_sources_differ_and_all_oracles_agree():
     alone = following(SPACE, one[None], first, second)
     np.testing.assert_allclose(alone.second, [2 / 3, 1 / 2])
     assert (alone.first + alone.second <= 1).all()
+    sure = np.array([[True, True], [False, True], [True, False], [True, True]])
+    found = following(SPACE, np.stack([one, two]), first, second, sure)
+    assert found.asked.tolist() == [2, 1]
+    np.testing.assert_allclose(found.second, [1 / 2, 0])
+    np.testing.assert_allclose(found.first, [0, 1])
 
 
 def test_sources_that_never_differ_say_nothing():

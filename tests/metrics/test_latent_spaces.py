@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from editing.exact import small
 
 import disentangle as dt
 from disentangle.errors import UserError
@@ -130,11 +131,12 @@ def test_what_cannot_be_said_is_one_sentence():
 
 @pytest.mark.slow
 def test_a_run_is_judged_by_an_oracle(toy):
+    toy = small(toy)  # 16x16
     quick = {"batch_size": 16, "progress": False, "steps": 3}
-    small = {"encoder": "dense", "critic": "dense", "width": 4, "latents": 5}
+    nets = {"encoder": "dense", "critic": "dense", "width": 2, "latents": 5}
     tasks = [f"{name}:classification" for name in toy.space.names]
     oracle = dt.train("supervised", toy, encoder="dense", tasks=tasks, **quick)
-    run = dt.train("conditional_style_gan", toy, seeds=2, **small, **quick)
+    run = dt.train("conditional_style_gan", toy, seeds=2, **nets, **quick)
     sample = {"num_train": 50, "num_test": 40, "progress": False}
     names = ["path_length", "linear_separability"]
     table = dt.evaluate(run, names, data=toy, oracle=oracle, **sample)
