@@ -28,7 +28,8 @@ The default is about 300 CPU seconds per training at 32x32; on a GPU
 """
 
 import argparse
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ from disentangle.methods.diffusion_model import rotation
 from disentangle.study.edit_asked import Asked, asked_of
 from disentangle.study.edit_bench import edited_rows
 from disentangle.study.editors import Editor
-from disentangle.study.judges import STEPS, judges_of
+from disentangle.study.judges import STEPS, Judges, judges_of
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.run import Run, fit
 
@@ -167,13 +168,13 @@ def editor(job: Job, row: Row, run: Run, asked: Asked) -> Editor:
     return Editor(edited, lambda q: draw(codes(q.factors)))
 
 
-def work(job: Job, name: str, judges: Any) -> dict[str, Any]:
+def work(job: Job, name: str, judges: Callable[[], Judges]) -> dict[str, Any]:
     """Trains a row and judges it: a line of the results."""
     row = ROWS[name]
     spent = job.folder(row.training).with_suffix(".seconds")
     with counted(spent):
         run = train(job, row)
-    asked = asked_of(run, job.data, job.asking, judges)
+    asked = asked_of(run, job.data, job.asking, judges())
     done = edited_rows(asked, name, editor(job, row, run, asked))
     return {
         "key": job.key,
@@ -224,7 +225,7 @@ def main() -> None:
     rows = chosen(parser, given.rows, ROWS)
     data = dt.load(given.data, size=given.size)
     asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
-    judges = judges_of(data, steps=given.oracle_steps)
+    judges = functools.cache(lambda: judges_of(data, steps=given.oracle_steps))
     path = given.out / "rotated.jsonl"
     numbers = given.width, given.draws, asking, given.out
     for seed in range(given.seeds):
