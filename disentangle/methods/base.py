@@ -137,7 +137,9 @@ class Method(NamedTuple):
 
     What a method may offer, None where it cannot: `sample(params, *, key, n) -> images
     (n, H, W, C)` of the model's own; `edit(params, images, factors (B, F), wanted
-    (B, F)) -> images` with other factors and all else kept; `generate(params, factors
+    (B, F)) -> images` with other factors and all else kept; `redraw(params, codes
+    (B, D), images) -> images` with these codes and all else that they have, also what
+    no code says; `generate(params, factors
     (B, F), *, key) -> images` of the model's own with these factors, of which it obeys
     those named in `given`; `log_prob(params, images,
     *, key) -> (B,)` nats, of a density over images, or a lower bound of it;
@@ -170,6 +172,7 @@ class Method(NamedTuple):
     averages: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({})
     sample: Callable[..., jax.Array] | None = None
     edit: Callable[..., jax.Array] | None = None
+    redraw: Callable[..., jax.Array] | None = None
     log_prob: Callable[..., jax.Array] | None = None
     embed: Callable[[Params, jax.Array], jax.Array] | None = None
     generate: Callable[..., jax.Array] | None = None

@@ -148,7 +148,8 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
         return made.redraw(params, images, old, new)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
-        code = jnp.broadcast_to(found.nothing[None], (len(images), len(found.nothing)))
+        whole = (images.shape[0], found.nothing.size)
+        code = jnp.broadcast_to(found.nothing[None], whole)
         return made.features(params, images, code)
 
     return Method(

@@ -123,10 +123,9 @@ class Model(NamedTuple):
 
     def decode(self, params: Params, code: jax.Array) -> jax.Array:
         """Images of codes, all from one noise: they differ in what codes say."""
-        noise = jax.random.normal(jax.random.key(SEED), (1, *self.shape))
-        return self.draw(
-            params, code, jnp.broadcast_to(noise, (len(code), *self.shape))
-        )
+        noise = np.random.default_rng(SEED).normal(size=(1, *self.shape))
+        whole = (code.shape[0], *self.shape)
+        return self.draw(params, code, jnp.broadcast_to(np.float32(noise), whole))
 
     def redraw(
         self, params: Params, images: jax.Array, code: jax.Array, other: jax.Array

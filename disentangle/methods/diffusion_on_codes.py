@@ -97,11 +97,15 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
         size = jnp.sqrt(jnp.square(codes - mean[None]).mean())
         return params | {"scale": {"mean": mean, "size": jnp.maximum(size, 1e-6)}}
 
+    def redraw(params: Params, codes: jax.Array, images: jax.Array) -> jax.Array:
+        return made.redraw(params, images, represent(params, images), codes)
+
     return Method(
         nets=nets,
         players={"diffusion": player(made, code_of, MOVES)},
         represent=represent,
         decode=made.decode,
+        redraw=redraw,
         averages=averages(MOVES),
         begin=begin,
     )

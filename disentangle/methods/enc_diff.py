@@ -31,7 +31,8 @@ ablation has .981 with pixels); v is predicted, in 20 steps of DDIM (theirs: eps
 200 steps); the encoder is one of ours, the U-Net has no attention among its own pixels.
 
 `decode` draws codes from one fixed noise, so that pictures differ in what codes say
-alone; what an image has beyond its code is not rebuilt.
+alone; what an image has beyond its code is not rebuilt. `redraw` draws them from the
+noise that an image itself comes from (DDIM inverted), which keeps that.
 """
 
 import jax
@@ -91,11 +92,15 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
     def code_of(params: Params, batch: Batch) -> jax.Array:
         return represent(params, batch["images"])
 
+    def redraw(params: Params, codes: jax.Array, images: jax.Array) -> jax.Array:
+        return made.redraw(params, images, represent(params, images), codes)
+
     return Method(
         nets=nets,
         players={"diffusion": player(made, code_of, moves)},
         represent=represent,
         decode=made.decode,
+        redraw=redraw,
         averages=averages(moves),
     )
 

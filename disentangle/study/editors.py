@@ -6,6 +6,8 @@ prototypes  the method's own edit of codes (`Subspaces.edit`), decoded
 dimensions  the dimensions S_j of the code become the mean of the labelled images that
             have the value: z'_{S_j} = E[z_{S_j} | y_j = v]
 exchange    the dimensions S_j become those of an exemplar: z'_{S_j} = z(r)_{S_j}
+inverted    the same, drawn from the noise that the picture itself is drawn from
+            (diffusion), which keeps what no code says
 generated   the picture is one of the model's own, x = G(w, y), drawn again from the
             same noise with the wanted value, x' = G(w, y_{j <- v})
 translation the picture's content in the style of an exemplar, in its domain
@@ -78,6 +80,20 @@ def exchange(run: Run, known: Known, space: FactorSpace) -> Editor:
         return run.decode(codes)[0]
 
     return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
+
+
+def inverted(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """Dimensions of the code those of the exemplar, all else the picture's own."""
+    chunks, notes = chunks_of(run, known, space)
+
+    def edited(q: Question) -> Pictures:
+        codes = np.array(run.encode(q.images)[0])
+        columns = chunks[q.column]
+        codes[:, columns] = run.encode(q.exemplars)[0][:, columns]
+        return run.redraw(q.images, codes)[0]
+
+    same = lambda q: run.redraw(q.images, run.encode(q.images)[0])[0]
+    return Editor(edited, same, notes)
 
 
 def generated(run: Run, known: Known, space: FactorSpace) -> Editor:
@@ -231,6 +247,13 @@ EDITORS: dict[str, Way] = {
         _decodes,
         "has no decoder",
         "the factor's dimensions those of an exemplar, decoded",
+        exemplar=True,
+    ),
+    "inverted": Way(
+        inverted,
+        lambda run: run.method.redraw is not None,
+        "does not draw pictures again from their own noise",
+        "the factor's dimensions those of an exemplar, drawn from the picture's noise",
         exemplar=True,
     ),
     "generated": Way(

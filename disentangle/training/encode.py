@@ -252,6 +252,12 @@ def alike(function: Callable, attribute: int) -> Callable:
     return lambda params, codes: function(params, codes, attribute)
 
 
+@functools.lru_cache(64)
+def redrawing(function: Callable) -> Callable:
+    """`Method.redraw` of (params, (codes, images)): one object per function."""
+    return lambda params, given: function(params, *given)
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _sample_batch(function: Callable, params: Params, key: jax.Array) -> jax.Array:
     """`BATCH` samples of every member, all with one key: (P, BATCH, ...)."""

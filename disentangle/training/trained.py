@@ -146,6 +146,30 @@ class Run:
         return encode.edited(function, self.params, checked, old, new, max_value)
 
     @float32()
+    def redraw(self, images: Any, codes: Any) -> np.ndarray:
+        """The images with other codes and all else kept: (P, B, H, W, C) in [0, 1].
+
+        Args:
+          images: as in `encode`.
+          codes: (P, B, D) or (B, D), those that they are to have.
+
+        Raises:
+          UserError: the method cannot, images as in `encode` or codes as in `decode`,
+            or not one code per image.
+        """
+        lack = "does not draw images again: it decodes what a code says alone"
+        function = self._offered(self.method.redraw, lack)
+        checked = encode.checked_images(images, self.spec)
+        count = np.shape(codes)[-2] if np.ndim(codes) > 1 else 0
+        if len(checked) != count:
+            raise UserError(
+                f"{count} codes are for {len(checked)} images: one for each"
+            )
+        scale = self.spec.max_value if checked.dtype == np.uint8 else 1
+        pictures = np.asarray(checked, np.float32) / np.float32(scale)
+        return self._of_codes(encode.redrawing(function), codes, pictures)
+
+    @float32()
     def generate(self, factors: Any, *, seed: int = 0) -> np.ndarray:
         """Images (P, B, H, W, C) in [0, 1] of the models' own, with these factors.
 

@@ -25,10 +25,11 @@ OF_ALL = {
 OF_ALL["tripod"] = {"encoder": "dense", "decoder": "smooth"}
 QUICK = ("conditional_vae", "joint_vae", "qlae", "supervised")
 OF_SETS = ("adde_outfits", "csa_net", "type_aware")  # two factors make no set
+DRAWN = ("diffusion_on_codes", "enc_diff")  # decoded in a loop, which has no rule
 OTHERS = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in METHODS
-    if name not in OF_SETS
+    if name not in (*OF_SETS, *DRAWN)
 ]
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
@@ -54,6 +55,14 @@ def agrees(run, count=3):
         found = evaluate(graphs["decoder"], codes)
         np.testing.assert_allclose(found, decoded, atol=5e-6)
     return graphs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", DRAWN)
+def test_what_is_decoded_in_a_loop_is_refused_by_name(method):
+    run = model(method, (16, 16, 1), **OF_ALL[method])
+    with pytest.raises(UserError, match=f"the decoder of {method!r} .* 'scan'"):
+        graphs_of(run, 0, "onnx")
 
 
 @pytest.mark.parametrize("method", OTHERS)

@@ -67,6 +67,10 @@ def test_what_a_method_offers_has_the_shapes_it_promises(built, toy):
     if method.edit is not None:
         edited = jax.eval_shape(method.edit, params, images, factors, factors)
         assert form(edited) == form(images)
+    if method.redraw is not None:
+        codes = jax.eval_shape(method.represent, params, images)
+        again = jax.eval_shape(method.redraw, params, codes, images)
+        assert form(again) == form(images)
     assert (method.generate is None) == (not method.given)
     if method.generate is not None:
         assert set(method.given) <= set(toy.space.names)
