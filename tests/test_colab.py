@@ -82,6 +82,10 @@ WORKDIR, PROGRESS = "run", False
 DATA, SIZE, LABELLED, STEPS, EDIT_STEPS = "fashion_sprites", 0, 200, 4, 2
 QUERIES, NEAREST, SEED, PROGRESS = 5, 3, 0, False
 """,
+    "generate_and_edit": """
+DATA, SIZE, TOLD = "dsprites", 16, ("size", "shape")
+VAE_STEPS, GAN_STEPS, EDITS, GALLERY, SEED, PROGRESS = 4, 4, 6, 40, 0, False
+""",
 }
 README_SIZES = {
     "steps=20_000": "steps=3, progress=False",

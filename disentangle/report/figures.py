@@ -4,6 +4,7 @@
 
 from disentangle.report.contest import means as contest_means
 from disentangle.report.contest import pareto_figure
+from disentangle.report.drawn import grid_figure
 from disentangle.report.impossibility import Clouds, impossibility_figure
 from disentangle.report.latents import plane_figure, units_figure
 from disentangle.report.losses import (
