@@ -321,6 +321,12 @@ class TestRuns:
         assert names["shown"].right.shape == (count, 3)
         assert names["wide"]["exact@1"].between(0, 1).all()
 
+    def test_generate_and_edit(self):
+        names = run("generate_and_edit")
+        assert names["table"](names["gan"]).shape[:2] == (3, 2)
+        assert set(names["scores"]) == {"size", "shape"}
+        assert names["found"]["chance"]["P@5"] == pytest.approx(1 / 6)
+
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
