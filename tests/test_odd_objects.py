@@ -96,7 +96,7 @@ def answered(function, **given):
         try:
             function(**given)
         except dt.UserError as error:
-            assert 5 < len(str(error)) < 600 and "\n" not in str(error)
+            assert 5 < len(str(error)) < 1_200 and "\n" not in str(error)
 
 
 @pytest.mark.parametrize("odd", ODD)
