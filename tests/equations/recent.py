@@ -2,8 +2,13 @@
 
 from math import erf, exp, pi, sqrt
 
+import jax
 import numpy as np
+from scipy.linalg import expm
 
+from equations.critics import parts as batches
+from equations.critics import shuffled
+from equations.discrete import softmax64
 from equations.objectives import parts
 from equations.reference import Case, Inputs, kl64, nll64
 
@@ -69,6 +74,78 @@ def ivae(inputs: Inputs) -> dict[str, float]:
     return {"vae": nll + inputs.hyper.beta * kl}
 
 
+def jacobian(inputs: Inputs) -> dict[str, float]:
+    """Rhodes & Lee 2021: every derivative of the dense decoder of the tests."""
+    reconstruction, mean, logvar, z = parts(inputs)
+    first, last = (inputs.params["decoder"][f"Dense_{i}"] for i in (0, 1))
+    into, out = (np.float64(layer["kernel"]) for layer in (first, last))
+    before = z @ into + np.float64(first["bias"])
+    image = 1 / (1 + np.exp(-(np.maximum(before, 0) @ out + np.float64(last["bias"]))))
+    d, columns = z.shape[1], range(z.shape[1])
+    total = 0.0
+    if inputs.settings.columns:  # the latents that the key draws
+        size = (inputs.settings.columns, len(z))
+        own = jax.random.fold_in(inputs.key, 1)
+        columns = np.asarray(jax.random.randint(own, size, 0, d))
+    for column in columns:
+        slope = into[np.broadcast_to(column, len(z))] * (before > 0) @ out
+        total += np.abs(slope * image * (1 - image)).sum() / len(z)
+    h, share = inputs.hyper, d / len(columns)
+    kl = kl64(mean, logvar).sum(1).mean()
+    return {"vae": reconstruction + h.beta * kl + h.gamma * share * total}
+
+
+def lie(inputs: Inputs) -> dict[str, float]:
+    """Zhu et al. 2021 by SciPy's exponential, image by image and pair by pair."""
+    x, h, net = inputs.batch["images"], inputs.hyper, inputs.net
+    element = net("encoder", x)
+    mean, logvar = np.split(net("coordinates", element), 2, 1)
+    t = inputs.sample(mean, logvar, inputs.key)
+    bases = np.float64(inputs.params["algebra"]["bases"])
+    group = np.stack([expm(np.tensordot(row, bases, 1)) for row in t])
+    flat = group.reshape(len(x), -1)
+    reconstruction = nll64(inputs.settings.likelihood, net("decoder", flat), x)
+    loss = reconstruction + h.beta * kl64(mean, logvar).sum(1).mean()
+    loss += h.group * ((element - flat) ** 2).sum(1).mean()
+    pairs = [(a, b) for i, a in enumerate(bases) for j, b in enumerate(bases) if i != j]
+    for a, b in pairs:
+        loss += h.hessian * ((a @ b) ** 2).sum() / len(pairs)
+        loss += h.commutator * ((a @ b - b @ a) ** 2).sum() / len(pairs)
+    return {"vae": loss}
+
+
+def qvae(inputs: Inputs) -> dict[str, float]:
+    """FactorQVAE: codes drawn with the key's noise, the critic on one-hot vectors."""
+    h, s = inputs.hyper, inputs.settings
+    e = np.float64(inputs.params["codebook"]["values"])
+    images, others = batches(inputs)
+    critic = inputs.method.nets["discriminator"]
+
+    def codes(x, key):
+        z = inputs.net("encoder", x)
+        p = softmax64(-((z[..., None] - e) ** 2) / (2 * s.spread**2))
+        noise = np.float64(jax.random.gumbel(key, p.shape))
+        return p, (np.log(np.maximum(p, 1e-300)) + noise).argmax(-1)
+
+    def logit(k):
+        out = critic.apply(inputs.params["discriminator"], np.float32(k))
+        return np.float64(out[:, 0] - out[:, 1])
+
+    p, k = codes(images, inputs.key)
+    second = codes(others, jax.random.fold_in(inputs.key, 1))[1]
+    second = k if s.batches == 1 else second
+    logs = np.where(p > 0, p * np.log(np.maximum(p, 1e-300) * len(e)), 0.0)
+    kl, tc = logs.sum((1, 2)).mean(), logit(k).mean()
+    reconstruction = nll64(s.likelihood, inputs.net("decoder", e[k]), images)
+    numbers = images[0].size
+    fake = logit(shuffled(second, jax.random.fold_in(inputs.key, 2)))
+    cross = np.log1p(np.exp(-logit(k))).mean() + np.log1p(np.exp(fake)).mean()
+    return {
+        "vae": reconstruction + numbers / 2 * (h.kl * kl + h.gamma * tc),
+        "discriminator": cross / 2,
+    }
+
+
 CASES = {
     "control_vae": [
         Case({"kl": 5.0}, control, step=50_000),
@@ -85,5 +162,19 @@ CASES = {
         Case({}, ivae),
         Case({"condition": ("x", "size"), "beta": 3.0, "prior": (7,)}, ivae),
         Case({"likelihood": "gaussian", "latents": 3, "prior": ()}, ivae),
+    ],
+    "jacobian_l1_vae": [
+        Case({"gamma": 0.5}, jacobian),
+        Case({"columns": 2, "gamma": 3.0, "latents": 4}, jacobian),
+    ],
+    "lie_group_vae": [
+        Case({"start": 0.3, "size": 4}, lie),
+        Case({"start": 0.5, "size": 3, "latents": 3, "group": 2.0}, lie),
+        Case({"likelihood": "gaussian", "start": 0.1, "hessian": 0.0}, lie),
+    ],
+    "factor_qvae": [
+        Case({"batches": 2, "values": 8}, qvae),
+        Case({"batches": 1, "kl": 0.1, "gamma": 0.02, "spread": 0.5}, qvae),
+        Case({"likelihood": "bernoulli", "latents": 3, "gamma": 1.0}, qvae),
     ],
 }

@@ -68,6 +68,7 @@ DEAR = (
     *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
     *("cycle_vae", "class_content_style", "dna_gan"),
     *("control_vae", "slow_vae", "pcl", "ivae"),
+    *("jacobian_l1_vae", "lie_group_vae", "factor_qvae"),
     *("conditional_diffusion", "diffusion_on_codes", "enc_diff"),
     *("munit",),
     *("style_gan", "conditional_style_gan"),

@@ -172,7 +172,7 @@ def test_methods_without_known_settings_are_these():
         *("dcgan", "conditional_gan", "multi_conditional_gan"),
         *("cpggan", "cdpggan", "stack_gan", "cycle_vae"),
         *("class_content_style", "dna_gan"),
-        *("pcl", "ivae"),
+        *("pcl", "ivae", "jacobian_l1_vae", "lie_group_vae"),
         *("conditional_diffusion", "diffusion_on_codes"),
         *("munit",),
         *("style_gan", "conditional_style_gan"),

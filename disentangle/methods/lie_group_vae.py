@@ -1,0 +1,161 @@
+r"""Commutative Lie Group VAE: latents are coordinates of a matrix group.
+
+$$
+g(t) = \exp\Big(\sum_i t_i A_i\Big), \qquad
+\mathcal{L} = -\mathbb{E}_{q(t|x)} \log p(x|g(t))
++ \beta \, \mathrm{KL}(q(t|x) \,\|\, p(t))
++ \lambda_r \mathbb{E} \| h(x) - g(t) \|_F^2
+$$
+
+$$
+\quad + \frac{1}{D (D - 1)} \sum_{i \ne j} \Big( \lambda_h \| A_i A_j \|_F^2
++ \lambda_c \| A_i A_j - A_j A_i \|_F^2 \Big)
+$$
+
+"Commutative Lie group VAE for disentanglement learning" (Zhu, Xu & Tao, ICML 2021). An
+image is first a group element h(x), a matrix m x m, then its coordinates t in the
+basis A_i of a learned Lie algebra; the decoder is given the matrix g(t). Where the A_i
+commute, g(t) is the product of the exp(t_i A_i), so that a latent does the same
+wherever the others are; where A_i A_j = 0, the Hessian of g has no mixed terms (their
+propositions 1 and 2), which is stronger.
+
+The weights are those of the authors' code as we remember it, and not checked: 0.1, 40
+and 20, bases that start at 0.001 N(0, 1), m = 10. Squares are summed over a matrix and
+averaged over pairs; their subgroups (blocks of g with latents of their own) and the
+share of images that is decoded from h(x) are left out. q(t|x) reads h(x) through one
+hidden layer, whose width is ours.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from disentangle.data.samplers import Batch
+from disentangle.data.space import FactorSpace
+from disentangle.fields import settings, static, swept
+from disentangle.methods import gaussian_vae
+from disentangle.methods.base import Logs, Method, Params, Player, Recipe
+from disentangle.methods.gaussian_vae import (
+    Model,
+    Terms,
+    kl_to_prior,
+    method_of,
+    sample_posterior,
+    shown,
+    single,
+)
+from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.nn import Net, decoder, encoder, relu_layers
+
+PAPER = "Zhu et al. 2021, code (not checked)"
+HIDDEN = 256  # of q(t|h(x))
+
+
+@settings
+class Settings(gaussian_vae.Settings):
+    """Of the commutative Lie group VAE."""
+
+    size: int = static(
+        10, "m, rows and columns of a group element", source=PAPER, least=2, most=100
+    )
+    start: float = static(
+        0.001, "deviation of the bases at the start", source=PAPER, least=0.0, most=10.0
+    )
+    beta: float = swept(1.0, "weight of the KL", source=PAPER)
+    group: float = swept(0.1, "lambda_r, of h(x) from g(t)", source=PAPER)
+    hessian: float = swept(40.0, "lambda_h", source=PAPER)
+    commutator: float = swept(20.0, "lambda_c", source=PAPER)
+
+
+def algebra(latents: int, size: int, start: float) -> Net:
+    """The Net t (B, D) -> g(t) (B, m, m); its parameters are the bases A (D, m, m)."""
+
+    def init(key: jax.Array) -> Params:
+        return {"bases": start * jax.random.normal(key, (latents, size, size))}
+
+    def apply(params: Params, t: jax.Array) -> jax.Array:
+        return jax.scipy.linalg.expm(jnp.einsum("bd,dij->bij", t, params["bases"]))
+
+    return Net(init, apply)
+
+
+def pair_penalties(bases: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Means over i != j of |A_i A_j|_F^2 and |A_i A_j - A_j A_i|_F^2.
+
+    Args:
+      bases: (D, m, m); both are 0 for D = 1.
+    """
+    count = bases.shape[0]
+    products = jnp.einsum("iab,jbc->ijac", bases, bases)
+    apart = (1.0 - jnp.eye(count, dtype=bases.dtype)) / max(count * (count - 1), 1)
+    mean = lambda x: (apart * jnp.square(x).sum((2, 3))).sum()
+    return mean(products), mean(products - products.transpose(1, 0, 2, 3))
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The Lie group VAE of `settings`; codes are the means of t."""
+    del space
+    d, numbers = settings.latents, settings.size**2
+    nets = {
+        "encoder": encoder(settings.encoder, shape, numbers),
+        "coordinates": relu_layers(numbers, (HIDDEN,), 2 * d),
+        "algebra": algebra(d, settings.size, settings.start),
+        "decoder": decoder(settings.decoder, shape, numbers),
+    }
+    likelihood = LIKELIHOODS[settings.likelihood]
+
+    def read(params: Params, images: jax.Array) -> tuple[jax.Array, ...]:
+        """h(x) (B, m^2), mean and log-variance of t (B, D)."""
+        element = nets["encoder"].apply(params["encoder"], images)
+        out = nets["coordinates"].apply(params["coordinates"], element)
+        return element, *jnp.split(out, 2, axis=1)
+
+    def element_of(params: Params, t: jax.Array) -> jax.Array:
+        """g(t), (B, m^2)."""
+        return nets["algebra"].apply(params["algebra"], t).reshape(-1, numbers)
+
+    def logits(params: Params, t: jax.Array) -> jax.Array:
+        return nets["decoder"].apply(params["decoder"], element_of(params, t))
+
+    def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        _, mean, logvar = read(params, images)
+        return mean, logvar
+
+    vae = Model(
+        nets=nets,
+        posterior=posterior,
+        reconstruction=lambda params, t, x: likelihood(logits(params, t), x),
+        represent=lambda params, images: posterior(params, images)[0],
+        decode=lambda params, t: jax.nn.sigmoid(logits(params, t)),
+        log_likelihood=lambda params, t, x: single(likelihood, logits(params, t), x),
+        latents=d,
+    )
+
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
+        del step
+        element, mean, logvar = read(params, batch["images"])
+        t = sample_posterior(mean, logvar, key=key)
+        reached = element_of(params, t)
+        drawn = nets["decoder"].apply(params["decoder"], reached)
+        reconstruction = likelihood(drawn, batch["images"])
+        kl = kl_to_prior(mean, logvar)
+        group = jnp.square(element - reached).sum(1).mean()
+        hessian, commutator = pair_penalties(params["algebra"]["bases"])
+        value = reconstruction + hyper.beta * kl.sum() + hyper.group * group
+        value += hyper.hessian * hessian + hyper.commutator * commutator
+        logs = {"group": group, "hessian": hessian, "commutator": commutator}
+        return value, shown(Terms(reconstruction, kl, mean, logvar, t)) | logs
+
+    return method_of(vae, {"vae": Player(tuple(nets), loss)})
+
+
+RECIPE = Recipe(
+    build,
+    Settings,
+    "Commutative Lie Group VAE (Zhu et al. 2021)",
+)
