@@ -16,7 +16,8 @@ Values known to us of the authors' configs: K = 64, w = 1e-3, gamma = 1e-4, squa
 error, Adam at 1e-3, 512 images in halves, 100,000 steps; their rate falls on a cosine
 to 1.25e-6 over 50,000. What is ours: codes are drawn by the Gumbel-max trick and go on
 hard, with the gradient of the relaxed draw (Jang et al. 2017); the width s and the
-temperature; the codebook starts on [-1, 1]; small normalised networks, as for the
+temperature; z is a tanh, since beyond the codebook, which starts on [-1, 1], one
+scalar has all of q and no gradient is left; small normalised networks, as for the
 quantised codes of qlae.py; the critic is FactorVAE's.
 """
 
@@ -121,8 +122,11 @@ def build(
     }
     likelihood = LIKELIHOODS[settings.likelihood]
 
+    def encode(params: Params, images: jax.Array) -> jax.Array:
+        return jnp.tanh(nets["encoder"].apply(params["encoder"], images))
+
     def read(params: Params, images: jax.Array) -> jax.Array:
-        z = nets["encoder"].apply(params["encoder"], images)
+        z = encode(params, images)
         return log_probabilities(z, params["codebook"]["values"], settings.spread)
 
     def decode(params: Params, codes: jax.Array) -> jax.Array:
@@ -160,8 +164,7 @@ def build(
         return value, logs | {"total_correlation": tc}
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
-        z = nets["encoder"].apply(params["encoder"], images)
-        return nets["codebook"].apply(params["codebook"], z)
+        return nets["codebook"].apply(params["codebook"], encode(params, images))
 
     def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
         """Every latent takes each of the K values as often."""

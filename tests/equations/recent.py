@@ -122,7 +122,7 @@ def qvae(inputs: Inputs) -> dict[str, float]:
     critic = inputs.method.nets["discriminator"]
 
     def codes(x, key):
-        z = inputs.net("encoder", x)
+        z = np.tanh(inputs.net("encoder", x))
         p = softmax64(-((z[..., None] - e) ** 2) / (2 * s.spread**2))
         noise = np.float64(jax.random.gumbel(key, p.shape))
         return p, (np.log(np.maximum(p, 1e-300)) + noise).argmax(-1)
