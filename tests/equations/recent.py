@@ -175,6 +175,6 @@ CASES = {
     "factor_qvae": [
         Case({"batches": 2, "values": 8}, qvae),
         Case({"batches": 1, "kl": 0.1, "gamma": 0.02, "spread": 0.5}, qvae),
-        Case({"likelihood": "bernoulli", "latents": 3, "gamma": 1.0}, qvae),
+        Case({"likelihood": "gaussian", "latents": 3, "gamma": 1.0}, qvae),
     ],
 }
