@@ -22,7 +22,8 @@ left; small normalised networks, as for the quantised codes of qlae.py; the crit
 FactorVAE's, of networks and rate.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -105,20 +106,25 @@ def critic(latents: int, values: int, hidden: tuple[int, ...]) -> tuple[Net, Net
     return of_ones, Net(net.init, lambda params, k: of_ones.apply(params, ones(k)))
 
 
-def build(
-    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
-) -> Method:
-    """The FactorQVAE of `settings`; codes (B, D) are the scalars nearest to z."""
-    del space
-    d, k, numbers = settings.latents, settings.values, shape[0] * shape[1] * shape[2]
-    of_ones, of_numbers = critic(d, k, settings.discriminator)
+class Model(NamedTuple):
+    """The networks but the critic, and the ways through them."""
+
+    nets: dict[str, Net]
+    read: Callable[[Params, jax.Array], jax.Array]  # images -> log q(k|x), (B, D, K)
+    represent: Callable[[Params, jax.Array], jax.Array]  # images -> scalars (B, D)
+    logits: Callable[[Params, jax.Array], jax.Array]  # scalars (B, D) -> (B, H, W, C)
+    # numbers(params, images, *, key) -> drawn k, (B, D) as floats
+    numbers: Callable[..., jax.Array]
+
+
+def model(settings: Settings, shape: tuple[int, int, int]) -> Model:
+    """The networks of `settings` for images of `shape`."""
+    d = settings.latents
     nets = {
         "encoder": encoder(settings.encoder, shape, d),
         "decoder": decoder(settings.decoder, shape, d),
-        "codebook": codebook(k),
-        "discriminator": of_numbers,
+        "codebook": codebook(settings.values),
     }
-    likelihood = LIKELIHOODS[settings.likelihood]
 
     def encode(params: Params, images: jax.Array) -> jax.Array:
         return jnp.tanh(nets["encoder"].apply(params["encoder"], images))
@@ -127,33 +133,48 @@ def build(
         z = encode(params, images)
         return log_probabilities(z, params["codebook"]["values"], settings.spread)
 
-    def decode(params: Params, codes: jax.Array) -> jax.Array:
-        return nets["decoder"].apply(params["decoder"], codes)
+    def represent(params: Params, images: jax.Array) -> jax.Array:
+        return nets["codebook"].apply(params["codebook"], encode(params, images))
 
-    def drawn(params: Params, images: jax.Array, *, key: jax.Array) -> jax.Array:
+    def numbers(params: Params, images: jax.Array, *, key: jax.Array) -> jax.Array:
         ones = draw(read(params, images), settings.temperature, key=key)
         return ones.argmax(-1).astype(jnp.float32)
+
+    logits = lambda params, codes: nets["decoder"].apply(params["decoder"], codes)
+    return Model(nets, read, represent, logits, numbers)
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The FactorQVAE of `settings`; codes (B, D) are the scalars nearest to z."""
+    del space
+    vae, numbers = model(settings, shape), shape[0] * shape[1] * shape[2]
+    of_ones, of_numbers = critic(
+        settings.latents, settings.values, settings.discriminator
+    )
+    likelihood = LIKELIHOODS[settings.likelihood]
 
     def samples(
         params: Params, batch: Batch, *, key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Numbers of drawn codes, of the first and of the second batch."""
         first, last = first_and_last(batch, settings.batches)
-        found = drawn(params, first["images"], key=key)
+        found = vae.numbers(params, first["images"], key=key)
         if settings.batches == 1:
             return found, found
         own = jax.random.fold_in(key, 1)
-        return found, drawn(params, last["images"], key=own)
+        return found, vae.numbers(params, last["images"], key=own)
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> tuple[jax.Array, Logs]:
         del step
         images = first_and_last(batch, settings.batches)[0]["images"]
-        log_p = read(params, images)
+        log_p = vae.read(params, images)
         ones = draw(log_p, settings.temperature, key=key)
-        logits = decode(params, ones @ params["codebook"]["values"])
-        reconstruction = likelihood(logits, images)
+        codes = ones @ params["codebook"]["values"]
+        reconstruction = likelihood(vae.logits(params, codes), images)
         kl = jax.vmap(kl_to_uniform, in_axes=1)(log_p).sum(1)
         tc = log_ratio(of_ones, params, ones).mean()
         penalty = hyper.kl * kl.sum() + hyper.gamma * tc
@@ -161,22 +182,21 @@ def build(
         value = reconstruction + numbers / 2 * penalty
         return value, logs | {"total_correlation": tc}
 
-    def represent(params: Params, images: jax.Array) -> jax.Array:
-        return nets["codebook"].apply(params["codebook"], encode(params, images))
+    decode = lambda params, codes: jax.nn.sigmoid(vae.logits(params, codes))
 
     def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
         """Every latent takes each of the K values as often."""
-        codes = jax.random.choice(key, params["codebook"]["values"], (n, d))
-        return jax.nn.sigmoid(decode(params, codes))
+        values = params["codebook"]["values"]
+        return decode(params, jax.random.choice(key, values, (n, settings.latents)))
 
     return Method(
-        nets=nets,
+        nets=vae.nets | {"discriminator": of_numbers},
         players={
             "discriminator": discriminator_player(of_numbers, samples),
-            "vae": Player(("encoder", "decoder", "codebook"), loss),
+            "vae": Player(tuple(vae.nets), loss),
         },
-        represent=represent,
-        decode=lambda params, codes: jax.nn.sigmoid(decode(params, codes)),
+        represent=vae.represent,
+        decode=decode,
         collate=COLLATES[settings.batches],
         sample=sample,
     )

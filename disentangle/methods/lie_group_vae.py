@@ -26,7 +26,8 @@ share of images that is decoded from h(x) are left out. q(t|x) reads h(x) throug
 hidden layer, whose width is ours.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -93,11 +94,18 @@ def pair_penalties(bases: jax.Array) -> tuple[jax.Array, jax.Array]:
     return mean(products), mean(products - products.transpose(1, 0, 2, 3))
 
 
-def build(
-    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
-) -> Method:
-    """The Lie group VAE of `settings`; codes are the means of t."""
-    del space
+class Ways(NamedTuple):
+    """The networks, and the ways through them that go by group elements."""
+
+    nets: dict[str, Net]
+    # read(params, images) -> h(x) (B, m^2), mean and log-variance of t (B, D)
+    read: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]
+    element: Callable[[Params, jax.Array], jax.Array]  # t (B, D) -> g(t) (B, m^2)
+    logits: Callable[[Params, jax.Array], jax.Array]  # g (B, m^2) -> (B, H, W, C)
+
+
+def ways(settings: Settings, shape: tuple[int, int, int]) -> Ways:
+    """The networks of `settings` for images of `shape`."""
     d, numbers = settings.latents, settings.size**2
     nets = {
         "encoder": encoder(settings.encoder, shape, numbers),
@@ -105,44 +113,56 @@ def build(
         "algebra": algebra(d, settings.size, settings.start),
         "decoder": decoder(settings.decoder, shape, numbers),
     }
-    likelihood = LIKELIHOODS[settings.likelihood]
 
-    def read(params: Params, images: jax.Array) -> tuple[jax.Array, ...]:
-        """h(x) (B, m^2), mean and log-variance of t (B, D)."""
+    def read(
+        params: Params, images: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         element = nets["encoder"].apply(params["encoder"], images)
         out = nets["coordinates"].apply(params["coordinates"], element)
-        return element, *jnp.split(out, 2, axis=1)
+        mean, logvar = jnp.split(out, 2, axis=1)
+        return element, mean, logvar
 
-    def element_of(params: Params, t: jax.Array) -> jax.Array:
-        """g(t), (B, m^2)."""
+    def element(params: Params, t: jax.Array) -> jax.Array:
         return nets["algebra"].apply(params["algebra"], t).reshape(-1, numbers)
 
-    def logits(params: Params, t: jax.Array) -> jax.Array:
-        return nets["decoder"].apply(params["decoder"], element_of(params, t))
+    logits = lambda params, g: nets["decoder"].apply(params["decoder"], g)
+    return Ways(nets, read, element, logits)
+
+
+def model(path: Ways, likelihood: Any, latents: int) -> Model:
+    """The VAE whose code is t."""
 
     def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, mean, logvar = read(params, images)
+        _, mean, logvar = path.read(params, images)
         return mean, logvar
 
-    vae = Model(
-        nets=nets,
+    logits = lambda params, t: path.logits(params, path.element(params, t))
+    return Model(
+        nets=path.nets,
         posterior=posterior,
         reconstruction=lambda params, t, x: likelihood(logits(params, t), x),
         represent=lambda params, images: posterior(params, images)[0],
         decode=lambda params, t: jax.nn.sigmoid(logits(params, t)),
         log_likelihood=lambda params, t, x: single(likelihood, logits(params, t), x),
-        latents=d,
+        latents=latents,
     )
+
+
+def build(
+    settings: Settings, space: FactorSpace, shape: tuple[int, int, int]
+) -> Method:
+    """The Lie group VAE of `settings`; codes are the means of t."""
+    del space
+    path, likelihood = ways(settings, shape), LIKELIHOODS[settings.likelihood]
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> tuple[jax.Array, Logs]:
         del step
-        element, mean, logvar = read(params, batch["images"])
+        element, mean, logvar = path.read(params, batch["images"])
         t = sample_posterior(mean, logvar, key=key)
-        reached = element_of(params, t)
-        drawn = nets["decoder"].apply(params["decoder"], reached)
-        reconstruction = likelihood(drawn, batch["images"])
+        reached = path.element(params, t)
+        reconstruction = likelihood(path.logits(params, reached), batch["images"])
         kl = kl_to_prior(mean, logvar)
         group = jnp.square(element - reached).sum(1).mean()
         hessian, commutator = pair_penalties(params["algebra"]["bases"])
@@ -151,7 +171,8 @@ def build(
         logs = {"group": group, "hessian": hessian, "commutator": commutator}
         return value, shown(Terms(reconstruction, kl, mean, logvar, t)) | logs
 
-    return method_of(vae, {"vae": Player(tuple(nets), loss)})
+    vae = model(path, likelihood, settings.latents)
+    return method_of(vae, {"vae": Player(tuple(path.nets), loss)})
 
 
 RECIPE = Recipe(
