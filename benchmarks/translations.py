@@ -9,9 +9,13 @@ an exemplar of the other domain. Per direction: the share of pictures that show 
 other domain's value (hit), with an exemplar's style and with a random one; and of every
 factor in which image and exemplar differ the share that follows the exemplar's style,
 the share that follows the image's content, with an exemplar's style and with a random
-one. Expected of Shapes3D, and falsifiable: hues follow the style, orientation and scale
-the content, as instance norms take global colour away. Beside every run its steps and
-CPU seconds; workdirs are kept in --out and go on where they stopped.
+one. Without pairs a translation may give every value another one: so beside it how
+often two pictures of one content and two styles are read alike, and two of one style
+and two contents, with what chance gives (one content: 1 where the content tells the
+factor, as it was or as another value). Expected of Shapes3D, and falsifiable: hues
+follow the style, orientation and scale the content, as instance norms take global
+colour away. Beside every run its steps and CPU seconds; workdirs are kept in --out and
+go on where they stopped.
 """
 
 import argparse
@@ -22,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
+from disentangle.editing.equality import chance
 from disentangle.study.judges import judges_of
 from disentangle.study.translating import allocation, translations_of
 from disentangle.training.config import default_config
@@ -51,12 +56,17 @@ def told(run: Run, data: Any, judges: Any, count: int) -> None:
         there = f"{ways.names[source]} to {ways.names[1 - source]}"
         exemplar, drawn = found.hit
         print(f"  {there}: hit {exemplar:.3f}, random style {drawn:.3f}")
-        print(f"    {'factor':14s} {'style':>7s} {'content':>8s} {'random':>7s} pairs")
+        heads = "style content random pairs one-content one-style chance"
+        print(" ".join(f"{head:>11s}" for head in ("", *heads.split())))
+        by_chance = chance(data.space)
         for k, name in enumerate(names):
             style, content = found.exemplar.second[k], found.exemplar.first[k]
             free = found.random.first[k]
             pairs = found.exemplar.asked[k]
-            print(f"    {name:14s} {style:7.3f} {content:8.3f} {free:7.3f} {pairs}")
+            same = found.same_content[k], found.same_style[k], by_chance[k]
+            shares = " ".join(f"{part:11.3f}" for part in (style, content, free))
+            more = " ".join(f"{part:11.3f}" for part in same)
+            print(f"{name:>11s} {shares} {pairs:11d} {more}")
 
 
 def main() -> None:

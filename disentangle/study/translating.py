@@ -7,6 +7,7 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
+from disentangle.editing.equality import equal
 from disentangle.editing.following import Following, following
 from disentangle.errors import UserError
 from disentangle.methods.domains import TARGET
@@ -150,12 +151,18 @@ class Allocation(NamedTuple):
       exemplar: which factors follow the exemplar of the style, and which the content.
       random: the same of styles drawn from N(0, I), for which nothing is an exemplar:
         `first` alone says something.
+      same_content: (F,) share of pairs of pictures with one content and two exemplars'
+        styles in which oracles read a factor alike: 1 where the content tells it, as
+        it was or as another value, which an unpaired translation is free to choose.
+      same_style: (F,) the same of one exemplar's style and two contents.
       hit: (2,) share of pictures that show the other domain's value, with the style of
         an exemplar and with a random one; NaN of two data sets.
     """
 
     exemplar: Following
     random: Following
+    same_content: np.ndarray
+    same_style: np.ndarray
     hit: tuple[float, float]
 
 
@@ -183,10 +190,17 @@ def allocation(
     contents = codes_of(run, images[source], source)
     styles = codes_of(run, images[target], target)
     other = np.random.default_rng(seed + 1).normal(size=styles.shape)
-    found, hits = [], []
+    found, hits, seen = [], [], []
     for given in (styles, other.astype(np.float32)):
         readings = judges.read(drawn(run, contents, given, target))
         found.append(following(data.space, readings, factors[source], factors[target]))
         shows = (readings[:, :, column] == ways.values[target]).all(0)
         hits.append(float(shows.mean()))
-    return Allocation(found[0], found[1], (hits[0], hits[1]))
+        seen.append(readings)
+    next_style = judges.read(drawn(run, contents, np.roll(styles, 1, axis=0), target))
+    next_content = judges.read(drawn(run, np.roll(contents, 1, axis=0), styles, target))
+    same = [
+        equal(data.space, other, seen[0]).all(0).mean(0)
+        for other in (next_style, next_content)
+    ]
+    return Allocation(found[0], found[1], same[0], same[1], (hits[0], hits[1]))
