@@ -114,7 +114,7 @@ def test_it_draws_what_it_is_told_and_reads_what_it_draws(bars):
     run = dt.train(
         "conditional_style_gan",
         bars,
-        steps=900,
+        steps=1_500,
         batch_size=32,
         condition=("x",),
         encoder="mlp",
