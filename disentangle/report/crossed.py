@@ -60,7 +60,7 @@ def mixing(workdir: Path) -> list[Block]:
 
 def _matrix(matrix: np.ndarray, names: np.ndarray) -> Drawing:
     """The heat map of the mixing matrix."""
-    rows = [f"from layer {at} on" for at in range(len(matrix) - 1)] + ["none"]
+    rows = [f"from layer {at + 1} on" for at in range(len(matrix) - 1)] + ["none"]
     figure = information_figure(np.nan_to_num(matrix), names.tolist(), rows)
     words = (
         "Where the layers of the row have the style of the second source: the share of "
