@@ -130,9 +130,7 @@ ROWS: dict[str, Recipe] = {
         rate=0,
         batch=32,
     ),
-    "munit": Recipe(
-        "munit", (1_500,), {"domain": "shape", "values": (0, 2)}, rate=0, batch=8
-    ),
+    "munit": Recipe("munit", (1_500,), {"domain": "shape"}, rate=0, batch=8),
     "style_gan": Recipe("style_gan", (4_000,), STYLED, rate=0, batch=16),
     "conditional_style_gan": Recipe(
         "conditional_style_gan", (4_000,), TOLD | STYLED, rate=0, batch=16

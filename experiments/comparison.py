@@ -114,7 +114,8 @@ def methods(data: str) -> dict[str, dict[str, Any]]:
 
 def _has_codes(method: str) -> bool:
     """Whether a method learns an encoder: of a GAN, images are compared, not codes."""
-    return "encoder" in fields_of(METHODS[method].settings)
+    fields = fields_of(METHODS[method].settings)
+    return "encoder" in fields and "critic" not in fields
 
 
 def _takes_any(method: str) -> bool:

@@ -85,7 +85,9 @@ class Settings:
     """Of MUNIT."""
 
     domain: str = static("", "the factor whose values are the domains; see above")
-    values: tuple[int, ...] = static((0, 1), "two of its values", least=0)
+    values: tuple[int, ...] = static(
+        (0, 1), "two of its values", least=0, most=WIDEST, filled=True, distinct=True
+    )
     styles: int = static(8, "size of the style", source=SOURCE, least=1, most=WIDEST)
     width: int = static(
         16, "channels of the maps next to the image; theirs 64", least=1, most=WIDEST

@@ -97,7 +97,7 @@ def test_an_edit_changes_the_domain_and_nothing_where_it_stays(toy):
         ((12, 16, 1), {}, "at least 16, not 12x16"),
         ((16, 16, 1), {"domain": "shap"}, "shap.*shape"),
         ((16, 16, 1), {"values": (0, 2)}, r"\(0, 2\).*'shape', each in 0 .. 1"),
-        ((16, 16, 1), {"values": (1, 1)}, "two different values"),
+        ((16, 16, 1), {"values": (1, 1)}, "1 is named twice"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(toy, shape, fields, message):

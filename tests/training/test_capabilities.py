@@ -123,7 +123,7 @@ WITHOUT = {"autoencoder", "qlae", "tripod", "supervised", "supervised_vae"}
 WITHOUT |= {"adde", "adde_paper", "adde_outfits", "amnet", "fashion_search_net"}
 WITHOUT |= {"csn", "csa_net", "type_aware", "pcl"}
 WITHOUT |= {"diffusion_on_codes", "enc_diff"}
-WITHOUT |= {"dna_gan"}
+WITHOUT |= {"dna_gan", "munit"}
 
 
 @pytest.mark.parametrize("name", METHODS)
