@@ -44,9 +44,14 @@ def transpose(builder: Builder, equation: Any, values: list[Value]) -> Value:
 
 
 def product(builder: Builder, equation: Any, values: list[Value]) -> Value:
-    """(..., k) times (k, n)."""
+    """(..., k) times (k, n), or (..., l, k) times (..., k, n) matrix by matrix."""
     (left, right), batched = equation.params["dimension_numbers"]
     x, matrix = whole(builder, equation, values)
+    last = len(x.held) - 1
+    leading = tuple(range(last - 1))
+    by_matrix = (tuple(left), tuple(right)) == ((last,), (last - 1,))
+    if leading and by_matrix and tuple(map(tuple, batched)) == (leading, leading):
+        return builder.node("MatMul", [x, matrix], shape_of(equation))
     is_plain = tuple(left) == (len(x.held) - 1,) and len(matrix.held) == 2
     if tuple(map(tuple, batched)) != ((), ()) or not is_plain or len(right) != 1:
         raise UserError("it multiplies arrays over other axes than a matrix product")

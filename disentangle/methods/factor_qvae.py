@@ -88,7 +88,8 @@ def codebook(values: int) -> Net:
 
     def apply(params: Params, z: jax.Array) -> jax.Array:
         gap = jnp.abs(z[..., None] - params["values"][None, None])
-        return params["values"][gap.argmin(-1)]
+        chosen = jax.nn.one_hot(gap.argmin(-1), values, dtype=z.dtype)
+        return (chosen * params["values"][None, None]).sum(-1)
 
     start = jnp.linspace(-1.0, 1.0, values, dtype=jnp.float32)
     return Net(lambda key: {"values": start}, apply)

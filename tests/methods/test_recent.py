@@ -40,6 +40,22 @@ def test_the_group_of_the_algebra_is_scipys_exponential():
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
 
 
+def test_the_exponential_of_small_and_of_large_matrices_is_scipys():
+    """Of what is left beside I, too, which a start of 0.001 makes small."""
+    rng = np.random.default_rng(0)
+    for norm in (1e-3, 1.0, 30.0):
+        m = rng.normal(size=(8, 8))
+        m = (m - m.T) * norm / np.linalg.norm(m - m.T, 2)  # of turns: no overflow
+        found = np.float64(lie_group_vae.exponential(jnp.float32(m)[None])[0])
+        expected = expm(np.float64(np.float32(m)))
+        gap = np.linalg.norm(found - expected, 2)
+        assert gap < 2e-6 * max(1.0, norm)
+    held = jnp.float32(m * 1e-6)[None]
+    np.testing.assert_allclose(
+        lie_group_vae.exponential(held)[0] - jnp.eye(8), m * 1e-6, atol=1e-7
+    )
+
+
 def test_planted_generators_that_commute_cost_nothing():
     """Turns of planes of their own: products are 0; the diagonal: commutators are."""
     turns = np.zeros((3, 6, 6), np.float32)
