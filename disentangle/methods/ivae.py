@@ -144,7 +144,7 @@ def build(
         return reconstruction + hyper.beta * kl.sum(), logs | {"elbo": elbo}
 
     def posterior(params: Params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        uniform = jnp.broadcast_to(given.uniform[None], (len(images), given.width))
+        uniform = jnp.broadcast_to(given.uniform[None], (images.shape[0], given.width))
         return vae.posterior(params, images, uniform)
 
     def generate(params: Params, factors: jax.Array, *, key: jax.Array) -> jax.Array:
