@@ -25,7 +25,7 @@ OF_ALL = {
 OF_ALL["tripod"] = {"encoder": "dense", "decoder": "smooth"}
 QUICK = ("conditional_vae", "joint_vae", "qlae", "supervised")
 OF_SETS = ("adde_outfits", "csa_net", "type_aware")  # two factors make no set
-DRAWN = ("diffusion_on_codes", "enc_diff")  # decoded in a loop, which has no rule
+DRAWN = ("diffusion_on_codes", "enc_diff")  # decoded in a loop: no rule
 OTHERS = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in METHODS
@@ -61,7 +61,7 @@ def agrees(run, count=3):
 @pytest.mark.parametrize("method", DRAWN)
 def test_what_is_decoded_in_a_loop_is_refused_by_name(method):
     run = model(method, (16, 16, 1), **OF_ALL[method])
-    with pytest.raises(UserError, match=f"the decoder of {method!r} .* 'scan'"):
+    with pytest.raises(UserError, match=f"decoder of {method!r} cannot be written"):
         graphs_of(run, 0, "onnx")
 
 

@@ -19,7 +19,7 @@ class Denoiser(linen.Module):
     def __call__(self, x):
         """{"image", "time", "told"} -> (image, features (B, width))."""
         image = x["image"]
-        rows = lambda part: part.reshape(len(image), -1)
+        rows = lambda part: part.reshape(image.shape[0], -1)
         given = jnp.concatenate([rows(x[k]) for k in ("image", "time", "told")], axis=1)
         h = jax.nn.relu(Dense(self.width)(given))
         return Dense(math.prod(image.shape[1:]))(h).reshape(image.shape), h
