@@ -21,6 +21,7 @@ from disentangle.export.graph import Graph, pruned
 from disentangle.export.rules import LAZY, RULES
 from disentangle.export.values import Builder, Value, is_static
 from disentangle.nn.conv import conv, conv_transpose
+from disentangle.nn.conv3 import conv3, products
 
 _CALLS = {
     "jit": "jaxpr",
@@ -109,6 +110,9 @@ def _outputs(builder: Builder, equation: Any, values: list[Value]) -> list[Value
         if name == "custom_vjp_call" and _is(function, equation):
             x, kernel = values
             return [builder.convolution(op, x, kernel, shapes[0])]
+    if name == "custom_vjp_call" and _is(conv3, equation):  # its product form has rules
+        inner = jax.make_jaxpr(products)(*_shapes(equation))
+        return run(builder, inner, values)
     if name in _CALLS:
         return run(builder, _closed(equation.params[_CALLS[name]]), values)
     if name in ELEMENTWISE:
@@ -130,7 +134,7 @@ def _closed(jaxpr: Any) -> Any:
 
 def _is(function: Callable[..., Any], equation: Any) -> bool:
     """Whether a call computes exactly what `function` does for inputs of its shapes."""
-    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
+    shapes = _shapes(equation)
     if [len(one.shape) for one in shapes] != [4, 4] or equation.params.get(
         "name", function.__name__
     ) != function.__name__:
@@ -140,6 +144,11 @@ def _is(function: Callable[..., Any], equation: Any) -> bool:
     except ValueError:
         return False
     return str(own.params["call_jaxpr"]) == str(equation.params["call_jaxpr"])
+
+
+def _shapes(equation: Any) -> list[jax.ShapeDtypeStruct]:
+    """Shapes and types of what an operation is given."""
+    return [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
 
 
 def _computed(builder: Builder, equation: Any, values: list[Value]) -> list[Value]:

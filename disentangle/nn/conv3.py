@@ -104,10 +104,10 @@ def _mapped(
         own = kernel[0] if mapped[1] else kernel
         y = _correlate(x.reshape(-1, *x.shape[2:]), own)
         return y.reshape(*x.shape[:2], *y.shape[1:]), True
-    return jax.vmap(_products)(x, kernel), True
+    return jax.vmap(products)(x, kernel), True
 
 
-def _products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The convolution as one matrix product of the nine shifted copies."""
     taps = _shifted(x)
     flat = taps.reshape(-1, taps.shape[3]) @ kernel.reshape(-1, kernel.shape[3])

@@ -44,12 +44,10 @@ def blurred(x: jax.Array) -> jax.Array:
     """[1, 2, 1] / 4 along rows and columns, borders repeated: (B, H, W, C) -> same."""
     for axis in (1, 2):
         size = x.shape[axis]
-        ends = [(1, 1) if i == axis else (0, 0) for i in range(4)]
-        wide = jnp.pad(x, ends, mode="edge")
-        part = lambda i, wide=wide, axis=axis, size=size: jax.lax.slice_in_dim(
-            wide, i, i + size, axis=axis
-        )
-        x = 0.25 * part(0) + 0.5 * part(1) + 0.25 * part(2)
+        part = lambda i, n, x=x, axis=axis: jax.lax.slice_in_dim(x, i, i + n, axis=axis)
+        before = jnp.concatenate([part(0, 1), part(0, size - 1)], axis=axis)
+        after = jnp.concatenate([part(1, size - 1), part(size - 1, 1)], axis=axis)
+        x = 0.25 * before + 0.5 * x + 0.25 * after
     return x
 
 
