@@ -33,6 +33,8 @@ QUANTISED = {
 NEEDS = {
     "qlae": (2, 400, QUANTISED),
     "tripod": (2, 400, QUANTISED),
+    # With dense networks all images have one code, at the ends of the codebook.
+    "factor_qvae": (2, 400, QUANTISED),
     "munit": (4, 150, {"width": 8}),
     # Its default 300, the authors' for Shapes3D, holds these codes within 0.05 of each
     # other (below); their grid for dSprites begins at 0.1.
