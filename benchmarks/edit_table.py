@@ -12,7 +12,8 @@ multiplies the budgets, which are about ten minutes of one core at 32x32 each.
 Printed: of every way to edit, what the method was told, its steps, CPU seconds and
 parameters, the scores of the bench as means over the seeds (with half of the 95 %
 interval over requests of one seed, or the standard deviation of several), DCI
-disentanglement where codes have at most 64 numbers; of generators the conditional
+disentanglement where codes have at most 64 numbers, or where scores read principal
+components of them (Glow); of generators the conditional
 accuracy and the Frechet distance; the rows known in advance; and over the rows of
 methods with a decoder Spearman's correlation of DCI and EDIT.
 """
@@ -135,6 +136,7 @@ ROWS: dict[str, Recipe] = {
     "conditional_style_gan": Recipe(
         "conditional_style_gan", (4_000,), TOLD | STYLED, rate=0, batch=16
     ),
+    "glow": Recipe("glow", (1_500,), {"adamax_learning_rate": 2e-3}, rate=0, batch=32),
     "supervised": Recipe("supervised", fields={"tasks": "classes", "subspace": 16}),
     "adde": Recipe(
         "adde",
@@ -237,7 +239,7 @@ def train(job: Job, name: str) -> Run:
 def disentangled(job: Job, run: Run) -> float | None:
     """DCI disentanglement; None of codes that are too wide."""
     width = run.encode(job.data.images(np.arange(1))).shape[2]
-    if width > WIDEST or run.method.decode is None:
+    if (width > WIDEST and not run.method.components) or run.method.decode is None:
         return None
     found = dt.evaluate(
         run, "dci", data=job.data, backend="fast", progress=False, **NARROW
@@ -375,7 +377,7 @@ def _cells(lines: list[dict[str, Any]], way: str) -> str:
 
 def _correlation(lines: list[dict[str, Any]]) -> Iterator[str]:
     """Spearman's correlation of DCI and EDIT over rows that have both."""
-    for way in ("dimensions", "exchange"):
+    for way in ("dimensions", "exchange", "directions"):
         pairs = [
             (line["dci"], line["ways"][way]["edit"][0])
             for line in lines

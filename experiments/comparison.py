@@ -44,6 +44,7 @@ RELEVANCE_START = {"quick": 0.5, "overnight": 0.05, "full": 0.0}  # share of the
 # The learning rate of an optimiser that is the method's own, and that of a critic's.
 OWN_RATE = {"qlae": "adamw_learning_rate", "tripod": "adamw_learning_rate"}
 OWN_RATE |= {"enc_diff": "denoiser_learning_rate"}
+OWN_RATE |= {"glow": "adamax_learning_rate"}
 CRITIC_RATE = "discriminator_learning_rate"
 THREE_SEEDS = (
     "beta_vae",
@@ -113,15 +114,18 @@ def methods(data: str) -> dict[str, dict[str, Any]]:
 
 
 def _has_codes(method: str) -> bool:
-    """Whether a method learns an encoder: of a GAN, images are compared, not codes."""
-    fields = fields_of(METHODS[method].settings)
-    return "encoder" in fields and "critic" not in fields
+    """Whether a method learns an encoder: of a GAN, images are compared, not codes.
+
+    A flow is one itself; scores read its codes' principal components.
+    """
+    fields = set(fields_of(METHODS[method].settings))
+    return bool({"encoder", "levels"} & fields) and "critic" not in fields
 
 
 def _takes_any(method: str) -> bool:
     """Whether a method needs no labels and no images of a certain size."""
-    encoder = getattr(METHODS[method].settings, "encoder", "")
-    return METHODS[method].supervision in UNTOLD and encoder == "locatello"
+    encoder = getattr(METHODS[method].settings, "encoder", "any")
+    return METHODS[method].supervision in UNTOLD and encoder in ("locatello", "any")
 
 
 def set_rates(section: ConfigDict, rate: float) -> None:

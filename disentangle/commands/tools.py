@@ -52,7 +52,7 @@ def evaluate(values: Values, words: list[str]) -> None:
         results = score_run(run, data, values["metrics"], told, rows)
     found = table(run, results, settings, rows)
     show(member_table(found))
-    for note in run_notes(results):
+    for note in run_notes(run, results):
         say(f"note: {note}")
     if folder:
         keep_scores(folder, scored_members(run, results), data.space.names)

@@ -26,6 +26,7 @@ from disentangle.methods import (
     factor_qvae,
     factor_vae,
     fashion_search_net,
+    glow,
     hfs_vae,
     info_vae,
     ivae,
@@ -109,4 +110,5 @@ METHODS: dict[str, Recipe] = {
     "munit": munit.RECIPE,
     "style_gan": style_gan.RECIPE,
     "conditional_style_gan": style_gan.CONDITIONAL,
+    "glow": glow.RECIPE,
 }

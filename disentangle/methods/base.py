@@ -151,6 +151,10 @@ class Method(NamedTuple):
     [0, 1); it starts as the parameters do. Everything above but the losses in training
     is given the averages, and running statistics (`Net.apply`).
 
+    `components` is above 0 where codes have too many columns, each of which says next
+    to nothing alone: scores that compare columns, and pages that move them, then take
+    that many principal components (study/components.py).
+
     `subspaces` is what the codes say of each attribute, see `Subspaces`; `sets` how
     items of a set are compared, see `Sets`; `translation` how images of two domains are
     drawn as each other's, see `Translation`; `latents` what a generator's layers are
@@ -167,6 +171,7 @@ class Method(NamedTuple):
     tasks: Tasks | None = None
     attributes: tuple[str, ...] | None = None
     categorical: tuple[tuple[int, ...], ...] = ()
+    components: int = 0
     collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None
     averages: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({})

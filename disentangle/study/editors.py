@@ -5,6 +5,8 @@ own         the method's own `edit`: coded with the factors that the picture has
 prototypes  the method's own edit of codes (`Subspaces.edit`), decoded
 dimensions  the dimensions S_j of the code become the mean of the labelled images that
             have the value: z'_{S_j} = E[z_{S_j} | y_j = v]
+directions  the code moves by a difference of class means, z' = z + m_{j,v} - m_{j,y_j}
+            (attribute vectors: Kingma & Dhariwal 2018, 5.5)
 exchange    the dimensions S_j become those of an exemplar: z'_{S_j} = z(r)_{S_j}
 inverted    the same, drawn from the noise that the picture itself is drawn from
             (diffusion), which keeps what no code says
@@ -67,6 +69,26 @@ def by_mean(run: Run, known: Known, space: FactorSpace) -> Editor:
         lambda q: run.decode(run.encode(q.images)[0])[0],
         notes,
     )
+
+
+def directions(run: Run, known: Known, space: FactorSpace) -> Editor:
+    """The whole code moved from the mean of the value it has to that of the wanted."""
+    means = class_means(run.encode(known.images)[0], known.factors, space.sizes)
+    seen = [len(np.unique(column)) for column in known.factors.T]
+    gaps = [
+        f"{size - count} of {size} values of {name}"
+        for name, size, count in zip(space.names, space.sizes, seen, strict=True)
+        if count < size
+    ]
+    stands = "the mean of all labelled images stands in for values without one"
+    notes = (f"{stands}: {', '.join(gaps)}",) if gaps else ()
+
+    def edited(q: Question) -> Pictures:
+        own = means[q.column]
+        codes = run.encode(q.images)[0]
+        return run.decode(codes + own[q.value] - own[q.factors[:, q.column]])[0]
+
+    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
 
 
 def exchange(run: Run, known: Known, space: FactorSpace) -> Editor:
@@ -242,6 +264,12 @@ EDITORS: dict[str, Way] = {
         "the factor's dimensions at the mean of the labelled images that have the "
         "value, decoded",
     ),
+    "directions": Way(
+        directions,
+        _decodes,
+        "has no decoder",
+        "the code moved by the difference of the class means of two values, decoded",
+    ),
     "exchange": Way(
         exchange,
         _decodes,
@@ -311,6 +339,8 @@ def ways_of(run: Run, names: tuple[str, ...] = ()) -> tuple[str, ...]:
     if EDITORS["layers"].can(run):
         return ("layers", "dimensions", "exchange")
     if _decodes(run):
+        if run.method.components:  # no column of such a code is of a factor
+            return ("directions",)
         return ("dimensions", "exchange")
     return ("generated",) if EDITORS["generated"].can(run) else ("retrieval",)
 

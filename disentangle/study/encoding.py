@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from disentangle.data.dataset import Dataset
+from disentangle.methods.base import Method
 from disentangle.metrics.base import Images, Progress
-from disentangle.training.run import Run
 
 ENCODE_ROWS = 2000
 KEPT_ENCODINGS = 4
@@ -22,6 +22,22 @@ class Encodes(Protocol):
         """images (n, H, W, C) -> (P, n, D)."""
 
 
+class Models(Encodes, Protocol):
+    """A run, or one whose codes are made narrower (study/components.py)."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """(P,) names."""
+
+    @property
+    def method(self) -> Method:
+        """The pure functions."""
+
+    @property
+    def posterior(self) -> Callable[[Any], tuple[np.ndarray, np.ndarray]]:
+        """images -> means and log-variances (P, n, D), where the method has them."""
+
+
 def encode_images(
     run: Encodes, data: Dataset, index: np.ndarray, progress: Progress | None = None
 ) -> np.ndarray:
@@ -31,7 +47,7 @@ def encode_images(
 
 
 def posterior_table(
-    run: Run, data: Dataset, index: np.ndarray, progress: Progress | None = None
+    run: Models, data: Dataset, index: np.ndarray, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Codes (P, N, D) and their log-variances, None where codes are no Gaussians."""
     if run.method.posterior is None:
@@ -56,7 +72,7 @@ def _encoded(
 
 
 def images_of(
-    run: Run, data: Dataset, progress: Progress | None = None
+    run: Models, data: Dataset, progress: Progress | None = None
 ) -> list[Images]:
     """A source of more images per member, all of them encoded at once.
 

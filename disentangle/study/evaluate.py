@@ -18,6 +18,7 @@ from disentangle.errors import UserError
 from disentangle.metrics import METRICS
 from disentangle.metrics.base import Progress, Result, Settings
 from disentangle.metrics.score import choose_metrics, flatten, notes, score_details
+from disentangle.study.components import narrowed, note_of
 from disentangle.study.encoding import images_of, posterior_table
 from disentangle.study.judged import drawn_of
 from disentangle.study.latent_spaces import spaces_of
@@ -103,7 +104,7 @@ def evaluate(
     with shown(run, metrics, progress, judge) as tell:
         told = replace(settings, progress=tell)
         results = score_run(run, data, metrics, told, rows, judge)
-    for note in run_notes(results) if run.alive.any() else ():
+    for note in run_notes(run, results) if run.alive.any() else ():
         warnings.warn(note, stacklevel=2)
     return table(run, results, settings, rows)
 
@@ -158,7 +159,8 @@ def score_run(
 ) -> list[dict[str, Result]]:
     """Every member's results on `rows` = (train, test) images of the data set.
 
-    A member that diverged has none. A metric that cannot be had has `why_not`.
+    A member that diverged has none. A metric that cannot be had has `why_not`. Codes
+    that are too wide are read as principal components, see study/components.py.
     """
     single, together, why = chosen(run, metrics, oracle)
     check_sample(data, rows, seed=settings.seed)
@@ -166,9 +168,10 @@ def score_run(
         dead = Result({}, why_not="every model of the run diverged")
         return [dict.fromkeys((*single, *together), dead) for _ in run.members]
     index, factors, names, rows = choose_sample(data, rows, seed=settings.seed)
-    codes, logvars = posterior_table(run, data, index, settings.progress)
+    read = narrowed(run, data, index[: rows[0]])
+    codes, logvars = posterior_table(read, data, index, settings.progress)
     is_grid = data.space.is_grid
-    source = images_of(run, data, settings.progress) if is_grid else None
+    source = images_of(read, data, settings.progress) if is_grid else None
     asks = questions_of(run, data, settings)
     draws = oracle and drawn_of(run, oracle, data, rows[1], seed=settings.seed)
     spaces = oracle and spaces_of(run, oracle, data, rows[1], seed=settings.seed)
@@ -210,9 +213,10 @@ def score_run(
     return found
 
 
-def run_notes(results: Sequence[dict[str, Result]]) -> list[str]:
-    """What `notes` says of all members, each sentence once."""
-    return list(dict.fromkeys(note for found in results for note in notes(found)))
+def run_notes(run: Run, results: Sequence[dict[str, Result]]) -> list[str]:
+    """What `notes` says of all members, each sentence once; and how codes were read."""
+    said = [note_of(run)] if note_of(run) else []
+    return list(dict.fromkeys([*said, *(n for found in results for n in notes(found))]))
 
 
 def table(

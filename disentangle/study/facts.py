@@ -20,6 +20,7 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.records import JsonRecord
+from disentangle.study.components import narrowed
 from disentangle.study.encoding import encode_images
 from disentangle.study.sample import labels_of, sample_index
 from disentangle.study.scores import Scores
@@ -106,7 +107,8 @@ def describe(run: Run, data: Dataset) -> Facts:
     supervision = METHODS[method["name"]].supervision
     seen = images_per_step(run.method, data, config["batch_size"])
     index = sample_index(data, ROWS, seed=0)
-    codes, labels = encode_images(run, data, index), labels_of(data, index)
+    read = narrowed(run, data, index)
+    codes, labels = encode_images(read, data, index), labels_of(data, index)
     members = [
         _member(name, int(swept["seed"]), bool(alive), own, labels)
         for name, swept, alive, own in zip(

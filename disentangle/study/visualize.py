@@ -17,6 +17,7 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
+from disentangle.study.components import Narrowed, narrowed
 from disentangle.study.drawn import drawn_of
 from disentangle.study.encoding import posterior_table
 from disentangle.study.mixing import Mixing, mixing_of
@@ -32,6 +33,7 @@ EXAMPLES, ROWS = 8, 4000
 VALUES = np.linspace(-2.0, 2.0, 7)
 POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, images a side
 MOVED = 64  # latents that are traversed: codes may be maps of thousands of numbers
+TRAVERSED = 16  # principal components that are moved
 NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
 
 
@@ -44,6 +46,7 @@ class Survey(NamedTuple):
     share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
     shuffled: np.ndarray  # (F,) the same of shuffled factors, see `shuffled_floor`
     factor: np.ndarray  # (D,) the factor that names a latent, -1: none; `carried`
+    narrow: Narrowed | None = None  # of codes that are too wide: `components`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,10 +135,13 @@ def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
     """Encodes ROWS images of the data set, drawn by `seed`.
 
     The KL to N(0, 1) is that of the posteriors of these images; a method that has
-    none but logs `kl_by_latent` is taken at its word.
+    none but logs `kl_by_latent` is taken at its word. Latents of codes that are too
+    wide are principal components (study/components.py).
     """
     index = sample_index(data, ROWS, seed=seed)
-    codes, logvars = posterior_table(run, data, index)
+    read = narrowed(run, data, index)
+    narrow = read if isinstance(read, Narrowed) else None
+    codes, logvars = posterior_table(read, data, index)
     if logvars is None:
         kl = _final_kl(run, data)
     else:
@@ -146,7 +152,7 @@ def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
     share = mutual_information(bins, labels) / entropies
     shuffled = shuffled_floor(bins, labels) / entropies
     factor = carried(share, shuffled, kl if run.method.posterior else None)
-    return Survey(index, codes, kl, share, shuffled, factor)
+    return Survey(index, codes, kl, share, shuffled, factor, narrow)
 
 
 def carried(
@@ -183,15 +189,11 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     found = survey(run, data, seed=seed)
     index = sample_index(data, EXAMPLES, seed=seed)
     batch = take(data, jnp.asarray(index, jnp.int32))
-    codes, all_codes = run.encode(batch["images"])[0], found.codes[0]
+    codes = run.encode(batch["images"])[0]
     order, captions = _sorted_latents(found, data)
-    centre, unit = np.zeros(codes.shape[1]), np.ones(codes.shape[1])
-    if run.method.posterior is None:
-        centre, unit = all_codes.mean(0), all_codes.std(0)
-    moved = np.repeat(codes[None, :1], len(order), axis=0)
-    moved = np.repeat(moved, len(VALUES), axis=1)
-    for row, latent in enumerate(order):
-        moved[row, :, latent] = centre[latent] + unit[latent] * VALUES
+    if found.narrow is not None:
+        order, captions = order[:TRAVERSED], captions[:TRAVERSED]
+    moved = _moved(run, found, codes[:1], order)
     flat = moved.reshape(-1, codes.shape[1])
     frames = run.decode(flat)[0].reshape(len(order), len(VALUES), *run.spec.shape)
     Panels(
@@ -210,6 +212,23 @@ def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Surve
     if codes.shape[1] == 2 and label_names(data):
         latent_plane(run, data, found).save(path.parent)
     return found
+
+
+def _moved(run: Run, found: Survey, code: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """(L, V, D) one code (1, D) with each latent at VALUES, the rest kept."""
+    moved = np.repeat(code[None], len(order), axis=0)
+    moved = np.repeat(moved, len(VALUES), axis=1)
+    if found.narrow is not None:  # a component is moved within the whole code
+        axes, unit = found.narrow.axes[0], found.codes[0].std(0)
+        own = axes @ (code[0] - found.narrow.mean[0])
+        far = unit[order, None] * VALUES[None] - own[order, None]
+        return np.asarray(moved + far[:, :, None] * axes[order, None], np.float32)
+    centre, unit = np.zeros(code.shape[1]), np.ones(code.shape[1])
+    if run.method.posterior is None:
+        centre, unit = found.codes[0].mean(0), found.codes[0].std(0)
+    for row, latent in enumerate(order):
+        moved[row, :, latent] = centre[latent] + unit[latent] * VALUES
+    return moved
 
 
 def latent_plane(run: Run, data: Dataset, found: Survey) -> Plane:
@@ -259,7 +278,8 @@ def active_latents(
     Returns:
       (P, D) bool.
     """
-    codes, logvars = posterior_table(run, data, sample_index(data, images, seed=seed))
+    index = sample_index(data, images, seed=seed)
+    codes, logvars = posterior_table(narrowed(run, data, index), data, index)
     variance = codes.astype(np.float64).var(axis=1)
     if logvars is None:
         return is_active(variance)

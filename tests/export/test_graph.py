@@ -26,10 +26,11 @@ OF_ALL["tripod"] = {"encoder": "dense", "decoder": "smooth"}
 QUICK = ("conditional_vae", "joint_vae", "qlae", "supervised")
 OF_SETS = ("adde_outfits", "csa_net", "type_aware")  # two factors make no set
 DRAWN = ("diffusion_on_codes", "enc_diff")  # decoded in a loop: no rule
+LOOPS = ("glow",)  # its steps are one, too
 OTHERS = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in METHODS
-    if name not in (*OF_SETS, *DRAWN)
+    if name not in (*OF_SETS, *DRAWN, *LOOPS)
 ]
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
@@ -68,6 +69,13 @@ def test_what_is_decoded_in_a_loop_is_refused_by_name(method):
 @pytest.mark.parametrize("method", OTHERS)
 def test_graphs_of_every_method(method):
     agrees(model(method, (16, 16, 1), **OF_ALL[method]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", LOOPS)
+def test_a_loop_is_refused_by_name(method):
+    with pytest.raises(UserError, match=f"the encoder of '{method}' cannot be written"):
+        graphs_of(model(method, (16, 16, 1), depth=1, width=4), 0, "onnx")
 
 
 @pytest.mark.parametrize(("encoder", "decoder", "shape"), NETWORKS)

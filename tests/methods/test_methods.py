@@ -29,6 +29,8 @@ SMALL = {
     "source": "dense",
     "width": 16,
     "resolution": 8,
+    "levels": 2,
+    "depth": 1,
     "adamw_learning_rate": 1e-3,
 }
 
@@ -70,7 +72,7 @@ DEAR = (
     *("control_vae", "slow_vae", "pcl", "ivae"),
     *("jacobian_l1_vae", "lie_group_vae", "factor_qvae"),
     *("conditional_diffusion", "diffusion_on_codes", "enc_diff"),
-    *("munit",),
+    *("munit", "glow"),
     *("style_gan", "conditional_style_gan"),
 )
 CASES = [  # the first of each method is quick
@@ -202,6 +204,8 @@ def falling(name, method):
     critic, who at first learns faster than the generator."""
     if name == "qlae":
         return "reconstruction"
+    if "flow" in method.nets:
+        return "loss"
     if "generator" in method.players:
         return "critic/loss"
     if "denoiser" in method.nets:

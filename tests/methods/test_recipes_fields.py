@@ -15,6 +15,7 @@ from disentangle.training.state import apart, joined
 SMALL = {"encoder": "dense", "decoder": "dense", "discriminator": (8,)}
 SMALL |= {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
 SMALL |= {"denoiser": "dense", "source": "dense"}
+SMALL |= {"levels": 2, "depth": 1}
 SCHEDULED = {"annealed_vae", "s2_annealed_vae", "joint_vae", "rf_vae"}
 SCHEDULED |= {"cpggan", "cdpggan", "control_vae"}
 
@@ -174,7 +175,7 @@ def test_methods_without_known_settings_are_these():
         *("class_content_style", "dna_gan"),
         *("pcl", "ivae", "jacobian_l1_vae", "lie_group_vae"),
         *("conditional_diffusion", "diffusion_on_codes"),
-        *("munit",),
+        *("munit", "glow"),
         *("style_gan", "conditional_style_gan"),
     }
 

@@ -31,6 +31,7 @@ def built(request, toy):
     small = {"encoder": "dense", "decoder": "smooth", "discriminator": (8,)}
     small |= {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
     small |= {"denoiser": "dense", "source": "dense"}
+    small |= {"levels": 2, "depth": 1}
     config["method"] |= {k: v for k, v in small.items() if k in config["method"]}
     experiment = read_experiment(config)
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)

@@ -85,6 +85,7 @@ def planted(data, read, **method):
     draw = lambda rows: judges.pictures(data, np.asarray(data.space.index(rows)))
     known = {"attributes": None, "subspaces": None, "given": data.space.names}
     known |= {"edit": None, "decode": True, "generate": None, "sample": None}
+    known |= {"components": 0}
     rounded = lambda codes: np.rint(codes).astype(np.int32)
     return SimpleNamespace(
         config={"method": {"name": "planted"}},
@@ -103,7 +104,10 @@ def scores_of(asked, name, run, source=None):
     return {(r.attribute, r.score): r.value for r in done.rows}, done
 
 
-@pytest.mark.parametrize("name", ["own", "dimensions", "exchange", "retrieval"])
+WAYS = ["own", "dimensions", "directions", "exchange", "retrieval"]
+
+
+@pytest.mark.parametrize("name", WAYS)
 def test_a_perfect_code_edits_perfectly(name, asked, data, read):
     found, done = scores_of(asked, name, planted(data, read))
     for score in ("edit", "hit", "pres", "exact", "rec", "nn"):

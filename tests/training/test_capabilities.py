@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import disentangle as dt
+from disentangle.data.samplers import take
 from disentangle.errors import UserError
-from disentangle.methods import METHODS
+from disentangle.fields import fields_of
+from disentangle.methods import METHODS, base
 from disentangle.methods.importance import bound
 
 QUICK = {"steps": 2, "batch_size": 8, "progress": False}
@@ -132,3 +134,38 @@ def test_methods_with_a_prior_can_sample(toy, name):
     fields = {"latents": 6} if hasattr(recipe.settings, "latents") else {}
     method = recipe.build(recipe.settings(**fields), toy.space, toy.shape)
     assert (method.sample is None) == (name in WITHOUT)
+
+
+SMALL = DENSE | {"generator": "dense", "critic": "dense", "width": 8, "resolution": 8}
+SMALL |= {"levels": 2, "depth": 1, "discriminator": (8,)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_offers_is_finite_and_images_are_in_range(toy, name):
+    """With fresh parameters; shapes are in tests/methods/test_shapes.py."""
+    recipe = METHODS[name]
+    known = fields_of(recipe.settings)
+    fields = {field: value for field, value in SMALL.items() if field in known}
+    fields |= {"decoder": "smooth"} if name == "tripod" else {}
+    method = recipe.build(recipe.settings(**fields), toy.space, toy.shape)
+    params = jax.jit(lambda key: base.init(method, key=key))(jax.random.key(0))
+    batch, key = take(toy, jnp.arange(0, 96, 16)), jax.random.key(1)
+    images, factors = batch["images"], batch["factors"]
+    codes = jax.jit(method.represent)(params, images)
+    assert np.isfinite(codes).all()
+    offers = {
+        "decode": lambda: method.decode(params, codes),
+        "edit": lambda: method.edit(params, images, factors, factors[::-1]),
+        "generate": lambda: method.generate(params, factors, key=key),
+        "sample": lambda: method.sample(params, key=key, n=3),
+    }
+    for offer, made in offers.items():
+        if getattr(method, offer) is not None:
+            found = np.asarray(jax.jit(made)())
+            assert (found >= 0).all() and (found <= 1).all(), offer
+    if method.log_prob is not None:
+        nats = jax.jit(lambda: method.log_prob(params, images, key=key))()
+        assert np.isfinite(nats).all()
+    if method.embed is not None:
+        assert np.isfinite(jax.jit(method.embed)(params, images)).all()

@@ -1,0 +1,99 @@
+"""Glow: bits per dimension of images whose cost is known, codes that are images."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import disentangle as dt
+from benchmarks.glow_bits import histogram_bits, pixels
+from disentangle.data.samplers import Split
+from disentangle.errors import UserError
+from disentangle.methods import base, glow
+from disentangle.training.config import default_config
+from disentangle.training.run import fit, prepare
+
+GAUSS = 0.5 * np.log2(2 * np.pi * np.e / 12)  # KL(U(0, 1) || its Gaussian), 0.2546 bits
+
+
+def built(shape, **fields):
+    """(method, fresh parameters)."""
+    settings = glow.Settings(**{"depth": 1, "width": 4, "levels": 1} | fields)
+    method = glow.build(settings, None, shape)
+    init = jax.jit(lambda key: base.init(method, key=key))
+    return method, init(jax.random.key(0))
+
+
+def test_uniform_noise_costs_its_bits_and_what_a_gaussian_lacks():
+    """8 bits a number, and 0.2546 more: no rotation makes a cube a ball.
+
+    A first coupling multiplies half of the numbers by s = sigmoid(2), which costs
+    (s^2 - 1) / 2 - log s nats each until the prior has learned it.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (256, 4, 4, 1), np.uint8)
+    method, params = built((4, 4, 1), bits=8)
+    begun = jax.jit(method.begin)(params, Split(dt.from_arrays(noise)))
+    log_p = jax.jit(lambda p, x, key: method.log_prob(p, x, key=key))
+    images, key = jnp.float32(noise) / 255, jax.random.key(1)
+    found = glow.bits_per_dimension(log_p(begun, images, key), 16)
+    s = 1 / (1 + np.exp(-2.0))
+    left = 0.5 * ((s**2 - 1) / 2 - np.log(s)) / np.log(2)
+    np.testing.assert_allclose(found, 8 + GAUSS + left, atol=0.03)
+    assert np.isfinite(log_p(params, images, key)).all()  # before `begin` too
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8])
+def test_an_image_is_its_code_decoded_at_its_levels(bits):
+    """Of 6x5 pixels, padded; sampled images have no other levels."""
+    method, params = built((6, 5, 3), bits=bits)
+    top = 2**bits - 1
+    bytes_ = np.random.default_rng(0).integers(0, 256, (5, 6, 5, 3), np.uint8)
+    images = jnp.float32(bytes_) / 255
+    codes = jax.jit(method.represent)(params, images)
+    assert codes.shape == (5, 6 * 6 * 3)
+    back = jax.jit(method.decode)(params, codes)
+    np.testing.assert_allclose(back, (bytes_ // 2 ** (8 - bits)) / top, atol=1e-4)
+    sample = jax.jit(lambda p, key: method.sample(p, key=key, n=4))
+    drawn = np.float64(sample(params, jax.random.key(0))) * top
+    np.testing.assert_allclose(drawn, drawn.round(), atol=1e-4)
+    assert drawn.min() >= 0 and drawn.max() <= top
+
+
+def test_histograms_by_hand():
+    """One pixel, levels 0 and 1 of 2: seen thrice and once, one more of each."""
+    train = np.float32([0, 0, 0, 1]).reshape(4, 1, 1, 1)
+    test = np.float32([0, 1]).reshape(2, 1, 1, 1)
+    expected = -0.5 * (np.log2(4 / 6) + np.log2(2 / 6))
+    np.testing.assert_allclose(histogram_bits(train, test, 1), expected, rtol=1e-6)
+
+
+def test_more_levels_than_an_image_has_halves_are_refused():
+    with pytest.raises(UserError, match=r"method\.levels=8 halves images of 16x16"):
+        glow.build(glow.Settings(levels=8), None, (16, 16, 1))
+
+
+@pytest.mark.slow
+def test_glow_learns_below_histograms_of_pixels_and_moves_on_with_steps(capsys):
+    """Shapes3D at 16x16, 4 bits: a small flow; held-out images."""
+    data = dt.load("shapes3d", size=16)
+    config = default_config("shapes3d", "glow").to_dict()
+    config["method"] |= {"bits": 4, "levels": 2, "depth": 2, "width": 32}
+    config["method"] |= {"adamax_learning_rate": 5e-3}
+    config["data"] |= {"test_size": 500}
+    config |= {"batch_size": 32, "eval_every": 0}
+    _, _, _, index = prepare(config, data)
+    test = pixels(data, index)
+    train = pixels(data, np.random.default_rng(0).integers(0, len(data), 4000))
+    floor, found = histogram_bits(train, test, 4), []
+    for steps in (50, 150, 400):
+        run = fit(config | {"steps": steps}, data, progress=False)
+        log_p = jnp.asarray(run.log_prob(test)[0])
+        found.append(float(glow.bits_per_dimension(log_p, test[0].size)))
+    with capsys.disabled():
+        print(f"\nbits per dimension {found} at 50, 150, 400 steps; {floor:.3f}")
+    assert found[0] > found[1] > found[2]
+    assert found[2] < floor - 0.3
+    codes = run.encode(test)[0]
+    assert 0.5 < codes.std() < 1.5
+    exact = np.floor(test * 255 + 0.5) // 16 / 15
+    np.testing.assert_allclose(run.decode(codes)[0], exact, atol=2e-3)
