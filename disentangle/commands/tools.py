@@ -170,7 +170,8 @@ def plane(values: Values, words: list[str]) -> None:
     """Draws the latent planes of runs with two latents side by side."""
     from disentangle.report.latents import write_planes
     from disentangle.study.evaluate import data_of
-    from disentangle.study.visualize import latent_plane, survey
+    from disentangle.study.survey import survey
+    from disentangle.study.visualize import latent_plane
     from disentangle.training.run import load_run
 
     out = output_of(values["out"], "out")

@@ -166,8 +166,8 @@ def steps(
     """K steps one after the other: (parameters, y, log-determinant (B,))."""
 
     def one(carry: Any, held: Any) -> tuple[Any, Any]:
-        x, total = carry
-        own, x, log = step(*held, x, see)
+        (x, total), (own, fixed) = carry, held
+        own, x, log = step(own, fixed, x, see)
         return (x, total + log), None if see is as_it_is else own
 
     start = (x, jnp.zeros(x.shape[:1], x.dtype))
@@ -182,7 +182,8 @@ def steps_inverse(
     turned = jnp.linalg.inv(matrix(params["turn"] | fixed))
 
     def one(y: jax.Array, held: Any) -> tuple[jax.Array, None]:
-        return step_inverse(*held, y), None
+        own, back = held
+        return step_inverse(own, back, y), None
 
     x, _ = jax.lax.scan(one, y, (params, turned), reverse=True)
     return x

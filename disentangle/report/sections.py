@@ -35,7 +35,8 @@ from disentangle.report.matrices import (
 from disentangle.report.panels import reconstruction_figure, traversal_figure
 from disentangle.report.text import chooser_words
 from disentangle.study.groups import Groups
-from disentangle.study.visualize import NAMED, Panels
+from disentangle.study.survey import NAMED
+from disentangle.study.visualize import Panels
 
 ORIENTATION = (
     "Row: the task that takes the step. Column: the task whose loss moves. "

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from disentangle.data.dataset import Dataset
+from disentangle.errors import UserError
 from disentangle.methods.base import Method
 from disentangle.study.encoding import encode_images
 from disentangle.training.run import Run
@@ -40,6 +41,10 @@ class Narrowed(NamedTuple):
         centred = self.run.encode(images) - self.mean[:, None]
         return np.asarray(centred @ self.axes.transpose(0, 2, 1), np.float32)
 
+    def posterior(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
+        """None is there, as `method` says."""
+        raise UserError("principal components of codes have no posterior")
+
 
 def narrowed(run: Run, data: Dataset, index: np.ndarray) -> Run | Narrowed:
     """The run with codes that can be read column by column; as it is where they can.
@@ -64,15 +69,14 @@ def components(codes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
     Of codes that are not finite, as a model that diverged gives, the first columns.
     """
-    from sklearn.decomposition import PCA
-
     count = max(1, min(count, len(codes) - 1, codes.shape[1]))
     if not np.isfinite(codes).all() or len(codes) < 2:
         return np.zeros(codes.shape[1], np.float32), np.eye(
             count, codes.shape[1], dtype=np.float32
         )
-    fitted = PCA(count, svd_solver="randomized", random_state=0).fit(codes)
-    return np.float32(fitted.mean_), np.float32(fitted.components_)
+    mean = codes.mean(0)
+    _, _, axes = np.linalg.svd(codes - mean, full_matrices=False)
+    return np.asarray(mean, np.float32), np.asarray(axes[:count], np.float32)
 
 
 def note_of(run: Run) -> str:

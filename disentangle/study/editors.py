@@ -34,6 +34,7 @@ from disentangle.errors import UserError, unknown
 from disentangle.metrics.forest_importance import dimensions, forest_importance
 from disentangle.retrieval.encoder import class_means
 from disentangle.retrieval.nearest import nearest
+from disentangle.study.directions import directions
 from disentangle.study.editor import SEED, Editor, Pictures, Way
 from disentangle.study.own_codes import one_model
 from disentangle.study.style_editors import layers, translation
@@ -69,26 +70,6 @@ def by_mean(run: Run, known: Known, space: FactorSpace) -> Editor:
         lambda q: run.decode(run.encode(q.images)[0])[0],
         notes,
     )
-
-
-def directions(run: Run, known: Known, space: FactorSpace) -> Editor:
-    """The whole code moved from the mean of the value it has to that of the wanted."""
-    means = class_means(run.encode(known.images)[0], known.factors, space.sizes)
-    seen = [len(np.unique(column)) for column in known.factors.T]
-    gaps = [
-        f"{size - count} of {size} values of {name}"
-        for name, size, count in zip(space.names, space.sizes, seen, strict=True)
-        if count < size
-    ]
-    stands = "the mean of all labelled images stands in for values without one"
-    notes = (f"{stands}: {', '.join(gaps)}",) if gaps else ()
-
-    def edited(q: Question) -> Pictures:
-        own = means[q.column]
-        codes = run.encode(q.images)[0]
-        return run.decode(codes + own[q.value] - own[q.factors[:, q.column]])[0]
-
-    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
 
 
 def exchange(run: Run, known: Known, space: FactorSpace) -> Editor:

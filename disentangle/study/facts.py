@@ -24,7 +24,8 @@ from disentangle.study.components import narrowed
 from disentangle.study.encoding import encode_images
 from disentangle.study.sample import labels_of, sample_index
 from disentangle.study.scores import Scores
-from disentangle.study.visualize import ROWS, active_units
+from disentangle.study.survey import ROWS
+from disentangle.study.visualize import active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run
 

@@ -5,8 +5,9 @@
 from disentangle.study.contest import Results as ContestResults
 from disentangle.study.contest import default_contest, run_contest
 from disentangle.study.retrieval import Shown
+from disentangle.study.survey import survey
 from disentangle.study.sweeps.config import default_sweep
 from disentangle.study.sweeps.grids import runs as locatello_runs
 from disentangle.study.sweeps.run import run_sweep
 from disentangle.study.sweeps.wide import models as sweep_models
-from disentangle.study.visualize import latent_plane, survey
+from disentangle.study.visualize import latent_plane

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,41 +12,24 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.errors import UserError
 from disentangle.methods.activity import is_active
-from disentangle.metrics.discretize import histogram_bins
-from disentangle.metrics.mutual_information import entropy, mutual_information
-from disentangle.metrics.shuffled import shuffled_floor
-from disentangle.metrics.udr import gaussian_kl
 from disentangle.records import ArrayRecord, JsonRecord
-from disentangle.study.components import Narrowed, narrowed
+from disentangle.study.components import narrowed
 from disentangle.study.drawn import drawn_of
 from disentangle.study.encoding import posterior_table
 from disentangle.study.mixing import Mixing, mixing_of
 from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
+from disentangle.study.survey import ROWS, Survey, survey
 from disentangle.study.swaps import swaps_of
 from disentangle.study.translating import translations_of
-from disentangle.training.final import final_rows
 from disentangle.training.run import Run, load_run
 
-EXAMPLES, ROWS = 8, 4000
+EXAMPLES = 8
 VALUES = np.linspace(-2.0, 2.0, 7)
 POINTS, SIDE = 1500, 11  # of the latent plane: codes shown, images a side
 MOVED = 64  # latents that are traversed: codes may be maps of thousands of numbers
 TRAVERSED = 16  # principal components that are moved
-NAMED = 0.1  # nats: a latent with less KL carries nothing to be named by
-
-
-class Survey(NamedTuple):
-    """The codes of ROWS images, all members, and what the first one's carry."""
-
-    images: np.ndarray  # (N,) image numbers
-    codes: np.ndarray  # (P, N, D)
-    kl: np.ndarray | None  # (D,) nats, mean over images; the first member's
-    share: np.ndarray  # (D, F) I(z; y) / H(y); the first member's
-    shuffled: np.ndarray  # (F,) the same of shuffled factors, see `shuffled_floor`
-    factor: np.ndarray  # (D,) the factor that names a latent, -1: none; `carried`
-    narrow: Narrowed | None = None  # of codes that are too wide: `components`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,52 +112,6 @@ class Units(JsonRecord):
     def __post_init__(self) -> None:
         if not self.rows:
             raise UserError("it holds no model")
-
-
-def survey(run: Run, data: Dataset, *, seed: int = 0) -> Survey:
-    """Encodes ROWS images of the data set, drawn by `seed`.
-
-    The KL to N(0, 1) is that of the posteriors of these images; a method that has
-    none but logs `kl_by_latent` is taken at its word. Latents of codes that are too
-    wide are principal components (study/components.py).
-    """
-    index = sample_index(data, ROWS, seed=seed)
-    read = narrowed(run, data, index)
-    narrow = read if isinstance(read, Narrowed) else None
-    codes, logvars = posterior_table(read, data, index)
-    if logvars is None:
-        kl = _final_kl(run, data)
-    else:
-        kl = gaussian_kl(codes[:1], logvars[:1])[0]
-    labels = labels_of(data, index)
-    bins, entropies = histogram_bins(codes[0]), entropy(labels)
-    entropies = np.where(entropies > 0, entropies, np.inf)  # of a factor with one value
-    share = mutual_information(bins, labels) / entropies
-    shuffled = shuffled_floor(bins, labels) / entropies
-    factor = carried(share, shuffled, kl if run.method.posterior else None)
-    return Survey(index, codes, kl, share, shuffled, factor, narrow)
-
-
-def carried(
-    share: np.ndarray, shuffled: np.ndarray, kl: np.ndarray | None = None
-) -> np.ndarray:
-    """The factor by which each latent is named: (D,), -1 where there is none.
-
-    The one of which it tells most among those of which it tells more than of a
-    shuffled factor. A latent with a posterior needs a KL of 0.1 nat as well: a dead
-    one follows a factor faintly, by which its mean moves and nothing is decoded.
-
-    Args:
-      share: (D, F) I(z; y) / H(y).
-      shuffled: (F,) the same of shuffled factors.
-      kl: (D,) nats, or None for codes without a posterior.
-    """
-    if not share.shape[1]:
-        return np.full(len(share), -1)
-    above = np.where(share > shuffled[None], share, 0.0)
-    known = above.max(axis=1) > 0
-    known &= np.full(len(share), True) if kl is None else kl >= NAMED
-    return np.where(known, above.argmax(axis=1), -1)
 
 
 def write_panels(run: Run, data: Dataset, path: Path, *, seed: int = 0) -> Survey:
@@ -346,11 +283,3 @@ def _caption(found: Survey, latent: int, factors: Sequence[str]) -> str:
         return f"z{latent + 1}"
     share = found.share[latent, factor]
     return f"z{latent + 1}: {factors[factor]} ({share:.2f} of its entropy)"
-
-
-def _final_kl(run: Run, data: Dataset) -> np.ndarray | None:
-    """(D,) KL per latent of the first member on the test images, nats per image."""
-    if run.workdir is None:
-        return None
-    found = final_rows(run, data)[run.members[0]].get("kl_by_latent")
-    return None if found is None else np.asarray(found, np.float64)

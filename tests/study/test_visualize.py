@@ -11,13 +11,12 @@ from disentangle.__main__ import main
 from disentangle.errors import UserError
 from disentangle.report.panels import crossed_figure
 from disentangle.study.page_folder import page_folder
+from disentangle.study.survey import carried, survey
 from disentangle.study.swaps import exchanged, swaps_of
 from disentangle.study.visualize import (
     VALUES,
     active_units,
-    carried,
     refresh_images,
-    survey,
     write_panels,
 )
 
