@@ -24,6 +24,7 @@ def built(shape, **fields):
     return method, init(jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_uniform_noise_costs_its_bits_and_what_a_gaussian_lacks():
     """8 bits a number, and 0.2546 more: no rotation makes a cube a ball.
 

@@ -68,6 +68,7 @@ def test_groups_of_channels_are_normalised():
     np.testing.assert_allclose(found, expected.reshape(x.shape), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attention_starts_as_the_identity_and_does_not_see_an_order():
     x, tokens = normal(2, 3, 3, 8), normal(2, 5, 4, seed=1)
     params, attend = two(CrossAttention(), x, tokens)

@@ -89,6 +89,7 @@ def test_devices_are_checked_before_any_compute(tmp_path):
     assert not workdir.exists()
 
 
+@pytest.mark.slow
 def test_one_device_is_an_axis_too():
     """With one device the images stay together, and so do the bits."""
     data = toy_program.dataset()
