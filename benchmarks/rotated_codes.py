@@ -174,7 +174,9 @@ def work(job: Job, name: str, judges: Callable[[], Judges]) -> dict[str, Any]:
     spent = job.folder(row.training).with_suffix(".seconds")
     with counted(spent):
         run = train(job, row)
-    asked = asked_of(run, job.data, job.asking, judges())
+    oracles, names = judges(), job.data.space.names
+    oracles.require(list(range(len(names))), names)
+    asked = asked_of(run, job.data, job.asking, oracles)
     done = edited_rows(asked, name, editor(job, row, run, asked))
     return {
         "key": job.key,
