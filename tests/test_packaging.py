@@ -188,6 +188,7 @@ def test_ci_lints_and_tests():
     assert parts == sorted(parts)
 
 
+@pytest.mark.slow
 def test_make_test_leaves_the_slow_tests_to_test_all():
     quick, everything = make(ROOT, "-n", "test"), make(ROOT, "-n", "test-all")
     assert '-m "not slow"' in quick

@@ -55,6 +55,7 @@ def losses_at(x, y, weight, rows, theta):
     return weight * np.mean((x[:, rows] @ theta - y[:, rows]) ** 2, axis=1)
 
 
+@pytest.mark.slow
 def test_grad_tag_is_the_trained_network_of_every_group_where_all_is_linear():
     train, held, x, y, weight = problem()
     parts = linearised(train, held, at=[0.3, 1, 0, 0])

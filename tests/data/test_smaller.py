@@ -73,6 +73,7 @@ def test_sizes_that_cannot_be_are_refused(images, tmp_path, size, words):
 FEW = {"num_train": 60, "num_test": 30, "progress": False}
 
 
+@pytest.mark.slow
 def test_a_run_on_images_made_small_finds_them_again(toy, monkeypatch, tmp_path):
     """By `dt.load(size=)` alone, and from the workdir; other images are refused."""
     monkeypatch.setitem(DATASETS, "toy", Recipe(toy.space, lambda cache_dir: toy))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from disentangle.data.samplers import Split, alone
 from disentangle.methods.augment import augmented, blurred, changed
@@ -24,6 +25,7 @@ def test_a_blur_is_the_gaussian_mean_by_hand():
     np.testing.assert_allclose(found[2], images[2], atol=1e-6)  # sharp: as it was
 
 
+@pytest.mark.slow
 def test_half_of_the_images_stay_as_they_are():
     images = jax.random.uniform(jax.random.key(0), (400, 8, 8, 1))
     found = changed(images, key=jax.random.key(1))

@@ -30,6 +30,7 @@ def built(shape=(16, 16, 1), space=None, shapes=None, **fields):
     return METHODS["munit"].build(experiment.settings, space, shape, *more)
 
 
+@pytest.mark.slow
 def test_batches_are_of_each_domain_and_of_all_its_images(toy):
     domains = by_factor(toy.space, "turn", (3, 1))
     assert domains.names == ("turn 3", "turn 1")

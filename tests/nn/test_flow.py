@@ -16,7 +16,7 @@ from equations.flows import (
 from disentangle.nn.flow import flow, squeeze, unsqueeze, with_params
 from disentangle.nn.flow_steps import start_steps, step
 
-TURNS = ("plu", "dense")
+TURNS = (pytest.param("plu", marks=pytest.mark.slow), "dense")
 
 
 def moved(variables, spread, seed=1):

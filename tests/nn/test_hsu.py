@@ -87,6 +87,7 @@ def test_sizes_counted_by_hand():
     assert size(decoder("hsu", (64, 64, 3), 12)) == total
 
 
+@pytest.mark.slow
 def test_costs_are_as_documented():
     shape = (64, 64, 3)
     costs = {

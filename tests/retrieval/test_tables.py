@@ -86,6 +86,7 @@ def test_a_gallery_in_which_nothing_can_be_asked_is_refused():
         table_edits(NAMES, SIZES, np.arange(2), values, ALL)
 
 
+@pytest.mark.slow
 def test_own_images_with_labels_are_asked_for_edits():
     rng = np.random.default_rng(0)
     labels = np.stack([rng.integers(0, 3, 90), rng.integers(0, 2, 90)], axis=1)
