@@ -8,7 +8,7 @@ import pytest
 import disentangle as dt
 from disentangle.study.components import components, narrowed
 from disentangle.study.editors import ways_of
-from disentangle.study.visualize import Panels, refresh_images
+from disentangle.study.visualize import Panels, write_panels
 
 SMALL = {"levels": 2, "depth": 1, "width": 8, "steps": 2, "batch_size": 8}
 
@@ -45,8 +45,8 @@ def test_a_flow_is_scored_shown_and_edited_by_what_its_code_is(toy, tmp_path):
             run, "dci", data=data, num_train=60, num_test=30, progress=False
         )
     assert found["value"].notna().all()
-    folder = refresh_images(tmp_path)
-    panels = Panels.load(folder)
+    write_panels(run, data, tmp_path / "panels.npz")
+    panels = Panels.load(tmp_path)
     assert panels.traversals.shape == (16, 7, 16, 16, 1)
     assert len(panels.captions) == 16
     assert ways_of(run) == ("directions",)
