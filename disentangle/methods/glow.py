@@ -88,7 +88,12 @@ def dequantised(images: jax.Array, bits: int, noise: Any) -> jax.Array:
 
 
 def shown(v: jax.Array, bits: int) -> jax.Array:
-    """Images in [0, 1]: the middle of level k is k / (2^b - 1)."""
+    """Images in [0, 1]: the middle of level k is k / (2^b - 1).
+
+    A coupling's inverse divides by a sigmoid, so that a code far from those of images
+    may leave float32 on the way: what is NaN then is grey.
+    """
+    v = jnp.nan_to_num(v, nan=0.0, posinf=1.0, neginf=-1.0)
     return jnp.clip(((v + 0.5) * 2.0**bits - 0.5) / (2.0**bits - 1.0), 0.0, 1.0)
 
 

@@ -60,6 +60,14 @@ def test_an_image_is_its_code_decoded_at_its_levels(bits):
     assert drawn.min() >= 0 and drawn.max() <= top
 
 
+def test_codes_far_from_those_of_images_decode_to_images():
+    """The inverse of a coupling divides by a sigmoid: float32 may end on the way."""
+    method, params = built((4, 4, 1))
+    far = jnp.full((2, 16), 1e38).at[1].set(-1e38)
+    images = np.asarray(jax.jit(method.decode)(params, far))
+    assert (images >= 0).all() and (images <= 1).all()
+
+
 def test_histograms_by_hand():
     """One pixel, levels 0 and 1 of 2: seen thrice and once, one more of each."""
     train = np.float32([0, 0, 0, 1]).reshape(4, 1, 1, 1)
