@@ -1,4 +1,4 @@
-"""On planted sources the identifiable methods find more of them than a VAE does."""
+"""On planted sources an identifiable method finds more of them than a VAE does."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,12 @@ def test_the_planted_images_are_one_to_one_and_the_sources_independent():
 
 
 @pytest.mark.slow
-def test_ivae_finds_more_of_the_sources_than_a_vae_does():
-    """Three seeds of data and model each: the intervals do not touch."""
-    found = nonlinear_ica.compared(["vae", "ivae"], seeds=3, steps=2_000)
-    (vae, vae_half), (ivae, ivae_half) = (
-        nonlinear_ica.interval(found[name]) for name in ("vae", "ivae")
-    )
-    assert ivae > vae + 0.05, found
-    assert ivae - ivae_half > vae - vae_half, found
+def test_pcl_finds_more_of_the_sources_than_a_vae_does():
+    """Three seeds of data and model each: the intervals do not touch.
+
+    Of iVAE and SlowVAE that is not so: benchmarks/README.md.
+    """
+    found = nonlinear_ica.compared(["vae_transitions", "pcl"], seeds=3, steps=4_000)
+    (vae, vae_half), (pcl, pcl_half) = map(nonlinear_ica.interval, found.values())
+    assert pcl - pcl_half > vae + vae_half, found
+    assert pcl > 0.95, found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -170,10 +171,7 @@ def own_config(path):
 def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setattr("disentangle.study.sweeps.width.ON_CPU", 1)
-    generator = np.random.default_rng(0)
-    factors = np.stack(np.unravel_index(np.arange(120), (2, 3, 20)), 1)
-    images = (generator.random((120, 16, 16, 1)) < 0.3).astype(np.uint8)
-    np.savez(tmp_path / "own.npz", images=images, factors=factors)
+    own_images(tmp_path / "own.npz")
     config = own_config(tmp_path / "own.npz")
     run_sweep(config, tmp_path / "serial", progress=False)
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -195,6 +193,45 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
         table_of(tmp_path / "ray"), table_of(tmp_path / "serial"), check_exact=True
     )
     assert parameters(tmp_path / "ray") == parameters(tmp_path / "serial")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(6000)
+def test_a_killed_job_of_slurm_loses_nothing(tmp_path):
+    """Where there is a SLURM: all files on a file system that its nodes share."""
+    pytest.importorskip("submitit")
+    if not shutil.which("sbatch"):
+        pytest.skip("no SLURM")
+    own_images(tmp_path / "own.npz")
+    config = own_config(tmp_path / "own.npz")
+    run_sweep(config, tmp_path / "serial", progress=False)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    words = [sys.executable, "-W", "ignore", "-m", "disentangle", "study"]
+    words += [f"--config={tmp_path}/config.json", f"--workdir={tmp_path}/slurm"]
+    words += ["--executor=slurm", "--address=cpus_per_task=1", "--noprogress"]
+    given = {
+        "env": os.environ | {"PYTHONPATH": str(ROOT)},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    }
+    process = subprocess.Popen(words, **given)
+    os.kill(worker(tmp_path / "slurm"), 9)
+    said, _ = process.communicate(timeout=3000)
+    assert process.returncode == 2, said.decode()[-3000:]
+    assert "ended with code -9" in said.decode(), said.decode()[-3000:]
+    ended(subprocess.Popen(words, **given))
+    pd.testing.assert_frame_equal(
+        table_of(tmp_path / "slurm"), table_of(tmp_path / "serial"), check_exact=True
+    )
+    assert parameters(tmp_path / "slurm") == parameters(tmp_path / "serial")
+
+
+def own_images(path):
+    """120 noise images with their factors."""
+    generator = np.random.default_rng(0)
+    factors = np.stack(np.unravel_index(np.arange(120), (2, 3, 20)), 1)
+    images = (generator.random((120, 16, 16, 1)) < 0.3).astype(np.uint8)
+    np.savez(path, images=images, factors=factors)
 
 
 def worker(folder):

@@ -61,9 +61,13 @@ def run(task: Task) -> None:
         jobs = [executor.submit(shard) for shard in shards(task)]
     say(f"{len(jobs)} jobs are submitted; their logs are in {folder}")
     for job in jobs:
-        code = job.result()
-        if code:
-            raise UserError(f"job {job.job_id} ended with code {code}: see {folder}")
+        try:
+            code = job.result()
+        except submitit.core.utils.UncompletedJobError:
+            code = None  # killed, or its node died
+        if code != 0:
+            how = "was killed" if code is None else f"ended with code {code}"
+            raise UserError(f"job {job.job_id} {how}; its log is in {folder}")
     for unit in task.units:
         task.tell(unit)
 
