@@ -7,7 +7,7 @@ Per seed one training of stage 1; every row of stage 2 starts from it. A row is 
 how often the nearest picture of the gallery (without the reference's own) has every
 attribute of the edit, the mean over attributes, in percent, as `disentangle retrieve`
 counts it. Printed are means over the seeds and 95 % intervals. Results are kept in
---out, a line per row and seed, and what is there is not trained again.
+--results, a line per row and seed, and what is there is not trained again.
 
 Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expected`,
 and edits by class means); `from ...`, replace by prototypes that are read off the
@@ -30,7 +30,14 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
-from benchmarks.kept_lines import by_setting, held, keep, known
+from benchmarks.kept_lines import (
+    by_setting,
+    chosen,
+    held,
+    keep,
+    known,
+    results_flag,
+)
 from disentangle.data.queries import Edits, edits
 from disentangle.data.worlds import World, split_world, world
 from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
@@ -262,13 +269,13 @@ def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
     }
 
 
-def work(job: Job, path: Path, chosen: list[str]) -> None:
+def work(job: Job, path: Path, names: list[str]) -> None:
     """Computes the rows of a job that are not there, and keeps each."""
     pred = {"learns": "attributes", "encoder": job.encoder}
     first = functools.cache(lambda: train(job, "adde", job.steps, **pred))
     key = key_of(job)
     for name, row in rows_of(job).items():
-        if name in known(path, key) or (chosen and name not in chosen):
+        if name in known(path, key) or name not in names:
             continue
         found = row(first)
         values = found if isinstance(found, dict) else {name: found}
@@ -316,17 +323,20 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--mini", action="store_true", help="the small gallery")
     parser.add_argument("--rows", default="", help="comma-separated; '' is all")
-    parser.add_argument("--out", type=Path, default=Path("runs/adde_table.jsonl"))
+    results_flag(parser, "adde_table")
     given = parser.parse_args()
     asked, data = world(given.data), dt.load(given.data, size=given.size)
-    chosen = [name.strip() for name in given.rows.split(",") if name.strip()]
-    for labels in (int(n) for n in given.labels.split(",")):
-        for seed in range(given.seeds):
-            sizes = (given.steps, given.edit_steps, given.encoder, given.queries)
-            gallery = "mini" if given.mini else "tuples"
-            job = Job(data, asked, given.split, labels, seed, *sizes, gallery)
-            work(job, given.out, chosen)
-    print("\n".join(table(held(given.out))))
+    sizes = (given.steps, given.edit_steps, given.encoder, given.queries)
+    gallery = "mini" if given.mini else "tuples"
+    jobs = [
+        Job(data, asked, given.split, int(labels), seed, *sizes, gallery)
+        for labels in given.labels.split(",")
+        for seed in range(given.seeds)
+    ]
+    names = chosen(parser, given.rows, rows_of(jobs[0]))
+    for job in jobs:
+        work(job, given.results, names)
+    print("\n".join(table(held(given.results))))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--oracle-steps", type=int, default=STEPS)
-    parser.add_argument("--out", type=Path, default=Path("edit_table"))
+    parser.add_argument("--out", type=Path, default=Path("runs/edit_table"))
     given = parser.parse_args()
     names = [name.strip() for name in given.rows.split(",")]
     for name in names:

@@ -5,8 +5,8 @@
 
 A row is one training of a method within a budget of steps, and the edit bench on it
 (disentangle/editing): targets of --split are combinations that were never trained on.
-Trainings have workdirs in --out, the numbers are kept in table.jsonl there, a line per
-row and seed: what was stopped goes on, and what is there is not done again. --scale
+Trainings have workdirs in --out, the numbers are kept in --results, a line per row and
+seed: what was stopped goes on, and what is there is not done again. --scale
 multiplies the budgets, which are about ten minutes of one core at 32x32 each.
 
 Printed: of every way to edit, what the method was told, its steps, CPU seconds and
@@ -30,7 +30,14 @@ import jax
 import numpy as np
 
 import disentangle as dt
-from benchmarks.kept_lines import by_setting, chosen, held, keep, known
+from benchmarks.kept_lines import (
+    by_setting,
+    chosen,
+    held,
+    keep,
+    known,
+    results_flag,
+)
 from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
@@ -405,7 +412,8 @@ def main() -> None:
     parser.add_argument("--attributes", default="", help="comma-separated; '' is all")
     parser.add_argument("--oracle-steps", type=int, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
-    parser.add_argument("--out", type=Path, default=Path("edit_table"))
+    parser.add_argument("--out", type=Path, default=Path("runs/edit_table"))
+    results_flag(parser, "edit_table")
     given = parser.parse_args()
     rows = chosen(parser, given.rows, ROWS)
     attributes = tuple(n.strip() for n in given.attributes.split(",") if n.strip())
@@ -414,7 +422,7 @@ def main() -> None:
     judges = judges_of(data, steps=given.oracle_steps)
     columns = [data.space.position(n) for n in attributes or data.space.names]
     judges.require(columns, data.space.names)
-    path = given.out / "table.jsonl"
+    path = given.results
     for seed in range(given.seeds):
         job = Job(data, given.split, given.size, seed, given.scale, asking, given.out)
         for name in rows:

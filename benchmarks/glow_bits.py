@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=0, help="pixels; 0 is whole")
     parser.add_argument("--preset", default="cpu", choices=PRESETS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("glow_bits"))
+    parser.add_argument("--out", type=Path, default=Path("runs/glow_bits"))
     for name, value in PRESETS["cpu"].items():
         parser.add_argument(f"--{name}", type=type(value))
     given = parser.parse_args()

@@ -1,7 +1,9 @@
 """The results of a table of trainings, a line each: what was stopped goes on.
 
-A line is a dict with "key", which says what it depends on and ends in ", seed N", and
-"row", the name of what was trained.
+A line is a dict with "key", which says what it depends on and ends in ", seed N",
+"row", the name of what was trained, and "versions". What was measured for README.md is
+in results/, and a table goes on from there: another machine adds what is missing.
+--results=FILE starts from nothing.
 """
 
 import argparse
@@ -12,7 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from disentangle.versions import versions
+
 Line = dict[str, Any]
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("jax", "numpy", "scikit-learn")
+
+
+def results_flag(parser: argparse.ArgumentParser, name: str) -> None:
+    """Adds --results, the file of a table's lines."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=RESULTS / f"{name}.jsonl",
+        help="what is there is not done again",
+    )
 
 
 def held(path: Path) -> list[Line]:
@@ -29,7 +45,7 @@ def keep(path: Path, line: Line) -> None:
     is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a") as file:
         file.write("\n" * (is_torn and path.stat().st_size > 0))
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line | {"versions": versions(PACKAGES)}) + "\n")
 
 
 def known(path: Path, key: str) -> dict[str, Line]:

@@ -22,7 +22,7 @@ numbers_turned   the same, trained on the turned code
 Printed per row: steps, CPU seconds of the training, and the scores of the bench as
 means over seeds with their standard deviation; "rec" is what oracles read of pictures
 drawn with the code they have, that is, what of the information arrives. Trainings have
-workdirs in --out, results are kept in rotated.jsonl there: what was stopped goes on.
+workdirs in --out, results are kept in --results: what was stopped goes on.
 900 steps at 32x32 took 311 CPU seconds beside other programs (load 6); on a GPU
 --size=64 --steps=50000 --width=64 --draws=50 --requests=2000 --seeds=3.
 """
@@ -39,7 +39,15 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks.edit_table import counted, seconds_of
-from benchmarks.kept_lines import by_setting, chosen, held, keep, known, spread
+from benchmarks.kept_lines import (
+    by_setting,
+    chosen,
+    held,
+    keep,
+    known,
+    results_flag,
+    spread,
+)
 from disentangle.editing import Asking, Question
 from disentangle.methods.conditional_diffusion import Told, told
 from disentangle.methods.diffusion_model import rotation
@@ -222,13 +230,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--oracle-steps", type=int, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
-    parser.add_argument("--out", type=Path, default=Path("rotated_codes"))
+    parser.add_argument("--out", type=Path, default=Path("runs/rotated_codes"))
+    results_flag(parser, "rotated_codes")
     given = parser.parse_args()
     rows = chosen(parser, given.rows, ROWS)
     data = dt.load(given.data, size=given.size)
     asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
     judges = functools.cache(lambda: judges_of(data, steps=given.oracle_steps))
-    path = given.out / "rotated.jsonl"
+    path = given.results
     numbers = given.width, given.draws, asking, given.out
     for seed in range(given.seeds):
         job = Job(data, given.split, given.steps, seed, *numbers)

@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="small")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--count", type=int, default=500, help="pictures per score")
-    parser.add_argument("--out", type=Path, default=Path("style_spaces"))
+    parser.add_argument("--out", type=Path, default=Path("runs/style_spaces"))
     given = parser.parse_args()
     data = dt.load(given.data, size=given.size)
     judges = judges_of(data, progress=False)

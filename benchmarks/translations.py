@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--cycle", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--count", type=int, default=500, help="pairs per direction")
-    parser.add_argument("--out", type=Path, default=Path("translations"))
+    parser.add_argument("--out", type=Path, default=Path("runs/translations"))
     given = parser.parse_args()
     data = dt.load(given.data, size=given.size)
     judges = judges_of(data, progress=False)
