@@ -65,9 +65,7 @@ def test_test_images_of_a_table_are_not_trained_on():
         assert not used & set(test.tolist())
 
 
-NEEDS = (
-    "needs labels|needs a full grid"  # what one method says first, another says last
-)
+NEEDS = "needs labels|needs a full grid"
 
 
 @pytest.mark.slow
@@ -92,9 +90,8 @@ def test_every_method_takes_images_without_labels_or_says_what_it_needs(name):
         )
         if method.decode is None:  # a generator: from noise alone
             key = jax.random.key(0)
-            factors = np.zeros((2, len(data.space.names)), np.int32)
             drawn = jax.eval_shape(
-                lambda p, m=method, f=factors, k=key: m.generate(p, f, key=k), params
+                lambda p, m=method, k=key: m.sample(p, key=k, n=2), params
             )
             assert drawn.shape == (2, *data.shape)
             continue
