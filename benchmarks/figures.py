@@ -1,0 +1,145 @@
+"""The figures of README.md here, drawn from the results that are kept in results/.
+
+    python -m benchmarks.figures
+
+Writes beside that file, each where its table has lines:
+
+prototypes.png   EX@1 of edits by prototypes that are read off a trained ADDE, against
+                 how many pictures had labels (`benchmarks.adde_table`, row "stage 1")
+dci_edit.png     EDIT of every method that was trained for the edit bench against its
+                 DCI disentanglement (`benchmarks.edit_table`)
+
+Means over seeds; bars are 95 % intervals over seeds where there are several.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.kept_lines import RESULTS, Line, by_setting, held
+from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
+from disentangle.statistics import intervals
+
+HERE = Path(__file__).parent
+LABELS = re.compile(r"(\d+) labels")
+KINDS = {  # a row of the table -> its words
+    "from class_means": "class means (of labels)",
+    "from own_means": "means by own predictions",
+    "from covariance_rows": "rows × covariance",
+    "from rows": "rows",
+    "from inverse_rows": "rows × inverse covariance",
+    "from random": "random",
+}
+WAYS = {  # an editor -> its words; of a run that has several the first counts
+    "own": "its own edit",
+    "generated": "generated again",
+    "dimensions": "latents found by DCI",
+    "exchange": "parts exchanged",
+}
+
+
+def interval_of(values: list[float]) -> tuple[float, float]:
+    """(mean, half of its 95 % interval over seeds); NaN for one value."""
+    mean = lambda rows: np.mean(np.array(values)[rows])
+    (found,) = intervals(mean, np.zeros(len(values)), draws=10_000)
+    return found.value, found.high - found.value
+
+
+def budgets(lines: Iterable[Line]) -> Figure | None:
+    """EX@1 by prototypes against the number of labelled pictures."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for line in lines:
+        count = LABELS.search(line["key"])
+        if line["row"] != "stage 1" or not count or " rand " not in line["key"]:
+            continue
+        for name, value in line["values"].items():
+            own = found.setdefault(name, {}).setdefault(int(count[1]), [])
+            own.append(value)
+    kinds = [kind for kind in KINDS if kind in found]
+    if not kinds:
+        return None
+    with plotting():
+        figure = new_figure(3.6)
+        axes = figure.subplots()
+        for number, kind in enumerate(kinds):
+            counts = sorted(found[kind])
+            means, halves = zip(
+                *(interval_of(found[kind][n]) for n in counts), strict=True
+            )
+            axes.errorbar(
+                counts,
+                means,
+                np.nan_to_num(halves),
+                color=PALETTE[number],
+                marker=MARKERS[number],
+                label=KINDS[kind],
+                capsize=3,
+            )
+        axes.set_xscale("log")
+        log_axis(axes.xaxis)
+        axes.set_xlabel("labelled pictures")
+        axes.set_ylabel("EX@1, %")
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def scatter(lines: Iterable[Line]) -> Figure | None:
+    """EDIT against DCI disentanglement, a point per method and way to edit."""
+    points: dict[str, list[tuple[float, float, str]]] = {}
+    for own in by_setting(lines).values():
+        for name in dict.fromkeys(line["row"] for line in own):
+            rows = [line for line in own if line["row"] == name and line["dci"]]
+            way = next((w for w in WAYS if rows and w in rows[0]["ways"]), None)
+            if way is not None:
+                edit = np.mean([line["ways"][way]["edit"][0] for line in rows])
+                dci = np.mean([line["dci"] for line in rows])
+                points.setdefault(way, []).append((float(dci), float(edit), name))
+    if not points:
+        return None
+    with plotting():
+        figure = new_figure(4.4)
+        axes = figure.subplots()
+        for number, (way, found) in enumerate(points.items()):
+            x, y, names = zip(*found, strict=True)
+            look = {"color": PALETTE[number], "marker": MARKERS[number]}
+            axes.scatter(x, y, label=WAYS[way], **look)
+            for place in zip(x, y, names, strict=True):
+                axes.annotate(
+                    place[2],
+                    place[:2],
+                    xytext=(4, 2),
+                    textcoords="offset points",
+                    fontsize=8,
+                )
+        axes.set_xlabel("DCI disentanglement")
+        axes.set_ylabel("EDIT")
+        axes.set_xlim(0, 1)
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+FIGURES: dict[str, tuple[str, Callable[[Iterable[Line]], Figure | None]]] = {
+    "prototypes": ("adde_table", budgets),
+    "dci_edit": ("edit_table", scatter),
+}
+
+
+def main() -> None:
+    """Draws what there are results for."""
+    for name, (table, draw) in FIGURES.items():
+        figure = draw(held(RESULTS / f"{table}.jsonl"))
+        if figure is None:
+            print(f"{name}: no results yet, run benchmarks.{table}")
+            continue
+        path = HERE / f"{name}.png"
+        with plotting():
+            figure.savefig(path, dpi=120, facecolor="white", bbox_inches="tight")
+        print(path.name)
+
+
+if __name__ == "__main__":
+    main()
