@@ -3,7 +3,7 @@
     python -m benchmarks.attribute_vectors
     python -m benchmarks.attribute_vectors --rows=glow,beta_vae --seeds=3
 
-A row is one of benchmarks/edit_table.py, trained as there (and found again in its
+A row is one of experiments/bench.py, trained as there (and found again in its
 --out). Its code is then moved by the differences of class means of N images with
 labels, z + m_v - m_y (the editor "directions"), N in --labels, and the edit bench asks
 the same requests for each N. Training sees no label of a row that is told none: N is
@@ -18,9 +18,11 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks import edit_table
+from benchmarks.kept_lines import chosen
 from disentangle.editing import Asking
 from disentangle.study.editing import judge_edits
 from disentangle.study.judges import STEPS, judges_of
+from experiments.bench import ROWS
 
 WAY = "directions"
 SCORES = ("edit", "hit", "pres", "psnr")
@@ -34,7 +36,7 @@ def main() -> None:
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
-    parser.add_argument("--rows", default="glow", help="of benchmarks/edit_table.py")
+    parser.add_argument("--rows", default="glow", help="of experiments/bench.py")
     parser.add_argument("--labels", default="50,500,5000", help="N, comma-separated")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
@@ -42,10 +44,7 @@ def main() -> None:
     parser.add_argument("--oracle-steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=Path("runs/edit_table"))
     given = parser.parse_args()
-    names = [name.strip() for name in given.rows.split(",")]
-    for name in names:
-        if name not in edit_table.ROWS:
-            parser.error(f"unknown row {name!r}: choose from edit_table's")
+    names = chosen(parser, given.rows, ROWS)
     data = dt.load(given.data, size=given.size)
     judges = judges_of(data, steps=given.oracle_steps)
     for name in names:

@@ -3,7 +3,7 @@
     python -m benchmarks.edit_table --data=shapes3d --size=32 --split=comp
     python -m benchmarks.edit_table --rows=conditional_vae,conditional_gan --seeds=3
 
-A row is one training of a method within a budget of steps, and the edit bench on it
+A row is one training of experiments/bench.py, and the edit bench on it
 (disentangle/editing): targets of --split are combinations that were never trained on.
 Trainings have workdirs in --out, the numbers are kept in --results, a line per row and
 seed: what was stopped goes on, and what is there is not done again. --scale
@@ -43,7 +43,8 @@ from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.study.editing import Edits, judge_edits
 from disentangle.study.judges import STEPS, Judges, judges_of
-from disentangle.training.run import Run
+from disentangle.training.run import Run, fit
+from experiments.bench import ROWS, SIZES, training
 
 SCORES = ("edit", "hit", "pres", "exact", "rec", "nn", "psnr", "frechet", "asked")
 GENERATED = {
@@ -54,109 +55,6 @@ GENERATED = {
 }
 WIDEST = 64  # numbers of a code that trees are grown on
 NARROW = {"num_train": 2_000, "num_test": 1_000}
-
-
-class Recipe(NamedTuple):
-    """How a row is trained.
-
-    Attributes:
-      method: in METHODS.
-      steps: of each of its stages.
-      fields: of the method; the value "factors" is replaced by the names of all.
-      stages: what each stage has otherwise.
-      rate: the learning rate, 0 for that of the method's own optimisers.
-      batch: images per step.
-    """
-
-    method: str
-    steps: tuple[int, ...] = (4_000,)
-    fields: dict[str, Any] = {}  # noqa: RUF012
-    stages: tuple[dict[str, Any], ...] = ({},)
-    rate: float = 1e-3
-    batch: int = 64
-
-
-TOLD = {"condition": "factors"}
-RESOLUTIONS = tuple({"method.resolution": n} for n in (4, 8, 16, 0))
-GROWN = ((1_000, 2_000, 1_500, 500), TOLD, RESOLUTIONS)
-CAPTIONS = {"draws": 10, "code": "text", "conditioning": "attention"}
-STYLED = {"width": 12, "encoder": "small"}
-ROWS: dict[str, Recipe] = {
-    "autoencoder": Recipe("autoencoder"),
-    "vae": Recipe("vae"),
-    "beta_vae": Recipe("beta_vae", fields={"beta": 4.0}),
-    "beta_tcvae": Recipe("beta_tcvae", fields={"beta": 4.0}),
-    "factor_vae": Recipe("factor_vae", (3_000,)),
-    "dip_vae_ii": Recipe("dip_vae_ii"),
-    "control_vae": Recipe("control_vae"),
-    "jacobian_l1_vae": Recipe("jacobian_l1_vae", (2_500,), {"columns": 1}),
-    "lie_group_vae": Recipe("lie_group_vae", (3_000,)),
-    "factor_qvae": Recipe("factor_qvae", (2_000,)),
-    "ada_gvae": Recipe("ada_gvae", (2_500,)),
-    "ml_vae": Recipe("ml_vae", (2_500,)),
-    "cycle_vae": Recipe("cycle_vae", (2_000,)),
-    "class_content_style": Recipe("class_content_style", (2_500,)),
-    "dna_gan": Recipe("dna_gan", (3_000,), {"attributes": "factors"}, rate=0, batch=32),
-    "slow_vae": Recipe("slow_vae", (2_500,)),
-    "s2_beta_vae": Recipe("s2_beta_vae", (3_000,)),
-    "supervised_vae": Recipe("supervised_vae"),
-    "ivae": Recipe("ivae", fields=TOLD),
-    "conditional_vae": Recipe("conditional_vae", fields=TOLD),
-    "conditional_gan": Recipe("conditional_gan", (6_000,), TOLD, rate=0, batch=32),
-    "multi_conditional_gan": Recipe(
-        "multi_conditional_gan", (6_000,), TOLD, rate=0, batch=32
-    ),
-    "cpggan": Recipe("cpggan", *GROWN, rate=0, batch=32),
-    "cdpggan": Recipe("cdpggan", *GROWN, rate=0, batch=32),
-    "stack_gan": Recipe(
-        "stack_gan",
-        (5_000, 2_000),
-        TOLD,
-        ({"method.stage": 1}, {"method.stage": 2}),
-        rate=0,
-        batch=32,
-    ),
-    "conditional_diffusion": Recipe(
-        "conditional_diffusion", (2_000,), {"draws": 10}, rate=0, batch=32
-    ),
-    "captioned_diffusion": Recipe(
-        "conditional_diffusion", (2_000,), CAPTIONS, rate=0, batch=32
-    ),
-    "diffusion_on_codes": Recipe(
-        "diffusion_on_codes",
-        (1_500, 2_000),
-        {"draws": 10},
-        ({"method.name": "ada_gvae", "optimizer.learning_rate": 1e-3}, {}),
-        rate=0,
-        batch=32,
-    ),
-    "enc_diff": Recipe("enc_diff", (2_000,), {"draws": 10}, rate=0, batch=32),
-    "enc_diff_film": Recipe(
-        "enc_diff",
-        (2_000,),
-        {"draws": 10, "conditioning": "film"},
-        rate=0,
-        batch=32,
-    ),
-    "munit": Recipe("munit", (1_500,), {"domain": "shape"}, rate=0, batch=8),
-    "style_gan": Recipe("style_gan", (4_000,), STYLED, rate=0, batch=16),
-    "conditional_style_gan": Recipe(
-        "conditional_style_gan", (4_000,), TOLD | STYLED, rate=0, batch=16
-    ),
-    "glow": Recipe("glow", (1_500,), {"adamax_learning_rate": 2e-3}, rate=0, batch=32),
-    "supervised": Recipe("supervised", fields={"tasks": "classes", "subspace": 16}),
-    "adde": Recipe(
-        "adde",
-        (1_500, 800),
-        {"attributes": "factors"},
-        ({"method.learns": "attributes"}, {"method.learns": "edits"}),
-        batch=32,
-    ),
-    "csn": Recipe("csn", (2_000,), {"attributes": "factors"}),
-    "fashion_search_net": Recipe(
-        "fashion_search_net", (2_000,), {"attributes": "factors"}
-    ),
-}
 
 
 class Job(NamedTuple):
@@ -187,24 +85,6 @@ class Job(NamedTuple):
         return self.out / setting / f"{name}-{self.seed}"
 
 
-def stages_of(recipe: Recipe, scale: float) -> list[dict[str, Any]]:
-    """The stages of a job, with their steps."""
-    steps = [max(2, round(n * scale)) for n in recipe.steps]
-    return [stage | {"steps": n} for stage, n in zip(recipe.stages, steps, strict=True)]
-
-
-def fields_of(recipe: Recipe, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of a method, the names of factors put in."""
-    words = {
-        "factors": names,
-        "classes": tuple(f"{name}:classification" for name in names),
-    }
-    return {
-        k: words.get(v, v) if isinstance(v, str) else v
-        for k, v in recipe.fields.items()
-    }
-
-
 @contextlib.contextmanager
 def counted(path: Path) -> Iterator[None]:
     """Adds the CPU seconds of what is done in it to a file, also of what is stopped.
@@ -224,23 +104,23 @@ def seconds_of(path: Path) -> float:
     return float(path.read_text()) if path.exists() else 0.0
 
 
+def config_of(job: Job, name: str) -> dict[str, Any]:
+    """The config of a row, all but its data set, which is at hand."""
+    names = job.data.space.names
+    size = SIZES["cpu"]._replace(pixels=job.data.shape[0])
+    config = training(job.data.name, names, name, size, job.scale).to_dict()
+    config["data"] |= {"path": job.data.path or "", "split": job.split, "size": 0}
+    return config | {"seed": job.seed}
+
+
+def steps_of(config: dict[str, Any]) -> int:
+    """Of all stages together."""
+    return sum(one["steps"] for one in config["stages"] or [config])
+
+
 def train(job: Job, name: str) -> Run:
     """The run of a row."""
-    recipe = ROWS[name]
-    stages = stages_of(recipe, job.scale)
-    steps = stages[-1]["steps"] if len(stages) == 1 else 1
-    return dt.train(
-        recipe.method,
-        job.data,
-        split=job.split,
-        steps=steps,
-        seed=job.seed,
-        batch_size=recipe.batch,
-        learning_rate=recipe.rate or None,
-        stages=stages if len(stages) > 1 else (),
-        workdir=job.folder(name),
-        **fields_of(recipe, job.data.space.names),
-    )
+    return fit(config_of(job, name), job.data, workdir=job.folder(name))
 
 
 def disentangled(job: Job, run: Run) -> float | None:
@@ -308,7 +188,7 @@ def work(job: Job, name: str, judges: Judges, first: bool) -> dict[str, Any]:
         "key": job.key,
         "row": name,
         "supervision": METHODS[ROWS[name].method].supervision,
-        "steps": sum(stage["steps"] for stage in stages_of(ROWS[name], job.scale)),
+        "steps": steps_of(config_of(job, name)),
         "seconds": seconds_of(spent),
         "parameters": int(sum(x.size for x in jax.tree.leaves(run.params))),
         "dci": dci,

@@ -1,4 +1,4 @@
-"""The rows of benchmarks/edit_table.py are trainings that can begin."""
+"""The rows of experiments/bench.py are trainings that can begin."""
 
 import time
 from pathlib import Path
@@ -7,14 +7,20 @@ import pytest
 
 import disentangle as dt
 from benchmarks import edit_table, kept_lines
+from disentangle.commands.config import load_config
+from disentangle.data import DATASETS
 from disentangle.editing import Asking
+from disentangle.errors import UserError
 from disentangle.study.editors import ways_of
-from disentangle.training.config import stage_configs
+from disentangle.training.config import read_experiment, stage_configs
 from disentangle.training.run import prepare
+from experiments import bench
+
+SHAPES = {name: (size.pixels,) * 2 + (3,) for name, size in bench.SIZES.items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", edit_table.ROWS)
+@pytest.mark.parametrize("name", bench.ROWS)
 def test_a_row_can_begin(name, toy, monkeypatch):
     """Its fields are those of the method, and it has a way to edit."""
     data = dt.data.smaller(toy, 32)
@@ -25,12 +31,41 @@ def test_a_row_can_begin(name, toy, monkeypatch):
         run = type("Begun", (), {"method": method, "config": experiment.config})
         return run
 
-    monkeypatch.setattr("disentangle.training.run.fit", begun)
+    monkeypatch.setattr(edit_table, "fit", begun)
     job = edit_table.Job(data, "", 32, 0, 1.0, Asking(), Path("nowhere"))
     run = edit_table.train(job, name)
     assert ways_of(run)
-    steps = sum(one["steps"] for one in edit_table.stages_of(edit_table.ROWS[name], 1))
-    assert steps == sum(edit_table.ROWS[name].steps)
+    steps = edit_table.steps_of(edit_table.config_of(job, name))
+    assert steps == sum(bench.ROWS[name].steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bench.ROWS)
+@pytest.mark.parametrize("data", ["shapes3d", "fashion_sprites"])
+@pytest.mark.parametrize("size", bench.SIZES)
+def test_a_row_is_a_config_of_the_command_line(name, data, size):
+    if name == "munit" and data != "shapes3d":
+        pytest.skip("its domains are shapes of Shapes3D")
+    config = load_config(f"{bench.__file__}:{data},{name},{size}")
+    for one in stage_configs(config.to_dict()):
+        experiment = read_experiment(one)
+        experiment.recipe.build(experiment.settings, DATASETS[data].space, SHAPES[size])
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("shapes3d,glo", "Did you mean 'glow'"),
+        ("shapes3,glow", "Did you mean 'shapes3d'"),
+        ("shapes3d,glow,tin", "Did you mean 'tiny'"),
+        ("shapes3d", "dataset,row"),
+        ("shapes3d,glow,tiny,9", "dataset,row"),
+        ("own,glow", "known"),
+    ],
+)
+def test_a_wrong_word_is_a_sentence(argument, message):
+    with pytest.raises(UserError, match=message):
+        load_config(f"{bench.__file__}:{argument}")
 
 
 def test_seconds_add_up_over_what_was_stopped(tmp_path):
