@@ -11,8 +11,9 @@ by `disentangle edit --workdir=runs/gan`.
 
 cpu   32x32 pixels, what the tables of benchmarks/edit_table.py train: within 1,200 CPU
       seconds each, most within 600
-tiny  32x32 pixels, narrow networks, a fortieth of the steps, 16 images a step: less
-      than a minute on two cores, compiling included; it shows that all runs, no more
+tiny  32x32 pixels, narrow networks, a fortieth of the steps, 16 images a step, nothing
+      evaluated: it shows that all runs, no more, and most of its time is compilation
+      (`python -m benchmarks.bench_sizes --size=tiny`)
 gpu   64x64 pixels, wider where `gpu` of a row says so, 12.5 times the steps
 
 Split, seed, steps and all other fields are the config's: --config.data.split=comp holds
@@ -59,18 +60,20 @@ class Size(NamedTuple):
       scale: of the steps.
       batch: images per step, 0 for the row's own.
       fields: of any method that has them.
+      first: a side of the first stage of a method that grows.
     """
 
     pixels: int
     scale: float
     batch: int = 0
     fields: dict[str, Any] = {}  # noqa: RUF012
+    first: int = 4
 
 
 NARROW = {"width": 8, "levels": 2, "depth": 1, "hidden": 32, "discriminator": (64, 64)}
 SIZES = {
     "cpu": Size(32, 1.0),
-    "tiny": Size(32, 0.025, 16, NARROW),
+    "tiny": Size(32, 0.025, 16, NARROW, first=16),
     "gpu": Size(64, 12.5),
 }
 TOLD = {"condition": "factors"}
@@ -193,6 +196,7 @@ def training(
         config.optimizer.learning_rate = recipe.rate
     config.batch_size = size.batch or recipe.batch
     config.data.size = size.pixels
+    config.eval_every = 0 if size == SIZES["tiny"] else config.eval_every
     stages = stages_of(recipe, size, scale)
     if len(stages) > 1:
         config.stages = tuple(stages)
@@ -204,7 +208,7 @@ def stages_of(recipe: Recipe, size: Size, scale: float = 1.0) -> list[dict[str, 
     """What each stage has otherwise than the config, its steps among it."""
     stages, steps = recipe.stages, recipe.steps
     if not stages:
-        sides = [4 * 2**n for n in range(20) if 4 * 2**n < size.pixels]
+        sides = [2**n for n in range(20) if size.first <= 2**n < size.pixels]
         stages = tuple({"method.resolution": side} for side in (*sides, 0))
         middle = [steps[min(i, len(steps) - 2)] for i in range(len(sides))]
         steps = (*middle, steps[-1])

@@ -1,9 +1,9 @@
 """Linen layers on the project's own convolution.
 
-They only declare their parameters (`ours`); `net.glorot_uniform` gives them values.
+They only declare their parameters (`ours`); `net.start_values` gives them values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax
@@ -16,9 +16,15 @@ from disentangle.nn.conv import conv, conv_transpose
 
 @flax.struct.dataclass
 class Declared(linen.meta.AxisMetadata):
-    """A parameter that the project starts itself; Linen hands the layer its value."""
+    """A parameter that the project starts itself; Linen hands the layer its value.
+
+    Attributes:
+      value: of the parameter's shape.
+      spread: the deviation of a normal start; 0 is `net.glorot_uniform`'s.
+    """
 
     value: Any
+    spread: float = flax.struct.field(pytree_node=False, default=0.0)
 
     def unbox(self) -> Any:
         """The parameter."""
@@ -26,7 +32,7 @@ class Declared(linen.meta.AxisMetadata):
 
     def replace_boxed(self, val: Any) -> "Declared":
         """The same mark on another value."""
-        return Declared(val)
+        return Declared(val, self.spread)
 
     def add_axis(self, index: int, params: dict[Any, Any]) -> "Declared":
         """The mark does not depend on the axes."""
@@ -40,13 +46,18 @@ class Declared(linen.meta.AxisMetadata):
 
 
 def ours(key: jax.Array, shape: Sequence[int]) -> Any:
-    """The initialiser of our layers: marks what `net.glorot_uniform` is to start.
+    """The initialiser of our layers: marks what `net.start_values` is to start.
 
     All other parameters of a module, as those of `linen.LayerNorm`, keep the
     initialisers that they have.
     """
     del key
     return Declared(jnp.zeros(shape, jnp.float32))
+
+
+def normal(spread: float) -> Callable[[jax.Array, Sequence[int]], Any]:
+    """The initialiser that marks what starts as N(0, spread^2)."""
+    return lambda key, shape: Declared(jnp.zeros(shape, jnp.float32), spread)
 
 
 class Conv(linen.Module):

@@ -177,25 +177,36 @@ def start_values(
       shape: one input without its batch axis.
       key: a typed key.
 
-    Our own layers start by `glorot_uniform` from `key`; the rest from another key.
+    Our own layers start from one draw of `key` (`glorot_uniform`) and one for all that
+    start as normal numbers; the rest, of Linen's layers, from another key.
     """
     x = zeros(shape)
     is_ours = lambda leaf: isinstance(leaf, Declared)
-    declared = dict(jax.eval_shape(start, key, x))
-    params = declared.get("params", {})
-    marks = [is_ours(leaf) for leaf in jax.tree.leaves(params, is_leaf=is_ours)]
-    if all(marks) and set(declared) == {"params"}:
-        shapes = jax.tree.map(lambda leaf: leaf.value, params, is_leaf=is_ours)
-        return {"params": glorot_uniform(key, shapes)}
-    found = dict(start(jax.random.fold_in(key, 1), x))
-    leaves, tree = jax.tree_util.tree_flatten_with_path(
-        found.get("params", {}), is_leaf=is_ours
-    )
-    shapes = {path: leaf.value for path, leaf in leaves if is_ours(leaf)}
-    drawn = _glorot_uniform(key, list(shapes.items()))
-    own = dict(zip(shapes, drawn, strict=True))
-    found["params"] = jax.tree.unflatten(tree, [own.get(p, leaf) for p, leaf in leaves])
-    return found
+    found = dict(jax.eval_shape(start, key, x))
+    flat = partial(jax.tree_util.tree_flatten_with_path, is_leaf=is_ours)
+    leaves, tree = flat(found.get("params", {}))
+    if set(found) != {"params"} or not all(is_ours(leaf) for _, leaf in leaves):
+        found = dict(start(jax.random.fold_in(key, 1), x))
+        leaves, _ = flat(found.get("params", {}))
+    own = _started(key, [(path, leaf) for path, leaf in leaves if is_ours(leaf)])
+    params = [own[path] if is_ours(leaf) else leaf for path, leaf in leaves]
+    return found | {"params": jax.tree.unflatten(tree, params)}
+
+
+def _started(key: jax.Array, leaves: list[tuple[Any, Declared]]) -> dict[Any, Any]:
+    """Path -> the start value of a parameter of ours."""
+    spread = {path: leaf.spread for path, leaf in leaves if leaf.spread}
+    shapes = [(path, leaf.value) for path, leaf in leaves if path not in spread]
+    values = dict(zip(dict(shapes), _glorot_uniform(key, shapes), strict=True))
+    wide = [(path, leaf.value.shape) for path, leaf in leaves if path in spread]
+    total = sum(math.prod(shape) for _, shape in wide)
+    drawn = jax.random.normal(jax.random.fold_in(key, 2), (total,))
+    used = 0
+    for path, shape in wide:
+        size = math.prod(shape)
+        values[path] = spread[path] * drawn[used : used + size].reshape(shape)
+        used += size
+    return values
 
 
 def output_width(net: Net, shape: tuple[int, ...]) -> int:

@@ -23,7 +23,7 @@ from flax import linen
 
 from disentangle.nn.conv import conv, conv_transpose
 from disentangle.nn.conv3 import conv3
-from disentangle.nn.layers import ours
+from disentangle.nn.layers import normal, ours
 
 WEIGHTS = ("plain", "spectral", "equalised")
 HE = math.sqrt(2.0)  # gain of a layer with a ReLU behind it
@@ -85,7 +85,7 @@ def weight(
       rate: how fast Adam moves "equalised", relative to 1.
     """
     if kind == "equalised":
-        drawn = module.param("kernel", linen.initializers.normal(1.0 / rate), shape)
+        drawn = module.param("kernel", normal(1.0 / rate), shape)
         return drawn * (he_constant(shape, gain) * rate)
     kernel = module.param("kernel", ours, shape)
     if kind == "plain":

@@ -67,3 +67,16 @@ def test_resolutions_and_widths():
     assert halvings((64, 64, 1)) == (4, 4, 4)
     assert halvings((28, 28, 1)) == (2, 7, 7)
     assert halvings((33, 20, 1)) == (2, 9, 5)
+
+
+def test_all_kernels_start_from_one_normal_draw():
+    """A draw of its own for each takes XLA four times as long to compile."""
+    for build in (growing_critic(3, 8, 8), growing_generator(3, 8, 5, 8)):
+        program = str(jax.make_jaxpr(build.init)(jax.random.key(0)))
+        assert program.count("random_bits[") <= 2  # Glorot's and this
+        params = build.init(jax.random.key(0)).params
+        kernels = [leaf["kernel"] for leaf in params.values() if "kernel" in leaf]
+        drawn = np.concatenate([np.ravel(kernel) for kernel in kernels])
+        assert len(kernels) > 3
+        assert drawn.std() == pytest.approx(1.0, abs=0.05)
+        assert len(np.unique(drawn)) > 0.99 * drawn.size
