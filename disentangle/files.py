@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 
 from disentangle.errors import UserError, shown
+from disentangle.processes import is_gone
 
 # What a damaged file causes in the code that reads it.
 DAMAGE = (
@@ -111,25 +112,12 @@ def clear_leftovers(folder: Path, stem: str = "") -> None:
             if found and path.name.startswith(f".{stem}"):
                 with contextlib.suppress(OSError):
                     age = time.time() - path.stat().st_mtime
-                    if age > OLD or (found[1] == _host() and _is_dead(int(found[2]))):
+                    if age > OLD or (found[1] == _host() and is_gone(int(found[2]))):
                         path.unlink()
 
 
 def _host() -> str:
     return re.sub(r"\W", "_", platform.node(), flags=re.ASCII)[:40] or "host"
-
-
-def _is_dead(pid: int) -> bool:
-    """Whether no process has this number; False where that cannot be asked."""
-    if os.name != "posix":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
 
 
 @contextlib.contextmanager

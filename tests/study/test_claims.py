@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from disentangle.processes import is_gone
 from disentangle.study.sweeps import claims as module
 from disentangle.study.sweeps.claims import Claims, Owner, is_alive, me
 
@@ -50,6 +53,26 @@ def test_the_claim_of_a_killed_process_is_taken_over(tmp_path):
     assert files(tmp_path) == ["u.1", "u.2"] and not Claims(tmp_path).take("u")
     claims.release("u")
     assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
+def test_a_killed_owner_that_its_parent_has_not_waited_for_is_dead(tmp_path):
+    """In a container whose first process waits for nobody it stays so for ever."""
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from disentangle.study.sweeps.claims import Claims;"
+        "assert Claims(Path(sys.argv[1])).take('u');"
+        "print('taken', flush=True); time.sleep(600)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"taken\n"
+        assert not Claims(tmp_path).take("u")
+        process.kill()
+        while not is_gone(process.pid):
+            time.sleep(0.01)
+        os.kill(process.pid, 0)  # the number is there still
+        assert Claims(tmp_path).take("u")
 
 
 def test_a_number_that_another_process_has_now_is_dead(tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from disentangle.errors import UserError
 from disentangle.files import read_json, write_json
+from disentangle.processes import began, is_gone
 
 BEAT = 30.0  # seconds between two signs of life
 GONE = 600.0  # seconds without one, after which an owner on another machine is dead
@@ -174,21 +175,7 @@ def me() -> Owner:
 
 def is_alive(owner: Owner) -> bool:
     """Whether a process of this machine still runs; its number may be another's."""
-    try:
-        os.kill(owner.process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True  # another user's
-    return began(owner.process) == owner.began
-
-
-def began(process: int) -> str:
-    """When a process began, in ticks since the machine did; "" where unknown."""
-    with contextlib.suppress(OSError, IndexError):
-        text = Path(f"/proc/{process}/stat").read_text()
-        return text.rpartition(")")[2].split()[19]
-    return ""
+    return not is_gone(owner.process) and began(owner.process) == owner.began
 
 
 def _place() -> str:
