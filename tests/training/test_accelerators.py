@@ -22,7 +22,7 @@ from disentangle.training.loop import first_progress
 from disentangle.training.step import make_step
 
 SPACE = FactorSpace(
-    tuple(Factor(n, 4, "ordinal", (0.0, 1.0, 2.0, 3.0)) for n in ("x", "y", "z"))
+    tuple(Factor(n, 4, "ordinal", (0.0, 1.0, 2.0, 3.0)) for n in ("x", "y", "z", "w"))
 )
 DENSE = {"encoder": "dense", "decoder": "dense", "discriminator": (32, 32)}
 DENSE |= {"denoiser": "dense", "source": "dense"}
@@ -38,8 +38,9 @@ PRODUCT = re.compile(r"stablehlo\.dot_general (.*)")
 
 def images(side):
     rows = np.zeros((SPACE.size, side, side, 1), np.uint8)
-    for i, (x, y, z) in enumerate(SPACE.factors(np.arange(SPACE.size))):
+    for i, (x, y, z, w) in enumerate(SPACE.factors(np.arange(SPACE.size))):
         rows[i, 2 + 3 * y : 4 + 3 * y, x : x + 4 + 2 * z] = 1
+        rows[i, 0, w] = 1
     return Dataset(jnp.asarray(rows), "bars", SPACE, (side, side, 1), 1, draw_rows)
 
 
