@@ -1,8 +1,8 @@
 """The results of a table of trainings, a line each: what was stopped goes on.
 
 A line is a dict with "key", which says what it depends on and ends in ", seed N",
-"row", the name of what was trained, and "versions". What was measured for README.md is
-in results/, and a table goes on from there: another machine adds what is missing.
+"row", the name of what was trained, and "versions". Lines go to results/, which is kept
+in the repository: a table goes on from there, and another machine adds what is missing.
 --results=FILE starts from nothing.
 """
 
