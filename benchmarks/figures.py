@@ -1,6 +1,7 @@
 """The figures of README.md here, drawn from the results that are kept in results/.
 
     python -m benchmarks.figures
+    python -m benchmarks.figures --study=runs/locatello_small
 
 Writes beside that file, each where its table has lines:
 
@@ -9,19 +10,25 @@ prototypes.png   EX@1 of edits by prototypes that are read off a trained ADDE, a
 dci_edit.png     EDIT of every method that was trained for the edit bench against its
                  DCI disentanglement (`benchmarks.edit_table`)
 
+retrieval.png    with --study, the workdir of a study that has these scores: what codes
+                 retrieve against their DCI disentanglement, a point per model
+
 Means over seeds; bars are 95 % intervals over seeds where there are several.
 """
 
+import argparse
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.kept_lines import RESULTS, Line, by_setting, held
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
 from disentangle.statistics import intervals
+from disentangle.study.sweeps import table
 
 HERE = Path(__file__).parent
 LABELS = re.compile(r"(\d+) labels")
@@ -38,6 +45,14 @@ WAYS = {  # an editor -> its words; of a run that has several the first counts
     "generated": "generated again",
     "dimensions": "latents found by DCI",
     "exchange": "parts exchanged",
+}
+
+
+DCI = "dci/disentanglement"
+RETRIEVED = {  # a score of a study -> its words
+    "similar_retrieval/conflict": "conflict triplets",
+    "set_completion/fitb_hard": "FITB, hard",
+    "edit_retrieval/hit_10": "Hit@10 of edits",
 }
 
 
@@ -122,6 +137,37 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
     return figure
 
 
+def retrieval(rows: pd.DataFrame) -> Figure | None:
+    """Scores of retrieval against DCI disentanglement, a point per model."""
+    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
+    wide = rows.pivot_table(index=["data", "model"], columns="score", values="value")
+    found = [score for score in RETRIEVED if score in wide]
+    if not found or DCI not in wide:
+        return None
+    with plotting():
+        figure = new_figure(2.4 * len(found))
+        axes = figure.subplots(len(found), sharex=True, squeeze=False)[:, 0]
+        for ax, score in zip(axes, found, strict=True):
+            for number, (data, own) in enumerate(wide.groupby("data", sort=False)):
+                own = own[[DCI, score]].dropna()
+                rho = own.corr("spearman").iloc[0, 1]
+                words = f"{data}: {len(own)} models, ρ {rho:.2f}"
+                look = {"color": PALETTE[number], "marker": MARKERS[number], "s": 12}
+                ax.scatter(own[DCI], own[score], label=words, **look)
+            ax.set_ylabel(RETRIEVED[score])
+            ax.legend(loc="lower right", fontsize=8)
+        axes[-1].set_xlabel("DCI disentanglement")
+    return figure
+
+
+def written(name: str, figure: Figure) -> str:
+    """Writes a figure; its file's name."""
+    path = HERE / f"{name}.png"
+    with plotting():
+        figure.savefig(path, dpi=120, facecolor="white", bbox_inches="tight")
+    return path.name
+
+
 FIGURES: dict[str, tuple[str, Callable[[Iterable[Line]], Figure | None]]] = {
     "prototypes": ("adde_table", budgets),
     "dci_edit": ("edit_table", scatter),
@@ -130,15 +176,19 @@ FIGURES: dict[str, tuple[str, Callable[[Iterable[Line]], Figure | None]]] = {
 
 def main() -> None:
     """Draws what there are results for."""
-    for name, (table, draw) in FIGURES.items():
-        figure = draw(held(RESULTS / f"{table}.jsonl"))
-        if figure is None:
-            print(f"{name}: no results yet, run benchmarks.{table}")
-            continue
-        path = HERE / f"{name}.png"
-        with plotting():
-            figure.savefig(path, dpi=120, facecolor="white", bbox_inches="tight")
-        print(path.name)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--study", type=Path, help="workdir of a study")
+    given = parser.parse_args()
+    for name, (source, draw) in FIGURES.items():
+        figure = draw(held(RESULTS / f"{source}.jsonl"))
+        none = f"{name}: no results yet, run benchmarks.{source}"
+        print(written(name, figure) if figure else none)
+    if given.study:
+        figure = retrieval(table.read(given.study))
+        none = f"retrieval: {given.study} has no scores of retrieval beside DCI"
+        print(written("retrieval", figure) if figure else none)
 
 
 if __name__ == "__main__":
