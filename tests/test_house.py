@@ -25,7 +25,8 @@ BELOW = {
     "errors": (),
     "versions": ("__version__",),
     "progress": ("errors",),
-    "files": ("errors",),
+    "processes": (),
+    "files": ("errors", "processes"),
     "fields": ("errors",),
     "records": ("errors", "files"),
     "data": ("errors", "files", "progress"),
@@ -50,7 +51,10 @@ BELOW["oracle"] = (
     "affinity",
 )
 BELOW["statistics"] = ("errors",)
-BELOW["study"] = (*BELOW["oracle"], "oracle", "export", "statistics", "editing")
+BELOW["study"] = (
+    *BELOW["oracle"],
+    *("oracle", "export", "statistics", "editing", "processes"),
+)
 BELOW["report"] = (*BELOW["study"], "study")
 BELOW["commands"] = (*BELOW["report"], "report")
 BELOW["__main__"] = (*BELOW["commands"], "commands")
