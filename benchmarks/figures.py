@@ -97,7 +97,7 @@ def budgets(lines: Iterable[Line]) -> Figure | None:
         log_axis(axes.xaxis)
         axes.set_xlabel("labelled pictures")
         axes.set_ylabel("EX@1, %")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 100)
         figure.legend(loc="outside lower center", ncols=2)
     return figure
 
