@@ -160,6 +160,16 @@ def retrieval(rows: pd.DataFrame) -> Figure | None:
     return figure
 
 
+def correlations(rows: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's over models of DCI and MIG with what codes retrieve, by data set."""
+    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
+    wide = rows.pivot_table(index=["data", "model"], columns="score", values="value")
+    asked = [*RETRIEVED, "edit_retrieval/exact"]
+    wide = wide.reindex(columns=[DCI, "mig/score", *asked]).dropna()
+    by_data = wide.groupby("data").corr("spearman")
+    return by_data.loc[(slice(None), [DCI, "mig/score"]), asked]
+
+
 def written(name: str, figure: Figure) -> str:
     """Writes a figure; its file's name."""
     path = HERE / f"{name}.png"
@@ -186,7 +196,9 @@ def main() -> None:
         none = f"{name}: no results yet, run benchmarks.{source}"
         print(written(name, figure) if figure else none)
     if given.study:
-        figure = retrieval(table.read(given.study))
+        rows = table.read(given.study)
+        print(correlations(rows).round(2).to_string())
+        figure = retrieval(rows)
         none = f"retrieval: {given.study} has no scores of retrieval beside DCI"
         print(written("retrieval", figure) if figure else none)
 

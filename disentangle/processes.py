@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-ENDED = ("Z", "X")  # states in /proc: a zombie, dead
+ENDED = frozenset("ZX")  # states in /proc: a zombie, dead
 
 
 def is_gone(process: int) -> bool:
@@ -21,7 +21,7 @@ def is_gone(process: int) -> bool:
         return True
     except OSError:
         pass  # another user's
-    return bool(set(_stat(process)[:1]) & set(ENDED))
+    return not ENDED.isdisjoint(_stat(process)[:1])
 
 
 def began(process: int) -> str:

@@ -9,8 +9,7 @@ Argument: `dataset,row[,size]`. Rows are named like methods, and a few are a met
 another setting (`captioned_diffusion`, `enc_diff_film`). A run is then asked for edits
 by `disentangle edit --workdir=runs/gan`.
 
-cpu   32x32 pixels, what the tables of benchmarks/edit_table.py train: within 1,200 CPU
-      seconds each, most within 600
+cpu   32x32 pixels, what benchmarks/edit_table.py trains; it prints the CPU seconds
 tiny  32x32 pixels, narrow networks, a fortieth of the steps, 16 images a step, nothing
       evaluated: it shows that all runs, no more, and most of its time is compilation
       (`python -m benchmarks.bench_sizes --size=tiny`)

@@ -70,7 +70,7 @@ def test_resolutions_and_widths():
 
 
 def test_all_kernels_start_from_one_normal_draw():
-    """A draw of its own for each takes XLA four times as long to compile."""
+    """A draw of its own for each takes XLA long to compile."""
     for build in (growing_critic(3, 8, 8), growing_generator(3, 8, 5, 8)):
         program = str(jax.make_jaxpr(build.init)(jax.random.key(0)))
         assert program.count("random_bits[") <= 2  # Glorot's and this
