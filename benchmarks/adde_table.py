@@ -21,7 +21,6 @@ VAE without labels, each with class means where it learns no edit.
 import argparse
 import functools
 import math
-import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +33,7 @@ from benchmarks.kept_lines import (
     by_setting,
     chosen,
     held,
+    interval_of,
     keep,
     known,
     results_flag,
@@ -44,7 +44,6 @@ from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
 from disentangle.retrieval import Asking
 from disentangle.retrieval.asking import tuples_of
 from disentangle.retrieval.nearest import nearest
-from disentangle.statistics import intervals
 
 PARTS = ("label_triplet", "compositional", "consistency")
 AT_ONCE = 2000  # pictures encoded at a time
@@ -302,11 +301,9 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
                 rows.setdefault(name, []).append(value)
         yield f"\n{setting}: EX@1 in percent"
         for name, values in rows.items():
-            n, mean = len(values), statistics.mean(values)
-            at = lambda some, values=values: np.mean(np.array(values)[some])
-            (ends,) = intervals(at, np.zeros(n), draws=10_000)
-            half = "" if n < 2 else f" ({ends.low:.2f} to {ends.high:.2f})"
-            yield f"  {name:28s} {mean:6.2f}{half}  ({n} seeds)"
+            n, found = len(values), interval_of(values)
+            half = "" if n < 2 else f" ({found.low:.2f} to {found.high:.2f})"
+            yield f"  {name:28s} {found.value:6.2f}{half}  ({n} seeds)"
 
 
 def main() -> None:

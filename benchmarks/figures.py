@@ -25,9 +25,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.kept_lines import RESULTS, Line, by_setting, held
+from benchmarks.kept_lines import RESULTS, Line, by_setting, held, interval_of
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
-from disentangle.statistics import intervals
 from disentangle.study.sweeps import table
 
 HERE = Path(__file__).parent
@@ -56,13 +55,6 @@ RETRIEVED = {  # a score of a study -> its words
 }
 
 
-def interval_of(values: list[float]) -> tuple[float, float]:
-    """(mean, half of its 95 % interval over seeds); NaN for one value."""
-    mean = lambda rows: np.mean(np.array(values)[rows])
-    (found,) = intervals(mean, np.zeros(len(values)), draws=10_000)
-    return found.value, found.high - found.value
-
-
 def budgets(lines: Iterable[Line]) -> Figure | None:
     """EX@1 by prototypes against the number of labelled pictures."""
     found: dict[str, dict[int, list[float]]] = {}
@@ -81,9 +73,9 @@ def budgets(lines: Iterable[Line]) -> Figure | None:
         axes = figure.subplots()
         for number, kind in enumerate(kinds):
             counts = sorted(found[kind])
-            means, halves = zip(
-                *(interval_of(found[kind][n]) for n in counts), strict=True
-            )
+            own = [interval_of(found[kind][n]) for n in counts]
+            means = [one.value for one in own]
+            halves = [one.high - one.value for one in own]
             axes.errorbar(
                 counts,
                 means,
@@ -137,10 +129,15 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
     return figure
 
 
+def by_model(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per model of a study's table, a column per "metric/part"."""
+    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
+    return rows.pivot_table(index=["data", "model"], columns="score", values="value")
+
+
 def retrieval(rows: pd.DataFrame) -> Figure | None:
     """Scores of retrieval against DCI disentanglement, a point per model."""
-    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
-    wide = rows.pivot_table(index=["data", "model"], columns="score", values="value")
+    wide = by_model(rows)
     found = [score for score in RETRIEVED if score in wide]
     if not found or DCI not in wide:
         return None
@@ -162,8 +159,7 @@ def retrieval(rows: pd.DataFrame) -> Figure | None:
 
 def correlations(rows: pd.DataFrame) -> pd.DataFrame:
     """Spearman's over models of DCI and MIG with what codes retrieve, by data set."""
-    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
-    wide = rows.pivot_table(index=["data", "model"], columns="score", values="value")
+    wide = by_model(rows)
     asked = [*RETRIEVED, "edit_retrieval/exact"]
     wide = wide.reindex(columns=[DCI, "mig/score", *asked]).dropna()
     by_data = wide.groupby("data").corr("spearman")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from disentangle.statistics import Interval, intervals
 from disentangle.versions import versions
 
 Line = dict[str, Any]
@@ -58,6 +59,14 @@ def by_setting(lines: Iterable[Line]) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = {}
     for line in lines:
         found.setdefault(line["key"].rpartition(", seed")[0], []).append(line)
+    return found
+
+
+def interval_of(values: Collection[float]) -> Interval:
+    """The mean over seeds with its 95 % interval, NaN for one seed."""
+    held = np.array(list(values))
+    mean = lambda rows: held[rows].mean()
+    (found,) = intervals(mean, np.zeros(len(held)), draws=10_000)
     return found
 
 
