@@ -13,9 +13,10 @@ Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expe
 and edits by class means); `from ...`, replace by prototypes that are read off the
 classifier and unlabelled pictures; stage 2 whole, by edits and by what its own
 classifiers say of the gallery (`filter`, `expected`), with each loss left out,
-cross-entropies alone on the same images (with class means), and as published; stage 1
-without its triplets, and with those of whole rows; AMNet, FashionSearchNet, CSN, and a
-VAE without labels, each with class means where it learns no edit.
+cross-entropies alone on the same images (with class means, and what these classifiers
+say), and as published; stage 1 without its triplets, and with those of whole rows;
+AMNet, FashionSearchNet, CSN, and a VAE without labels, each with class means where it
+learns no edit.
 """
 
 import argparse
@@ -248,10 +249,14 @@ def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
         start = train(job, "amnet", job.steps, **pred)
         return edited(job, second("amnet", start=start))
 
-    def entropies(first: Any) -> float:
+    def entropies(first: Any) -> dict[str, float]:
         weights = dict.fromkeys((*PARTS, "off_block"), 0.0)
         asked, run = Asked.of(job), second("adde", start=first(), **weights)
-        return by_kind(job, asked, see(job, asked, run), "class_means")
+        name, found = "cross-entropy on the same images", retrieved(job, run)
+        means = by_kind(job, asked, see(job, asked, run), "class_means")
+        return {name: means} | {
+            f"{name}, {way}": found[way] for way in ("filter", "expected")
+        }
 
     return {
         "stage 1": stage_1,

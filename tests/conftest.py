@@ -96,7 +96,7 @@ def dense_networks():
     """
 
     def encoder(shape, outputs):
-        return from_module(Encoder((), (256,), outputs), shape)
+        return from_module(Encoder((), (64,), outputs), shape)
 
     def decoder(shape, latents):
         flat = from_module(Encoder((), (64,), int(np.prod(shape))), (latents,))

@@ -18,7 +18,8 @@ one with others, d(x, y) = |x - y + 1e-6|.
 Stage 1, `learns="attributes"`, is the cross-entropies of r alone; P starts at the class
 means of its codes. The details of the published network beyond these equations are not
 known to us: r is what the encoder's last ReLU gives, the classifier one linear layer
-for r and r' alike, P is learned with the rest.
+for r and r' alike, P is learned with the rest, and W starts at the identity of r,
+b at 0: from a random W, 300 steps on Shapes3D end below an edit that does nothing.
 """
 
 from typing import Any, NamedTuple
@@ -95,7 +96,10 @@ class Model(NamedTuple):
         return jax.nn.relu(self.nets["fusion"].apply(params["fusion"], both))
 
     def started(self, params: Params, split: Split) -> Params:
-        """P at the class means of r, which is the chunk of every attribute."""
+        """P at the class means of r, W at the identity: at first r' is r itself.
+
+        The chunk of every attribute is all of r.
+        """
         count = len(self.attributes.sizes)
 
         def read(images: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
@@ -105,7 +109,9 @@ class Model(NamedTuple):
 
         kernels = apart(params["classifier"]["kernel"], self.attributes)
         found = class_means(evidence(split, self.attributes, read, kernels))
-        return params | {"memory": {"table": found}}
+        kernel = params["fusion"]["kernel"]
+        fusion = params["fusion"] | {"kernel": jnp.eye(*kernel.shape)}
+        return params | {"memory": {"table": found}, "fusion": fusion}
 
     def edit(
         self,

@@ -183,7 +183,7 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    killed = worker(tmp_path / "ray")
+    killed = worker(tmp_path / "ray", process)
     os.kill(killed, 9)
     ended(process)
     # Two units of one model here, one of two there: bits do not depend on that.
@@ -200,8 +200,8 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
 def test_a_killed_job_of_slurm_loses_nothing(tmp_path):
     """Where there is a SLURM: all files on a file system that its nodes share."""
     pytest.importorskip("submitit")
-    if not shutil.which("sbatch"):
-        pytest.skip("no SLURM")
+    if not shutil.which("sinfo") or subprocess.run(["sinfo"], timeout=60).returncode:
+        pytest.skip("no SLURM that answers")
     own_images(tmp_path / "own.npz")
     config = own_config(tmp_path / "own.npz")
     run_sweep(config, tmp_path / "serial", progress=False)
@@ -215,7 +215,7 @@ def test_a_killed_job_of_slurm_loses_nothing(tmp_path):
         "stderr": subprocess.STDOUT,
     }
     process = subprocess.Popen(words, **given)
-    os.kill(worker(tmp_path / "slurm"), 9)
+    os.kill(worker(tmp_path / "slurm", process), 9)
     said, _ = process.communicate(timeout=3000)
     assert process.returncode == 2, said.decode()[-3000:]
     assert "ended with code -9" in said.decode(), said.decode()[-3000:]
@@ -234,14 +234,15 @@ def own_images(path):
     np.savez(path, images=images, factors=factors)
 
 
-def worker(folder):
-    """The process that trains a unit and has saved some of it."""
-    while True:
+def worker(folder, study):
+    """The process that trains a unit of a study and has saved some of it."""
+    while study.poll() is None:
         for path in folder.glob("training/*/checkpoints/[0-9]*"):
             unit = path.parents[1].name
             for claim in folder.glob(f"claims/{unit}.*"):
                 return json.loads(claim.read_text())["process"]
         time.sleep(0.05)
+    raise AssertionError(f"the study ended first: {study.communicate()[0].decode()}")
 
 
 def test_ray_hides_from_the_network():
