@@ -6,7 +6,8 @@
 Per seed one training of stage 1; every row of stage 2 starts from it. A row is EX@1:
 how often the nearest picture of the gallery (without the reference's own) has every
 attribute of the edit, the mean over attributes, in percent, as `disentangle retrieve`
-counts it. Printed are means over the seeds and 95 % intervals. Results are kept in
+counts it. Printed are means over the seeds and 95 % intervals, and behind them those of
+the difference from stage 2's `replace` of the same seed. Results are kept in
 --results, a line per row and seed, and what is there is not trained again.
 
 Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expected`,
@@ -15,8 +16,7 @@ classifier and unlabelled pictures; stage 2 whole, by edits and by what its own
 classifiers say of the gallery (`filter`, `expected`), with each loss left out,
 cross-entropies alone on the same images (with class means, and what these classifiers
 say), and as published; stage 1 without its triplets, and with those of whole rows;
-AMNet, FashionSearchNet, CSN, and a VAE without labels, each with class means where it
-learns no edit.
+AMNet, FashionSearchNet, CSN, a VAE without labels, by class means if they do not edit.
 """
 
 import argparse
@@ -34,10 +34,10 @@ from benchmarks.kept_lines import (
     by_setting,
     chosen,
     held,
-    interval_of,
     keep,
     known,
     results_flag,
+    shown,
 )
 from disentangle.data.queries import Edits, edits
 from disentangle.data.worlds import World, split_world, world
@@ -298,17 +298,22 @@ def key_of(job: Job) -> str:
 
 
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
-    """The means over seeds with their intervals, a block per setting."""
+    """The means over seeds with their intervals, a block per setting.
+
+    Behind each the mean, and interval, of its difference from stage 2's `replace` of
+    the same seed, whose start it shares.
+    """
     for setting, own in by_setting(lines).items():
-        rows: dict[str, list[float]] = {}
+        rows: dict[str, dict[str, float]] = {}
         for line in own:
             for name, value in line["values"].items():
-                rows.setdefault(name, []).append(value)
+                rows.setdefault(name, {})[line["key"].rpartition(" ")[2]] = value
         yield f"\n{setting}: EX@1 in percent"
+        whole = rows.get("stage 2, replace", {})
         for name, values in rows.items():
-            n, found = len(values), interval_of(values)
-            half = "" if n < 2 else f" ({found.low:.2f} to {found.high:.2f})"
-            yield f"  {name:28s} {found.value:6.2f}{half}  ({n} seeds)"
+            apart = [value - whole[s] for s, value in values.items() if s in whole]
+            cells = f"{shown(list(values.values())):24s} {shown(apart, '+'):24s}"
+            yield f"  {name:44s} {cells} ({len(values)} seeds)"
 
 
 def main() -> None:

@@ -70,6 +70,15 @@ def interval_of(values: Collection[float]) -> Interval:
     return found
 
 
+def shown(values: Collection[float], sign: str = "") -> str:
+    """A mean and its interval, which one seed has not."""
+    if not values:
+        return "-"
+    found, form = interval_of(values), f"{sign}.2f"
+    half = f" ({found.low:{form}} to {found.high:{form}})" if len(values) > 1 else ""
+    return f"{found.value:{form}}{half}"
+
+
 def spread(values: Collection[float]) -> str:
     """The mean, and the standard deviation where there are several."""
     half = f"±{np.std(list(values), ddof=1):.3f}" if len(values) > 1 else ""

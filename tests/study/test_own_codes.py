@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 
 import disentangle as dt
-from disentangle.data import worlds
-from disentangle.data.attributes import Attributes
-from disentangle.data.worlds import Rule, World
 from disentangle.methods.adde_losses import l2_normalise
 from disentangle.retrieval import Asking
 from disentangle.study.own_codes import one_model
@@ -14,22 +11,7 @@ from disentangle.study.searches import Searches, models_of
 
 FEW = Asking(labels=20, queries=6, triplets=20, searches=4, sets=20, bootstrap=0)
 NAMES = ("shape", "size", "x", "turn")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def toy_world(toy):
-    """As in test_retrieval: x and turn are two bins of two values each."""
-    patch = pytest.MonkeyPatch()
-    world = World(
-        Attributes(toy.space, NAMES, (1, 1, 2, 2)),
-        gallery=(0,),
-        query=(1,),
-        validation=(2,),
-        rules={"k3": Rule("size", ((0,), (1,), (2,)), ("shape", "turn", "x"))},
-    )
-    patch.setitem(worlds.WORLDS, "toy", world)
-    yield world
-    patch.undo()
+pytestmark = pytest.mark.usefixtures("toy_world")
 
 
 def trained(toy, method, **fields):

@@ -9,8 +9,6 @@ import pytest
 import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.data import worlds
-from disentangle.data.attributes import Attributes
-from disentangle.data.worlds import Hole, Rule, World
 from disentangle.errors import UserError
 from disentangle.metrics import METRICS
 from disentangle.report.page import write_report
@@ -27,21 +25,10 @@ NAMES = ("shape", "size", "x", "turn")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def toy_world(toy):
-    """The toy has queries: x and turn are two bins of two values each."""
-    patch = pytest.MonkeyPatch()
-    world = World(
-        Attributes(toy.space, NAMES, (1, 1, 2, 2)),
-        gallery=(0,),
-        query=(1,),
-        validation=(2,),
-        holes={"comp": Hole(("shape", "x"), 3)},
-        rules={"k3": Rule("size", ((0,), (1,), (2,)), ("shape", "turn", "x"))},
-    )
-    patch.setitem(worlds.WORLDS, "toy", world)
-    patch.setattr(searches, "SCORED", Asking(**FEW))
-    yield world
-    patch.undo()
+def few_questions(toy_world):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searches, "SCORED", Asking(**FEW))
+        yield
 
 
 @pytest.fixture(scope="module")
