@@ -60,7 +60,8 @@ class Mapped(linen.Module):
         kernel = self.param("kernel", ours, (places.shape[-1], self.features))
         bias = self.param("bias", ours, (self.features,))
         logits = places.mean(1) @ kernel + bias[None]
-        weights = kernel.T[logits.argmax(1)]  # (B, C)
+        likeliest = jax.nn.one_hot(logits.argmax(1), self.features)
+        weights = likeliest @ kernel.T  # (B, C): a gather has no graph
         seen = (places * weights[:, None]).sum(2)
         return logits, jax.nn.softmax(seen, axis=1)
 

@@ -26,7 +26,10 @@ ONE = {
 }
 
 
-def convolution(x, kernel, bias, pad):
+NO_BIAS = np.zeros(1)
+
+
+def convolution(x, kernel, bias=NO_BIAS, *, pad):
     """Stride 2: y[i] = sum_a x[2 i - pad + a] k[a], from (B, C, H, W), (O, C, k, k)."""
     window = kernel.shape[2]
     x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -35,7 +38,7 @@ def convolution(x, kernel, bias, pad):
     return found + bias[:, None, None]
 
 
-def transposed(x, kernel, bias, pad):
+def transposed(x, kernel, bias=NO_BIAS, *, pad):
     """Stride 2: y[2 i - pad + a] += x[i] k[a], from (B, C, H, W), (C, O, k, k)."""
     (count, _, height, width), (_, outputs, window, _) = x.shape, kernel.shape
     sides = (2 * (height - 1) + window, 2 * (width - 1) + window)
@@ -53,9 +56,9 @@ def compute(node, inputs, batch):
     x, known = inputs[0], node.attributes
     match node.op:
         case "Conv":
-            return convolution(*inputs, known["pads"][0])
+            return convolution(*inputs, pad=known["pads"][0])
         case "ConvTranspose":
-            return transposed(*inputs, known["pads"][0])
+            return transposed(*inputs, pad=known["pads"][0])
         case "Gemm":
             return x @ inputs[1].T + inputs[2]
         case "Transpose":
@@ -78,6 +81,8 @@ def compute(node, inputs, batch):
             return x.sum(known["axes"])
         case "ReduceMax":
             return x.max(known["axes"])
+        case "ArgMax":
+            return x.argmax(known["axis"])
         case "ArgMin":
             return x.argmin(known["axis"])
         case "Cast":
