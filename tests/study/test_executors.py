@@ -52,7 +52,7 @@ def parameters(folder):
     return found
 
 
-def test_the_script_of_an_array_is_shown(tmp_path):
+def test_the_script_of_an_array_is_shown(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     said = slurm.script(task(tmp_path, "gpu,gpus_per_node=1,time=600"))
     for line in (
@@ -68,8 +68,9 @@ def test_the_script_of_an_array_is_shown(tmp_path):
     assert not [*tmp_path.iterdir()]
     with pytest.raises(UserError, match="Did you mean 'partition'"):
         slurm.script(task(tmp_path, "partitio=gpu"))
+    monkeypatch.setenv("PATH", str(tmp_path))  # no SLURM, also where there is one
     with pytest.raises(UserError, match="executor=slurm"):
-        slurm.run(task(tmp_path))  # there is no SLURM here
+        slurm.run(task(tmp_path))
 
 
 def test_every_unit_is_in_a_shard_and_no_array_is_too_long(tmp_path):
