@@ -55,16 +55,26 @@ RETRIEVED = {  # a score of a study -> its words
 }
 
 
+def of_most_budgets(lines: Iterable[Line]) -> dict[int, list[Line]]:
+    """Number of labelled pictures -> lines of stage 1, of one setting otherwise.
+
+    Of all settings that differ in nothing else, the one with most numbers.
+    """
+    every: dict[str, dict[int, list[Line]]] = {}
+    for setting, own in by_setting(lines).items():
+        first = [line for line in own if line["row"] == "stage 1"]
+        if first and (count := LABELS.search(setting)):
+            every.setdefault(LABELS.sub("", setting), {})[int(count[1])] = first
+    return max(every.values(), key=len, default={})
+
+
 def budgets(lines: Iterable[Line]) -> Figure | None:
     """EX@1 by prototypes against the number of labelled pictures."""
     found: dict[str, dict[int, list[float]]] = {}
-    for line in lines:
-        count = LABELS.search(line["key"])
-        if line["row"] != "stage 1" or not count or " rand " not in line["key"]:
-            continue
-        for name, value in line["values"].items():
-            own = found.setdefault(name, {}).setdefault(int(count[1]), [])
-            own.append(value)
+    for count, first in of_most_budgets(lines).items():
+        for line in first:
+            for name, value in line["values"].items():
+                found.setdefault(name, {}).setdefault(count, []).append(value)
     kinds = [kind for kind in KINDS if kind in found]
     if not kinds:
         return None
