@@ -34,6 +34,17 @@ def is_active(variance: Any, noise: Any = None) -> Any:
     return variance > ACTIVE * (variance + noise)
 
 
+def measured(method: Any, codes: Any) -> Any:
+    """Codes (..., B, D) in the unit in which `is_active` judges them.
+
+    As they are; features of a critic, which have no unit, in their root mean square.
+    """
+    if not method.has_features:
+        return codes
+    square = (codes * codes).mean((-2, -1), keepdims=True)
+    return codes / (square + 1e-12) ** 0.5
+
+
 def moments(method: Any, params: Any, images: jax.Array) -> dict[str, jax.Array]:
     """Means over images (B, H, W, C) of the codes, their squares, and the noise, (D,).
 
@@ -41,7 +52,7 @@ def moments(method: Any, params: Any, images: jax.Array) -> dict[str, jax.Array]
     batches are averaged before `code_logs` reads them.
     """
     if method.posterior is None:
-        codes, extra = method.represent(params, images), {}
+        codes, extra = measured(method, method.represent(params, images)), {}
     else:
         codes, logvar = method.posterior(params, images)
         extra = {"noise": jnp.exp(logvar).mean(0)}

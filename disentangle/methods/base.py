@@ -188,6 +188,14 @@ class Method(NamedTuple):
     latents: Latents | None = None
     begin: Callable[[Params, Split], Params] | None = None
 
+    @property
+    def has_features(self) -> bool:
+        """Whether codes are features of a critic: it draws images, and none of codes.
+
+        What the size of such a code is, no term of a loss says.
+        """
+        return self.decode is None and (self.sample or self.generate) is not None
+
 
 # What a method is told besides images: the word of a Recipe, and what it means.
 SUPERVISION = {

@@ -15,6 +15,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import Split
 from disentangle.methods import METHODS
+from disentangle.methods.activity import measured
 from disentangle.methods.base import Method
 from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
@@ -110,6 +111,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     index = sample_index(data, ROWS, seed=0)
     read = narrowed(run, data, index)
     codes, labels = encode_images(read, data, index), labels_of(data, index)
+    codes = measured(run.method, codes)
     members = [
         _member(name, int(swept["seed"]), bool(alive), own, labels)
         for name, swept, alive, own in zip(

@@ -11,7 +11,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
 from disentangle.errors import UserError
-from disentangle.methods.activity import is_active
+from disentangle.methods.activity import is_active, measured
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.components import narrowed
 from disentangle.study.drawn import drawn_of
@@ -217,7 +217,7 @@ def active_latents(
     """
     index = sample_index(data, images, seed=seed)
     codes, logvars = posterior_table(narrowed(run, data, index), data, index)
-    variance = codes.astype(np.float64).var(axis=1)
+    variance = measured(run.method, codes.astype(np.float64)).var(axis=1)
     if logvars is None:
         return is_active(variance)
     return is_active(variance, np.exp(logvars.astype(np.float64)).mean(axis=1))

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from disentangle.methods.activity import code_logs, collapsed, is_active
+from disentangle.methods.activity import code_logs, collapsed, is_active, measured
+from disentangle.methods.base import Method
 from disentangle.study.visualize import active_latents
 from disentangle.training.config import default_config, read_experiment
 from disentangle.training.lost import ENOUGH, report_collapsed
@@ -19,6 +20,21 @@ def test_active_is_more_than_a_hundredth_of_the_variance():
     assert is_active(variance).tolist() == [True, True, False]
     scaled = is_active(variance * 1e-6, noise * 1e-6)  # HFS at beta 0 has no unit
     assert scaled.tolist() == [True, False, False]
+
+
+def test_features_of_a_critic_are_measured_in_their_root_mean_square():
+    """A code that is decoded has a unit; one that nothing reads has not."""
+    nothing = lambda *given: given[0]
+    critic = Method({}, {}, nothing, generate=nothing)
+    reads = Method({}, {}, nothing, decode=nothing, generate=nothing)
+    codes = np.random.default_rng(0).normal(size=(2, 50, 4)) * [[[1.0]], [[1e-3]]]
+    found = measured(critic, codes)
+    np.testing.assert_allclose((found**2).mean((1, 2)), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(found[0] * codes[0, 0, 0], codes[0] * found[0, 0, 0])
+    assert is_active(found.var(1)).all() and not is_active(codes.var(1))[1].any()
+    assert measured(reads, codes) is codes
+    alike = measured(critic, np.ones((1, 50, 4)))
+    assert not is_active(alike.var(1)).any()
 
 
 def test_a_shift_of_all_posteriors_is_a_collapse_whatever_its_kl():

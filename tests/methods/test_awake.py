@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from disentangle.methods import METHODS
-from disentangle.methods.activity import is_active
+from disentangle.methods.activity import is_active, measured
 from disentangle.methods.likelihood import LIKELIHOODS, bernoulli
 from disentangle.study.facts import describe
 from disentangle.training.config import default_config
@@ -72,7 +72,7 @@ def shortly(name, **fields):
 def check_awake(run, data, member=0):
     """Many codes in use; means that deviate, and by more than the posterior's noise."""
     images = data.images(np.arange(len(data)))
-    codes, noise = run.encode(images)[member], None
+    codes, noise = measured(run.method, run.encode(images)[member]), None
     if run.method.posterior is not None:
         noise = np.exp(run.posterior(images)[1][member]).mean(axis=0)
     check_codes(codes, noise)
