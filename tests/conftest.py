@@ -96,6 +96,9 @@ def dense_networks():
     """
 
     def encoder(shape, outputs):
+        return from_module(Encoder((), (256,), outputs), shape)
+
+    def narrow(shape, outputs):
         return from_module(Encoder((), (64,), outputs), shape)
 
     def decoder(shape, latents):
@@ -106,6 +109,7 @@ def dense_networks():
         return from_module(DenseDecoder((64,), shape), (latents,), smooth=True)
 
     ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
+    ENCODERS["narrow"] = narrow  # a quarter of its time, without XLA's optimisations
     DECODERS["smooth"] = smooth  # tanh: for Tripod, which takes no ReLU
 
     def generator(shape, inputs, width):

@@ -12,7 +12,7 @@ FIRST = [{"method.learns": "attributes", "steps": 250}, {"steps": 200}]
 # method -> (fields, task, score, way, the least it must have, what needs no training)
 LEARN = {
     "amnet": (
-        {"encoder": "dense", "stages": FIRST},
+        {"encoder": "narrow", "stages": FIRST},
         *("edit", "exact@1", "replace", 0.6, "nothing"),
     ),
     "fashion_search_net": (
@@ -20,19 +20,19 @@ LEARN = {
         *("edit", "exact@1", "replace", 0.6, "nothing"),
     ),
     "csn": (
-        {"encoder": "dense", "steps": 400},
+        {"encoder": "narrow", "steps": 400},
         *("similar", "conflict", "own", 0.7, "whole"),
     ),
     "csa_net": (
-        {"encoder": "dense", "steps": 400},
+        {"encoder": "narrow", "steps": 400},
         *("complete", "fitb hard", "attention", 0.8, "chance"),
     ),
     "type_aware": (
-        {"encoder": "dense", "steps": 400},
+        {"encoder": "narrow", "steps": 400},
         *("complete", "fitb hard", "attention", 0.8, "chance"),
     ),
     "adde_outfits": (
-        {"encoder": "dense", "steps": 400, "subspace": 4, "hidden": 16},
+        {"encoder": "narrow", "steps": 400, "subspace": 4, "hidden": 16},
         *("complete", "fitb hard", "attention", 0.8, "chance"),
     ),
 }

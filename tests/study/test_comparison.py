@@ -25,11 +25,11 @@ def small_study():
     tree = default_comparison(
         "toy",
         {
-            "vae": {"encoder": "dense", "decoder": "dense"},
+            "vae": {"encoder": "narrow", "decoder": "dense"},
             "strong": {
                 "method": "beta_vae",
                 "beta": 8.0,
-                "encoder": "dense",
+                "encoder": "narrow",
                 "decoder": "dense",
             },
         },

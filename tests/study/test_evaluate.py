@@ -18,7 +18,7 @@ from disentangle.training.members import members
 @pytest.fixture(scope="module")
 def run(toy):
     quick = {"steps": 2, "batch_size": 8, "progress": False}
-    return dt.train("vae", toy, encoder="dense", decoder="dense", seeds=3, **quick)
+    return dt.train("vae", toy, encoder="narrow", decoder="dense", seeds=3, **quick)
 
 
 def first(run, count):
@@ -54,7 +54,7 @@ def test_udr_of_a_run_is_the_metric_of_its_training_rows(run, toy, monkeypatch):
 @pytest.mark.slow
 def test_udr_compares_members_of_equal_hyperparameters(toy):
     quick = {"steps": 2, "batch_size": 8, "progress": False}
-    quick |= {"encoder": "dense", "decoder": "dense", "seeds": 3}
+    quick |= {"encoder": "narrow", "decoder": "dense", "seeds": 3}
     sweep = dt.train("beta_vae", toy, beta=[1.0, 8.0], **quick)
     alone = dt.train("beta_vae", toy, beta=8.0, **quick)
     rows = {"data": toy, "num_train": 60, "num_test": 10}

@@ -38,7 +38,7 @@ def job(**changes):
     small = {"steps": 12, "batch_size": 8, "eval_every": 6, "log_every": 4}
     for part in ("supervised", "unsupervised"):
         config[part] |= small | {"seeds": 2}
-        config[part]["method"]["encoder"] = "dense"
+        config[part]["method"]["encoder"] = "narrow"
         config[part]["optimizer"]["learning_rate"] = 1e-3
     config["unsupervised"]["method"]["decoder"] = "dense"
     config["score"] |= {"metrics": ("mig", "sap"), "num_train": 120, "num_test": 60}

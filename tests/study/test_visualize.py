@@ -21,7 +21,7 @@ from disentangle.study.visualize import (
 )
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-QUICK = {"encoder": "dense", "decoder": "dense", "progress": False, "batch_size": 8}
+QUICK = {"encoder": "narrow", "decoder": "dense", "progress": False, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")

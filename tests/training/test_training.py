@@ -17,7 +17,7 @@ from disentangle.training.run import fit, prepare
 
 def quick(toy, method="vae", **arguments):
     defaults = {"steps": 6, "batch_size": 8, "learning_rate": 1e-3, "progress": False}
-    defaults |= {"encoder": "dense", "decoder": "dense"}
+    defaults |= {"encoder": "narrow", "decoder": "dense"}
     return dt.train(method, toy, **(defaults | arguments))
 
 
@@ -67,7 +67,7 @@ def test_a_diverged_member_is_frozen_and_named_and_the_others_finish(toy, capsys
 def test_a_run_cut_into_other_chunks_has_the_same_bits(toy, tmp_path):
     """Logging and saving at odd steps must not move the trajectory."""
     config = default_config("toy", "vae").to_dict()
-    config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    config["method"] |= {"encoder": "narrow", "decoder": "dense"}
     config |= {"steps": 7, "batch_size": 8, "eval_every": 0}
     whole = fit(config, toy, progress=False)
     cut = config | {"log_every": 2, "checkpoint_every": 3, "eval_every": 5}
@@ -81,7 +81,7 @@ def test_a_run_cut_into_other_chunks_has_the_same_bits(toy, tmp_path):
 @pytest.mark.slow
 def test_metrics_file_has_a_line_a_member_and_the_window_means(toy, tmp_path):
     config = default_config("toy", "vae").to_dict()
-    config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    config["method"] |= {"encoder": "narrow", "decoder": "dense"}
     config["optimizer"]["learning_rate"] = 1e-3
     config |= {"seeds": 2, "steps": 20, "batch_size": 4, "log_every": 10}
     fit(config, toy, workdir=tmp_path / "r", progress=False)
@@ -209,7 +209,7 @@ def test_config_with_a_missing_or_extra_field_is_refused():
 
 def test_a_sweep_of_a_learning_rate_that_nobody_uses_is_refused(toy):
     config = default_config("toy", "qlae").to_dict()
-    config["method"] |= {"encoder": "dense", "decoder": "dense"}
+    config["method"] |= {"encoder": "narrow", "decoder": "dense"}
     config["optimizer"]["learning_rate"] = [1e-3, 1e-4]
     with pytest.raises(UserError, match=r"would train equal models"):
         prepare(config, toy)
