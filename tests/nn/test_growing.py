@@ -74,7 +74,7 @@ def test_all_kernels_start_from_one_normal_draw():
     for build in (growing_critic(3, 8, 8), growing_generator(3, 8, 5, 8)):
         program = str(jax.make_jaxpr(build.init)(jax.random.key(0)))
         assert program.count("random_bits[") <= 2  # Glorot's and this
-        params = build.init(jax.random.key(0)).params
+        params = jax.jit(build.init)(jax.random.key(0)).params
         kernels = [leaf["kernel"] for leaf in params.values() if "kernel" in leaf]
         drawn = np.concatenate([np.ravel(kernel) for kernel in kernels])
         assert len(kernels) > 3
