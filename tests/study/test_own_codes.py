@@ -69,3 +69,12 @@ def test_a_method_that_was_told_other_attributes_says_so(toy):
     run = trained(toy, "adde", subspace=3, hidden=4, attributes=("shape", "x:2"))
     outcome = Searches(models_of(run), toy, FEW).outcome(0, "edit")
     assert any("was told shape, x, so" in note for note in outcome.notes)
+
+
+@pytest.mark.slow
+def test_an_edit_of_amnet_starts_as_no_edit(toy):
+    run = trained(toy, "amnet", learning_rate=1e-12)
+    codes = run.encode(toy.images(np.arange(6)))
+    assert codes.std() > 0
+    for value in (0, 1):
+        np.testing.assert_allclose(run.edit_codes(codes, "x", value), codes, atol=1e-6)
