@@ -96,10 +96,7 @@ class Model(NamedTuple):
         return jax.nn.relu(self.nets["fusion"].apply(params["fusion"], both))
 
     def started(self, params: Params, split: Split) -> Params:
-        """P at the class means of r, W at the identity: at first r' is r itself.
-
-        The chunk of every attribute is all of r.
-        """
+        """P at the class means of r, which is the chunk of every attribute."""
         count = len(self.attributes.sizes)
 
         def read(images: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
@@ -109,9 +106,7 @@ class Model(NamedTuple):
 
         kernels = apart(params["classifier"]["kernel"], self.attributes)
         found = class_means(evidence(split, self.attributes, read, kernels))
-        kernel = params["fusion"]["kernel"]
-        fusion = params["fusion"] | {"kernel": jnp.eye(*kernel.shape)}
-        return params | {"memory": {"table": found}, "fusion": fusion}
+        return params | {"memory": {"table": found}}
 
     def edit(
         self,
@@ -130,6 +125,13 @@ class Model(NamedTuple):
         return codes + jnp.where(is_moved, far, 0.0)
 
 
+def fusion(width: int) -> Net:
+    """The layer of r and t, (B, 2 D) -> (B, D), that at first gives r itself."""
+    layer = linear(2 * width, width)
+    first = lambda key: layer.init(key) | {"kernel": jnp.eye(2 * width, width)}
+    return layer._replace(init=first)
+
+
 def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -> Model:
     """The networks of a stage.
 
@@ -142,7 +144,7 @@ def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -
     nets["classifier"] = linear(width, attributes.values)
     if settings.learns == "edits":
         nets["memory"] = table_net((width, attributes.values))
-        nets["fusion"] = linear(2 * width, width)
+        nets["fusion"] = fusion(width)
     return Model(nets, attributes, width)
 
 
