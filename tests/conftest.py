@@ -109,7 +109,7 @@ def dense_networks():
         return from_module(DenseDecoder((64,), shape), (latents,), smooth=True)
 
     ENCODERS["dense"], DECODERS["dense"] = encoder, decoder
-    ENCODERS["narrow"] = narrow  # a quarter of its time, without XLA's optimisations
+    ENCODERS["narrow"] = narrow  # where `make test` would wait for products
     DECODERS["smooth"] = smooth  # tanh: for Tripod, which takes no ReLU
 
     def generator(shape, inputs, width):

@@ -18,8 +18,8 @@ one with others, d(x, y) = |x - y + 1e-6|.
 Stage 1, `learns="attributes"`, is the cross-entropies of r alone; P starts at the class
 means of its codes. The details of the published network beyond these equations are not
 known to us: r is what the encoder's last ReLU gives, the classifier one linear layer
-for r and r' alike, P is learned with the rest, and W starts at the identity of r,
-b at 0: from a random W, 300 steps on Shapes3D end below an edit that does nothing.
+for r and r' alike, P is learned with the rest, and W starts at the identity of r, b at
+0, so that training starts from an edit that changes nothing.
 """
 
 from typing import Any, NamedTuple
