@@ -126,8 +126,8 @@ def in_proportion(player, optimizer, hyperparameters, step):
 def test_the_form_of_an_accelerator_has_the_numbers_of_the_cpu(name, monkeypatch):
     """Three members: parameters to 1e-5 of the largest of their leaf, three times.
 
-    Both forms begin each step at the state that the CPU's is in. On their own they part:
-    where a unit is at the kink of its ReLU, rounding decides on its derivative.
+    Both forms begin each step at the state that the CPU's is in. On their own they
+    part: where a unit is at the kink of its ReLU, rounding decides on its derivative.
     """
     for room in (state_of_training, step_of_training):
         monkeypatch.setattr(room, "transformation", in_proportion)
