@@ -8,7 +8,7 @@ A row is one of experiments/bench.py, trained as there (and found again in its
 labels, z + m_v - m_y (the editor "directions"), N in --labels, and the edit bench asks
 the same requests for each N. Training sees no label of a row that is told none: N is
 all there is. Printed: EDIT, hit, pres and CF-PSNR, means over the attributes with half
-of the 95 % interval over requests; with several seeds the standard deviation of them.
+of the 95 % interval over requests, with several seeds over them.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks import edit_table
-from benchmarks.kept_lines import chosen
+from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.editing import Asking
 from disentangle.study.editing import judge_edits
 from disentangle.study.judges import STEPS, judges_of
@@ -73,15 +73,13 @@ def main() -> None:
 
 
 def line(name: str, count: int, found: list[dict], seconds: float) -> str:
-    """One row of the table: scores of the seeds, each with its spread."""
+    """One row of the table: scores over the seeds, of one seed over its requests."""
     cells = []
     for score in SCORES:
         values = [one[score][0] for one in found]
-        half = np.std(values, ddof=1) if len(values) > 1 else None
-        if half is None and found[0][score][2] is not None:
-            half = found[0][score][2] - values[0]
-        shown = "" if half is None else f"±{half:.3f}"
-        cells.append(f"{score} {np.mean(values):.3f}{shown}")
+        value, _, high = found[0][score]
+        alone = None if high is None else high - value
+        cells.append(f"{score} {plus_minus(values, alone)}")
     words = f"{name}, {count} labels, {len(found)} seeds, {seconds:.0f} cpu s"
     return f"{words:44s} {'  '.join(cells)}"
 

@@ -11,7 +11,7 @@ multiplies the budgets, which are about ten minutes of one core at 32x32 each.
 
 Printed: of every way to edit, what the method was told, its steps, CPU seconds and
 parameters, the scores of the bench as means over the seeds (with half of the 95 %
-interval over requests of one seed, or the standard deviation of several), DCI
+interval over requests of one seed, or over several seeds), DCI
 disentanglement where codes have at most 64 numbers, or where scores read principal
 components of them (Glow); of generators the conditional
 accuracy and the Frechet distance; the rows known in advance; and over the rows of
@@ -36,6 +36,7 @@ from benchmarks.kept_lines import (
     held,
     keep,
     known,
+    plus_minus,
     results_flag,
 )
 from disentangle.editing import REFERENCES, Asking
@@ -246,7 +247,7 @@ def _mean(lines: list[dict[str, Any]], name: str) -> float:
 
 
 def _cells(lines: list[dict[str, Any]], way: str) -> str:
-    """The scores of a way, each with its spread."""
+    """The scores of a way, each with half of its interval."""
     cells = []
     for score in SCORES:
         found = [line["ways"].get(way, {}).get(score) for line in lines]
@@ -254,11 +255,9 @@ def _cells(lines: list[dict[str, Any]], way: str) -> str:
         if not values:
             cells.append(f"{'-':>14s}")
             continue
-        mean = float(np.mean(values))
-        half = f"±{np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-        if len(values) == 1 and found[0] and found[0][2] is not None:
-            half = f"±{found[0][2] - mean:.3f}"
-        cells.append(f"{mean:7.3f}{half:>7s}")
+        high = found[0][2] if found[0] else None
+        alone = None if high is None else high - values[0]
+        cells.append(f"{plus_minus(values, alone):>14s}")
     return " ".join(cells)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.kept_lines import RESULTS, Line, by_setting, held, interval_of
+from benchmarks.kept_lines import RESULTS, Line, by_setting, half_of, held
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
 from disentangle.study.sweeps import table
 
@@ -83,13 +83,12 @@ def budgets(lines: Iterable[Line]) -> Figure | None:
         axes = figure.subplots()
         for number, kind in enumerate(kinds):
             counts = sorted(found[kind])
-            own = [interval_of(found[kind][n]) for n in counts]
-            means = [one.value for one in own]
-            halves = [one.high - one.value for one in own]
+            means = [np.mean(found[kind][n]) for n in counts]
+            halves = [half_of(found[kind][n]) or 0.0 for n in counts]
             axes.errorbar(
                 counts,
                 means,
-                np.nan_to_num(halves),
+                halves,
                 color=PALETTE[number],
                 marker=MARKERS[number],
                 label=KINDS[kind],

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import t
 
 import disentangle as dt
+from benchmarks.kept_lines import plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods.likelihood import LIKELIHOODS, gaussian
 from disentangle.metrics.mcc import assigned, correlations
@@ -116,15 +116,6 @@ def score(name: str, seed: int, steps: int) -> tuple[float, float]:
     return float(np.mean(found)), seconds
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """(mean, half of its 95 % interval); the half is NaN for one value."""
-    n = len(values)
-    if n < 2:
-        return values[0], float("nan")
-    half = t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return float(np.mean(values)), float(half)
-
-
 def compared(names: list[str], seeds: int, steps: int) -> dict[str, list[float]]:
     """Row -> its coefficient for every seed; a line is printed per row."""
     LIKELIHOODS["sharp"] = lambda l, x: gaussian(l, x) / jnp.float32(NOISE**2)
@@ -133,9 +124,8 @@ def compared(names: list[str], seeds: int, steps: int) -> dict[str, list[float]]
         for name in names:
             each = [score(name, seed, steps) for seed in range(seeds)]
             found[name] = [value for value, _ in each]
-            mean, half = interval(found[name])
             spent = np.mean([seconds for _, seconds in each])
-            print(f"{name:20s} MCC {mean:.3f} +- {half:.3f}  cpu s {spent:.0f}")
+            print(f"{name:20s} MCC {plus_minus(found[name])}  cpu s {spent:.0f}")
     finally:
         del LIKELIHOODS["sharp"]
     return found

@@ -19,10 +19,10 @@ attention_turned the same, trained on the turned code: what a block of it says, 
 numbers          a token per number, of a code of one number per factor
 numbers_turned   the same, trained on the turned code
 
-Printed per row: steps, CPU seconds of the training, and the scores of the bench as
-means over seeds with their standard deviation; "rec" is what oracles read of pictures
-drawn with the code they have, that is, what of the information arrives. Trainings have
-workdirs in --out, results are kept in --results: what was stopped goes on.
+Printed per row: seeds, CPU seconds of the training, and the scores of the bench as means
+over seeds with half of their 95 % interval; "rec" is what oracles read of pictures drawn
+with the code they have, that is, what of the information arrives. Trainings have workdirs
+in --out, results are kept in --results: what was stopped goes on.
 900 steps at 32x32 took 311 CPU seconds beside other programs (load 6); on a GPU
 --size=64 --steps=50000 --width=64 --draws=50 --requests=2000 --seeds=3.
 """
@@ -45,8 +45,8 @@ from benchmarks.kept_lines import (
     held,
     keep,
     known,
+    plus_minus,
     results_flag,
-    spread,
 )
 from disentangle.editing import Asking, Question
 from disentangle.methods.conditional_diffusion import Told, told
@@ -204,7 +204,10 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  {'row':18s} {'seeds':>5s} {'cpu s':>6s} {head}   EDIT of each factor"
         for name in dict.fromkeys(line["row"] for line in own):
             found = [line for line in own if line["row"] == name]
-            cells = [spread([line["all"][score] for line in found]) for score in SCORES]
+            cells = [
+                f"{plus_minus([line['all'][score] for line in found]):>13s}"
+                for score in SCORES
+            ]
             names = [attribute for attribute in found[0]["edit"] if attribute]
             each = [np.mean([line["edit"][n] for line in found]) for n in names]
             seconds = np.mean([line["seconds"] for line in found])

@@ -3,13 +3,13 @@
 The mean relative gain, Delta_m, is that of `study.gain`.
 """
 
-import math
 import shlex
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from disentangle.oracle.seeds import interval
 from disentangle.report import files
 from disentangle.report.blocks import listed, plural
 from disentangle.report.files import TaskLosses
@@ -18,18 +18,6 @@ from disentangle.study.gain import NO_REFERENCE, SINGLE, relative_gain
 from disentangle.study.groups import Groups
 
 TRIVIAL = 0.9  # a loss from here on: hardly better than a constant
-# 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
-def interval(values: np.ndarray) -> tuple[float, float] | None:
-    """The 95 % interval of the mean of a few seeds (Student), None for one."""
-    n = len(values)
-    if n < 2:
-        return None
-    t = STUDENT[n - 2] if n - 2 < len(STUDENT) else 1.96 + 2.4 / (n - 1)
-    half = t * float(values.std(ddof=1)) / math.sqrt(n)
-    return float(values.mean()) - half, float(values.mean()) + half
 
 
 class Verdict(NamedTuple):
