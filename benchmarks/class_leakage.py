@@ -14,10 +14,10 @@ z          the reverse cycle compares codes with z itself (`back="z"`)
 Printed per row, means over the seeds and half of their 95 % interval: the accuracy of
 naming the class (`metrics/class_probe.py`, fitted to --probe training images, read on
 test images) from z as it is, the posterior mean (the convention), from z standardised,
-from a draw of z, and from s; the decibels (PSNR) of reconstructions; and the CPU seconds of one
-model, of a population's time the share. Published for MNIST, 60,000 images, 100 passes,
-z and s of 16: from z .1756 with, and from s .9835. --out keeps the runs: what was
-stopped goes on.
+from a draw of z, and from s; the decibels (PSNR) of reconstructions; and the CPU
+seconds of one model, of a population's time the share. Published for MNIST, 60,000
+images, 100 passes, z and s of 16: from z .1756 with, and from s .9835. --out keeps the
+runs: what was stopped goes on.
 """
 
 import argparse

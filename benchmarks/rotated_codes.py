@@ -19,11 +19,11 @@ attention_turned the same, trained on the turned code: what a block of it says, 
 numbers          a token per number, of a code of one number per factor
 numbers_turned   the same, trained on the turned code
 
-Printed per row: seeds, CPU seconds of the training, and the scores of the bench as means
-over seeds with half of their 95 % interval; "rec" is what oracles read of pictures drawn
-with the code they have, that is, what of the information arrives. Trainings have workdirs
-in --out, results are kept in --results: what was stopped goes on.
-900 steps at 32x32 took 311 CPU seconds beside other programs (load 6); on a GPU
+Printed per row: seeds, CPU seconds of the training, and the scores of the bench as
+means over seeds with half of their 95 % interval; "rec" is what oracles read of
+pictures drawn with the code they have, that is, what of the information arrives.
+Trainings have workdirs in --out, results are kept in --results: what was stopped goes
+on. 900 steps at 32x32 took 311 CPU seconds beside other programs (load 6); on a GPU
 --size=64 --steps=50000 --width=64 --draws=50 --requests=2000 --seeds=3.
 """
 
