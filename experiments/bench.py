@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
       method: in METHODS.
       steps: of each of its stages, at 32x32.
       fields: of the method; the value "factors" is replaced by the names of all.
-      stages: what each stage has otherwise; GROWN is one per resolution.
+      stages: what each stage has otherwise; None is one per resolution.
       rate: the learning rate, 0 for that of the method's own optimisers.
       batch: images per step.
       gpu: fields of the method that are otherwise there.
@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
     method: str
     steps: tuple[int, ...] = (4_000,)
     fields: dict[str, Any] = {}  # noqa: RUF012
-    stages: tuple[dict[str, Any], ...] = ({},)
+    stages: tuple[dict[str, Any], ...] | None = ({},)
     rate: float = 1e-3
     batch: int = 64
     gpu: dict[str, Any] = {}  # noqa: RUF012
@@ -76,7 +76,6 @@ SIZES = {
     "gpu": Size(64, 12.5),
 }
 TOLD = {"condition": "factors"}
-GROWN: tuple[dict[str, Any], ...] = ()
 GROWING = (1_000, 2_000, 1_500, 500)  # steps at 4x4, 8x8, 16x16 and whole
 CAPTIONS = {"draws": 10, "code": "text", "conditioning": "attention"}
 STYLED = {"width": 12, "encoder": "small"}
@@ -107,8 +106,8 @@ ROWS: dict[str, Recipe] = {
     "multi_conditional_gan": Recipe(
         "multi_conditional_gan", (6_000,), TOLD, rate=0, batch=32
     ),
-    "cpggan": Recipe("cpggan", GROWING, TOLD, GROWN, rate=0, batch=32, gpu=WIDE),
-    "cdpggan": Recipe("cdpggan", GROWING, TOLD, GROWN, rate=0, batch=32, gpu=WIDE),
+    "cpggan": Recipe("cpggan", GROWING, TOLD, None, rate=0, batch=32, gpu=WIDE),
+    "cdpggan": Recipe("cdpggan", GROWING, TOLD, None, rate=0, batch=32, gpu=WIDE),
     "stack_gan": Recipe(
         "stack_gan",
         (5_000, 2_000),
@@ -206,7 +205,7 @@ def training(
 def stages_of(recipe: Recipe, size: Size, scale: float = 1.0) -> list[dict[str, Any]]:
     """What each stage has otherwise than the config, its steps among it."""
     stages, steps = recipe.stages, recipe.steps
-    if not stages:
+    if stages is None:
         sides = [2**n for n in range(20) if size.first <= 2**n < size.pixels]
         stages = tuple({"method.resolution": side} for side in (*sides, 0))
         middle = [steps[min(i, len(steps) - 2)] for i in range(len(sides))]
