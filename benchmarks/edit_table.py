@@ -42,6 +42,7 @@ from benchmarks.kept_lines import (
 from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
+from disentangle.statistics.ranks import spearman
 from disentangle.study.editing import Edits, judge_edits
 from disentangle.study.judges import STEPS, Judges, judges_of
 from disentangle.training.run import Run, fit
@@ -270,8 +271,7 @@ def _correlation(lines: list[dict[str, Any]]) -> Iterator[str]:
             if line["dci"] is not None and way in line["ways"]
         ]
         if len(pairs) >= 4:
-            ranks = np.argsort(np.argsort(np.array(pairs), axis=0), axis=0)
-            rho = np.corrcoef(ranks.T)[0, 1]
+            rho = spearman(*np.array(pairs).T)
             yield f"  DCI and EDIT by {way}: rho {rho:.2f} over {len(pairs)} models"
 
 
