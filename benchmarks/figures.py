@@ -18,7 +18,7 @@ Means over seeds; bars are 95 % intervals over seeds where there are several.
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.kept_lines import RESULTS, Line, by_setting, half_of, held
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
-from disentangle.study.sweeps import table
+from disentangle.statistics import correlation
+from disentangle.study.sweeps.wide import models
 
 HERE = Path(__file__).parent
 LABELS = re.compile(r"(\d+) labels")
@@ -138,25 +139,18 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
     return figure
 
 
-def by_model(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per model of a study's table, a column per "metric/part"."""
-    rows = rows.assign(score=rows["metric"] + "/" + rows["part"])
-    return rows.pivot_table(index=["data", "model"], columns="score", values="value")
-
-
-def retrieval(rows: pd.DataFrame) -> Figure | None:
-    """Scores of retrieval against DCI disentanglement, a point per model."""
-    wide = by_model(rows)
-    found = [score for score in RETRIEVED if score in wide]
-    if not found or DCI not in wide:
+def retrieval(found: pd.DataFrame) -> Figure | None:
+    """Scores of retrieval against DCI disentanglement, a point per model of a study."""
+    scores = [score for score in RETRIEVED if score in found]
+    if not scores or DCI not in found:
         return None
     with plotting():
-        figure = new_figure(2.4 * len(found))
-        axes = figure.subplots(len(found), sharex=True, squeeze=False)[:, 0]
-        for ax, score in zip(axes, found, strict=True):
-            for number, (data, own) in enumerate(wide.groupby("data", sort=False)):
-                own = own[[DCI, score]].dropna()
-                rho = own.corr("spearman").iloc[0, 1]
+        figure = new_figure(2.4 * len(scores))
+        axes = figure.subplots(len(scores), sharex=True, squeeze=False)[:, 0]
+        for ax, score in zip(axes, scores, strict=True):
+            for number, (data, own) in enumerate(found.groupby("data", sort=False)):
+                own = own.dropna(subset=[DCI, score])
+                rho = correlation(own, DCI, score).value
                 words = f"{data}: {len(own)} models, ρ {rho:.2f}"
                 look = {"color": PALETTE[number], "marker": MARKERS[number], "s": 12}
                 ax.scatter(own[DCI], own[score], label=words, **look)
@@ -166,13 +160,17 @@ def retrieval(rows: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def correlations(rows: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's over models of DCI and MIG with what codes retrieve, by data set."""
-    wide = by_model(rows)
-    asked = [*RETRIEVED, "edit_retrieval/exact"]
-    wide = wide.reindex(columns=[DCI, "mig/score", *asked]).dropna()
-    by_data = wide.groupby("data").corr("spearman")
-    return by_data.loc[(slice(None), [DCI, "mig/score"]), asked]
+def correlations(found: pd.DataFrame) -> Iterator[str]:
+    """Spearman's over models of DCI and MIG with what codes retrieve, by data set.
+
+    With 95 % intervals over the seeds of each method and strength.
+    """
+    for data, own in found.groupby("data", sort=False):
+        for code in (DCI, "mig/score"):
+            for score in (*RETRIEVED, "edit_retrieval/exact"):
+                rho = correlation(own, code, score)
+                ends = f"({rho.low:.2f} to {rho.high:.2f})"
+                yield f"{data:10s} {code:20s} {score:28s} {rho.value:5.2f} {ends}"
 
 
 def written(name: str, figure: Figure) -> str:
@@ -201,11 +199,12 @@ def main() -> None:
         none = f"{name}: no results yet, run benchmarks.{source}"
         print(written(name, figure) if figure else none)
     if given.study:
-        rows = table.read(given.study)
-        print(correlations(rows).round(2).to_string())
-        figure = retrieval(rows)
+        found = models(given.study)
+        figure = retrieval(found)
         none = f"retrieval: {given.study} has no scores of retrieval beside DCI"
         print(written("retrieval", figure) if figure else none)
+        if figure:
+            print("\n".join(correlations(found)))
 
 
 if __name__ == "__main__":
