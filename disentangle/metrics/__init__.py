@@ -15,6 +15,7 @@ from disentangle.metrics import (
     fairness,
     frechet,
     free_entropy,
+    generated_queries,
     inception,
     infomec,
     irs,
@@ -97,6 +98,7 @@ METRICS: dict[str, Metric] = {
     "precision_recall": precision_recall.METRIC,
     "class_diversity": class_diversity.METRIC,
     "free_entropy": free_entropy.METRIC,
+    "generated_queries": generated_queries.METRIC,
     "path_length": path_length.METRIC,
     "linear_separability": linear_separability.METRIC,
 }

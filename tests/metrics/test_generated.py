@@ -17,6 +17,7 @@ from disentangle.metrics.precision_recall import covered
 RNG = np.random.default_rng(0)
 SIZES = (2, 3, 4)
 NAMES = ("a", "b", "c")
+OF_GIVEN = ("conditional_accuracy", "inception", "class_diversity", "generated_queries")
 JUDGES = [name for name, metric in METRICS.items() if metric.needs == "generator"]
 
 
@@ -177,6 +178,45 @@ def test_distances_within_classes_by_hand():
     assert found == {0: pytest.approx(np.mean(pairs))}
 
 
+def test_queries_by_hand():
+    """A gallery on a line: 12 images at 0, 1, ..., 11, of values (i mod 2, i div 6)."""
+    place = np.arange(12)
+    gallery = np.stack([place % 2, place // 6, 0 * place], 1)
+    given = replace(
+        ideal(rows=2),
+        real_features=place[:, None].astype(float),
+        real_factors=gallery,
+        features=np.array([[-1.0], [11.0]]),  # nearest: 0 .. 9, and 11 .. 2
+        wanted=np.array([[0, 0, 0], [0, 1, 0]]),
+    )
+    found = values("generated_queries", given)
+    assert found["p_1"] == 1 / 2  # 0 is (0, 0); 11 is (1, 1), and (0, 1) was asked for
+    # (0, 0) at 0, 2, 4; (0, 1) at 6, 8, 10; each has three images.
+    assert found["p_10"] == found["bound"] == pytest.approx(0.3)
+    # Values alone: five of ten are 0; of the first six of ten are 0, of the second 6
+    # of ten are 1.
+    assert found["agree"] == pytest.approx((0.5 + 0.6) / 2)
+    assert found["agree_chance"] == pytest.approx(0.5)
+    # Without itself: which row an image leaves out is one of the two farthest or not.
+    truth = []
+    for i in place:
+        near = sorted((abs(i - j), j) for j in place if j != i)[:10]
+        truth += [(gallery[j] == gallery[i])[:2].all() for _, j in near]
+    assert found["real"] == pytest.approx(np.mean(truth))
+
+
+def test_a_query_that_obeys_finds_what_was_asked_for():
+    found = values("generated_queries", ideal())
+    assert (
+        found["p_10"] == pytest.approx(found["real"], abs=0.02) and found["p_1"] > 0.95
+    )
+    assert found["bound"] == 1.0 and found["p_10"] > 0.95
+    shuffled = replace(ideal(), wanted=RNG.permutation(ideal().wanted))
+    lost = values("generated_queries", shuffled)
+    assert lost["p_10"] == pytest.approx(1 / 6, abs=0.05)
+    assert lost["agree"] == pytest.approx(lost["agree_chance"], abs=0.04)
+
+
 @pytest.mark.parametrize("name", JUDGES)
 def test_every_score_is_finite_named_and_refuses_what_it_cannot_say(name):
     found = METRICS[name].compute(ideal(), Settings())
@@ -184,14 +224,14 @@ def test_every_score_is_finite_named_and_refuses_what_it_cannot_say(name):
     assert np.isfinite(list(found.values.values())).all()
     assert all(len(each) == 3 for each in found.per_factor.values())
     assert found.metadata["definition"] and found.metadata["estimator"]
-    if name in ("conditional_accuracy", "inception", "class_diversity"):
+    if name in OF_GIVEN:
         with pytest.raises(UserError, match=f"{name} is of the factors.*given none"):
             METRICS[name].compute(ideal(given=()), Settings())
     if name == "free_entropy":
         with pytest.raises(UserError, match="was given all"):
             METRICS[name].compute(ideal(given=(0, 1, 2)), Settings())
     few = ideal(rows=3)
-    if name in ("inception", "frechet", "precision_recall"):
+    if name in ("inception", "frechet", "precision_recall", "generated_queries"):
         with pytest.raises(UserError, match=f"{name} needs .* 3"):
             METRICS[name].compute(few, Settings())
 
