@@ -33,7 +33,9 @@ class Settings:
     )
     encoding: str = static("one_hot", "how c says a value", choices=ENCODINGS)
     latents: int = static(16, "size of the noise z", least=1, most=WIDEST)
-    augmented: int = static(32, "size of c~; 0 leaves c as it is", least=0, most=WIDEST)
+    augmented: int = static(
+        0, "size of c~, 32 in the project; 0 leaves c as it is", least=0, most=WIDEST
+    )
     resolution: int = static(
         0, "pixels a side of this stage; 0 is the images'", least=0, most=WIDEST
     )

@@ -273,13 +273,13 @@ CASES = {
         Case({"join": "multiply", "encoding": "raw_ids"}, several),
     ],
     "cpggan": [
-        Case({"gamma": 2.0}, growing, step=30_000),
+        Case({"gamma": 2.0, "augmented": 32}, growing, step=30_000),
         Case({"loss": "wasserstein", "lambda_": 3.0}, growing, step=30_000),
-        Case({"augmented": 0, "resolution": 4}, growing),
+        Case({"augmented": 8, "resolution": 4}, growing),
     ],
     "cdpggan": [
         Case({"consistency": 2.0}, growing, step=30_000),
-        Case({"phi": "features"}, growing, step=30_000),
+        Case({"phi": "features", "augmented": 8}, growing, step=30_000),
     ],
     "stack_gan": [Case({"smooth": 0.8}, stacked)],
 }

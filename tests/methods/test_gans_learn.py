@@ -70,6 +70,19 @@ def test_a_multi_conditional_gan_draws_every_combination(bars):
 
 
 @pytest.mark.slow
+def test_a_growing_gan_draws_what_it_is_told(bars, tmp_path):
+    fields = SMALL | {"condition": ("x", "shape")}
+    grown = ((4, 300), (8, 500), (0, 1000))
+    stages = [{"steps": n, "method.resolution": side} for side, n in grown]
+    run = dt.train("cpggan", bars, stages=stages, workdir=tmp_path, **fields)
+    wanted = asked(bars)
+    nearest, found = read(run.generate(wanted, seed=1)[0], bars)
+    right = (found == wanted).mean(0)
+    assert right[3] > 0.8 and right[0] > 0.5  # seen: .922 and .662
+    assert len(np.unique(nearest)) > 30  # seen: 46
+
+
+@pytest.mark.slow
 def test_the_second_stage_keeps_the_attributes_of_the_first(bars, tmp_path):
     fields = SMALL | {"condition": ("x", "shape"), "hidden": 128}
     stages = [{"steps": n, "method.stage": i} for i, n in ((1, 900), (2, 400))]
