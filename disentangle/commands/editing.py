@@ -65,7 +65,7 @@ def edit(values: Values, words: list[str]) -> None:
     )
     rows = table(found)
     show(edit_table(rows))
-    for note in dict.fromkeys(note for one in found.told for note in one.notes):
+    for note in dict.fromkeys(f"{o.way}: {n}" for o in found.told for n in o.notes):
         say(f"note: {note}")
     if json:
         write_json(json, table_rows(rows))

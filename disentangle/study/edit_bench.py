@@ -98,14 +98,15 @@ def edited_rows(
         features.append((read(edited), read(question.truth)))
     there = Row(way, "", "asked", float(np.mean(share)))
     if not parts:
-        note = f"{way}: oracles read no picture of the model's own alike"
+        note = "oracles read no picture of the model's own alike"
         return _nothing(asked, there, (*editor.notes, note))
     found = rows(way, asked.bench, parts, asked.asking.bootstrap)
     found += [Row(way, "", "frechet", _frechet(features)), there]
     captions, sources, truths, edits, right = (
         np.concatenate(part) for part in zip(*shown, strict=True)
     )
-    notes = (*editor.notes, *filter(None, [fooled(found)]))
+    doubt = "" if way in REFERENCES else fooled(found)
+    notes = (*editor.notes, *filter(None, [doubt]))
     leak = leakage(asked.bench, parts)
     return Done(found, leak, captions, sources, truths, edits, right, notes)
 
