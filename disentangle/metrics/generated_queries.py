@@ -54,17 +54,14 @@ def generated_queries(given: Generated, settings: Settings) -> Result:
     whole = same[:, :, columns].all(axis=2)  # (N, K)
     own = np.arange(len(real))
     control = shared(given, given.real_features, real, excluded=own)
-    told = lambda rows: rows[:, columns]
-    there = np.array(
-        [(told(real) == row).all(axis=1).sum() for row in told(given.wanted)]
-    )
-    chance = (given.wanted[:, None] == real).mean(axis=(0, 1))
+    there = times(given.wanted[:, columns], real[:, columns])
+    chance = [times(given.wanted[:, [j]], real[:, [j]]).mean() for j in columns]
     return Result(
         values={
             "p_1": float(whole[:, 0].mean()),
             "p_10": float(whole.mean()),
             "agree": float(same[:, :, columns].mean()),
-            "agree_chance": float(chance[columns].mean()),
+            "agree_chance": float(np.mean(chance) / len(real)),
             "real": float(control[:, :, columns].all(axis=2).mean()),
             "bound": float(np.minimum(there / K, 1.0).mean()),
         },
@@ -97,6 +94,15 @@ def shared(
     found, _ = nearest(features, given.real_features, K, excluded=excluded)
     same: np.ndarray = given.real_factors[found] == factors[:, None]
     return same
+
+
+def times(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(N,) how often each of N rows stands among others."""
+    both = np.concatenate([rows, among])
+    _, number = np.unique(both, axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    counts: np.ndarray = np.bincount(number[len(rows) :], minlength=number.max() + 1)
+    return counts[number[: len(rows)]]
 
 
 METRIC = Metric(
