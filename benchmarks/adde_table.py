@@ -300,8 +300,7 @@ def key_of(job: Job) -> str:
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """The means over seeds with their intervals, a block per setting.
 
-    Behind each the mean, and interval, of its difference from stage 2's `replace` of
-    the same seed, whose start it shares.
+    Behind each its difference from stage 2's `replace` of the same seed.
     """
     for setting, own in by_setting(lines).items():
         rows: dict[str, dict[str, float]] = {}
@@ -312,7 +311,8 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         whole = rows.get("stage 2, replace", {})
         for name, values in rows.items():
             apart = [value - whole[s] for s, value in values.items() if s in whole]
-            cells = f"{shown(list(values.values())):24s} {shown(apart, '+'):24s}"
+            first = shown(values.values(), span=(0.0, 100.0))
+            cells = f"{first:24s} {shown(apart, '+'):24s}"
             yield f"  {name:44s} {cells} ({len(values)} seeds)"
 
 

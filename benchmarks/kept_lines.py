@@ -68,13 +68,24 @@ def half_of(values: Collection[float]) -> float | None:
     return (ends[1] - ends[0]) / 2 if ends else None
 
 
-def shown(values: Collection[float], sign: str = "") -> str:
-    """A mean and its interval, which one seed has not: "82.61 (70.62 to 94.60)"."""
+def shown(
+    values: Collection[float],
+    sign: str = "",
+    span: tuple[float, float] = (-np.inf, np.inf),
+) -> str:
+    """A mean and its interval, which one seed has not: "82.61 (70.62 to 94.60)".
+
+    Args:
+      values: of each seed.
+      sign: "+" shows signs.
+      span: what the values are in; the interval is cut there.
+    """
     if not values:
         return "-"
     held, form = np.array(list(values)), f"{sign}.2f"
     ends = interval(held)
-    says = f" ({ends[0]:{form}} to {ends[1]:{form}})" if ends else ""
+    low, high = np.clip(ends or (np.nan, np.nan), *span)
+    says = f" ({low:{form}} to {high:{form}})" if ends else ""
     return f"{held.mean():{form}}{says}"
 
 
