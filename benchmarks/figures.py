@@ -124,11 +124,11 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
             x, y, names = zip(*found, strict=True)
             look = {"color": PALETTE[number], "marker": MARKERS[number]}
             axes.scatter(x, y, label=WAYS[way], **look)
-            for place in zip(x, y, names, strict=True):
+            for turn, place in enumerate(sorted(zip(x, y, names, strict=True))):
                 axes.annotate(
                     place[2],
                     place[:2],
-                    xytext=(4, 2),
+                    xytext=(4, 2 - 11 * (turn % 2)),  # neighbours on two sides
                     textcoords="offset points",
                     fontsize=8,
                 )
