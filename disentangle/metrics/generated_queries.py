@@ -51,7 +51,7 @@ def generated_queries(given: Generated, settings: Settings) -> Result:
         )
     real = given.real_factors
     same = shared(given, given.features, given.wanted)
-    whole = same[:, :, columns].all(axis=2)  # (N, K)
+    whole = np.all(same[:, :, columns], axis=2)  # (N, K)
     own = np.arange(len(real))
     control = shared(given, given.real_features, real, excluded=own)
     there = times(given.wanted[:, columns], real[:, columns])
@@ -62,7 +62,7 @@ def generated_queries(given: Generated, settings: Settings) -> Result:
             "p_10": float(whole.mean()),
             "agree": float(same[:, :, columns].mean()),
             "agree_chance": float(np.mean(chance) / len(real)),
-            "real": float(control[:, :, columns].all(axis=2).mean()),
+            "real": float(np.all(control[:, :, columns], axis=2).mean()),
             "bound": float(np.minimum(there / K, 1.0).mean()),
         },
         per_factor={"agree": tuple(float(v) for v in same.mean(axis=(0, 1)))},
