@@ -92,4 +92,6 @@ def test_results_are_kept_line_by_line(tmp_path):
     assert [line["value"] for line in lines] == [1.0, 3.0]
     assert list(kept_lines.known(path, "toy, seed 0")) == ["one"]
     assert kept_lines.by_setting(lines) == {"toy": lines}
-    assert kept_lines.spread([1.0, 3.0]).split("±") == ["  2.000", "1.414"]
+    assert kept_lines.plus_minus([1.0, 3.0]) == "2.000 ±12.706"  # t(1) sd / sqrt 2
+    assert kept_lines.plus_minus([1.0], 0.25) == "1.000 ±0.250"
+    assert kept_lines.plus_minus([1.0]) == "1.000"
