@@ -28,7 +28,6 @@ P@1, P@10  real images nearest to a generated one that have what was told
 
 import argparse
 import re
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,6 +84,7 @@ class Job(NamedTuple):
 
     data: Any
     judges: Judges
+    oracle_steps: int
     seed: int
     scale: float
     out: Path
@@ -92,8 +92,10 @@ class Job(NamedTuple):
     @property
     def key(self) -> str:
         """What a result depends on, as a line says it."""
-        side = self.data.shape[0]
-        return f"{self.data.name} {side} px, budget x {self.scale:g}, seed {self.seed}"
+        return (
+            f"{self.data.name} {self.data.shape[0]} px, budget x {self.scale:g}, oracle "
+            f"of {self.oracle_steps} steps, seed {self.seed}"
+        )
 
 
 def config_of(job: Job, name: str, share: float) -> dict[str, Any]:
@@ -171,13 +173,13 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"  {'row':28s} {'seeds':>5s} {'steps':>6s} {'cpu s':>6s} {head}"
         for name in dict.fromkeys(line["row"] for line in own):
             found = [line for line in own if line["row"] == name]
-            held = lambda part, found=found: [line["values"][part] for line in found]
-            cells = " ".join(f"{plus_minus(held(c)):>14s}" for c in COLUMNS)
+            of = lambda part, found=found: [line["values"][part] for line in found]
+            cells = " ".join(f"{plus_minus(of(c)):>14s}" for c in COLUMNS)
             spent = np.mean([line["seconds"] for line in found])
             counts = f"{len(found):5d} {found[0]['steps']:6d} {spent:6.0f}"
             yield f"  {name:28s} {counts} {cells}"
             told = [part for part in found[0]["values"] if part in ALL]
-            each = ", ".join(f"{part} {plus_minus(held(part))}" for part in told)
+            each = ", ".join(f"{part} {plus_minus(of(part))}" for part in told)
             yield f"  {'':28s} above chance: {each}"
 
 
@@ -200,11 +202,10 @@ def main() -> None:
     accuracy = zip(data.space.names, judges.each[0].accuracy, strict=True)
     right = ", ".join(f"{n} {a:.3f}" for n, a in accuracy if n in ALL)
     print(f"the oracle is right on held-out images: {right}", flush=True)
-    began = time.perf_counter()
     for seed in range(given.seeds):
         for name in rows:
-            work(Job(data, judges, seed, given.scale, given.out), name, given.results)
-    print(f"{time.perf_counter() - began:.0f} s")
+            numbers = given.oracle_steps, seed, given.scale
+            work(Job(data, judges, *numbers, given.out), name, given.results)
     print("\n".join(table(held(given.results))))
 
 
