@@ -93,8 +93,8 @@ class Job(NamedTuple):
     def key(self) -> str:
         """What a result depends on, as a line says it."""
         return (
-            f"{self.data.name} {self.data.shape[0]} px, budget x {self.scale:g}, oracle "
-            f"of {self.oracle_steps} steps, seed {self.seed}"
+            f"{self.data.name} {self.data.shape[0]} px, budget x {self.scale:g}, "
+            f"oracle of {self.oracle_steps} steps, seed {self.seed}"
         )
 
 
