@@ -38,7 +38,7 @@ from disentangle.nn.encoders import Encoder
 from disentangle.nn.net import from_module
 from disentangle.study.affinity import NAME, observe_affinity
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_functions, first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.training.observer import momentum
 from disentangle.training.run import prepare
 
@@ -204,7 +204,7 @@ def in_the_loop(name: str, estimators: list[str], every: int, rounds: int) -> st
     )
     observers = watch(method)
     compiled = compile_functions(experiment, method, split, observers)
-    now = first_progress(experiment, method, split, observers)
+    now = compiled.first()
     spent: dict[bool, list[float]] = {False: [], True: []}
     for i in range(rounds + 1):
         for sampled in (False, True):

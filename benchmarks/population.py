@@ -38,7 +38,7 @@ from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.samplers import Split
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_functions, first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.training.run import prepare
 from disentangle.training.step import make_step
 
@@ -113,7 +113,7 @@ def ours(method: str, channels: int, models: int) -> Callable[[int], float]:
     """`speed(steps)`: models x steps per second of the loop's chunk, compiled, warm."""
     experiment, built, split = prepared(method, channels, models)
     compiled = compile_functions(experiment, built, split, ())
-    now = first_progress(experiment, built, split, ())
+    now = compiled.first()
     state, window = now.state, now.window
 
     def speed(steps: int) -> float:
@@ -139,7 +139,7 @@ def work_of(method: str, channels: int) -> Work:
     experiment, built, split = prepared(method, channels, 1)
     step = make_step(built, experiment.optimizer, 64)
     one = lambda tree: jax.tree.map(lambda x: jnp.asarray(x)[0], tree)
-    state = one(first_progress(experiment, built, split, ()).state)
+    state = one(compile_functions(experiment, built, split, ()).first().state)
     hyper = one(experiment.hyperparameters)
     run = jax.jit(lambda s, h, d: step(s, h, Split(d, None)))
     found = run.lower(state, hyper, split.data).cost_analysis()

@@ -29,7 +29,7 @@ import numpy as np
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_functions, first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.training.run import prepare
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,7 +70,7 @@ def ours(channels: int, models: int) -> Callable[[int], float]:
     config.seeds = models
     experiment, method, split, _ = prepare(config, random_table(channels))
     compiled = compile_functions(experiment, method, split, ())
-    now = first_progress(experiment, method, split, ())
+    now = compiled.first()
     state, accumulator = now.state, now.window
 
     def seconds(steps: int) -> float:

@@ -39,7 +39,7 @@ dtypes = {str(leaf.dtype) for leaf in jax.tree.leaves(run.params)}
 found["dtypes"] = sorted(dtypes)
 # The convolutions and their own gradients: traced, not compiled.
 from disentangle.training.config import default_config
-from disentangle.training.loop import compile_functions, first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.data.precision import float32
 from disentangle.training.run import prepare
 
@@ -50,7 +50,7 @@ with float32():
     wide = dataclasses.replace(data, arrays=images, shape=(64, 64, 1))
     experiment, method, split, _ = prepare(config, wide)
     compiled = compile_functions(experiment, method, split, [])
-    now = jax.eval_shape(lambda: first_progress(experiment, method, split, []))
+    now = jax.eval_shape(compiled.first)
     step = lambda now: compiled.chunk(now.state, now.window, jnp.int32(1))
     after = jax.eval_shape(step, now)
 found["conv"] = sorted({str(leaf.dtype) for leaf in jax.tree.leaves(after)})

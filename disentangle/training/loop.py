@@ -44,6 +44,7 @@ class Progress(NamedTuple):
 class CompiledFunctions(NamedTuple):
     """What training an experiment calls, each jitted for all of its members."""
 
+    first: Callable[[], Progress]
     chunk: Callable
     observe: dict[str, Callable]
     evaluate: Callable
@@ -58,19 +59,6 @@ def start(method: Method, experiment: Experiment) -> TrainState:
     return population.over_members(one)(hyperparameters, jnp.asarray(experiment.seeds))
 
 
-def first_progress(
-    experiment: Experiment, method: Method, split: Split, observers: Sequence[Observer]
-) -> Progress:
-    """Where a run begins: fresh models, nothing logged, nothing observed."""
-    step = make_step(method, experiment.optimizer, experiment.config["batch_size"])
-    hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
-    state = jax.jit(lambda: start(method, experiment))()
-    accumulator = population.empty_accumulator(step, state, hyperparameters, split)
-    spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
-    observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
-    return Progress(state, accumulator, observed)
-
-
 def compile_functions(
     experiment: Experiment,
     method: Method,
@@ -83,6 +71,14 @@ def compile_functions(
     batch_size = experiment.config["batch_size"]
     step = make_step(method, experiment.optimizer, batch_size)
     hyperparameters = jax.tree.map(jnp.asarray, experiment.hyperparameters)
+
+    def first() -> Progress:
+        """Where a run begins: fresh models, nothing logged, nothing observed."""
+        state = start(method, experiment)
+        empty = population.empty_accumulator(step, state, hyperparameters, split)
+        spread = lambda x: jnp.broadcast_to(x, (len(experiment.members), *jnp.shape(x)))
+        observed = {o.name: jax.tree.map(spread, o.carry) for o in observers}
+        return Progress(state, empty, observed)
 
     def observe(observer):
         def member(carry, state, hyperparameters, split):
@@ -108,6 +104,7 @@ def compile_functions(
 
     jitted = jit(population.make_chunk(step), donate_argnums=(0, 1))
     return CompiledFunctions(
+        first=jax.jit(first),
         chunk=lambda state, accumulator, n: jitted(
             state, accumulator, hyperparameters, split, n
         ),
@@ -172,8 +169,7 @@ def run_loop(
         method, split = axis.method(method), axis.spread(split)
     compiled = compile_functions(experiment, method, split, observers, axis)
     with waiting("prepare the networks", shown=progress):
-        first = lambda: first_progress(experiment, method, split, observers)
-        step, now = begun(first, checkpoints, observers, begin, axis)
+        step, now = begun(compiled.first, checkpoints, observers, begin, axis)
     writers = open_writers(step)
     config = experiment.config
     periods = [config["log_every"], config["eval_every"], config["checkpoint_every"]]

@@ -86,7 +86,7 @@ def empty_accumulator(
     """Zeros of the shapes that `step` logs, for every member."""
     one = lambda tree: jax.tree.map(lambda x: x[0], tree)
     shapes = jax.eval_shape(
-        lambda s, t, p: step(s, t, p)[1], one(state), one(hyperparameters), split
+        lambda s, t, p: step(one(s), one(t), p)[1], state, hyperparameters, split
     )
     members = state.step.shape[0]
     total = jax.tree.map(lambda s: jnp.zeros((members, *s.shape), s.dtype), shapes)

@@ -93,7 +93,7 @@ def make_step(method: Method, optimizer: Optimizer, batch_size: int) -> Step:
         average = averaged(method, hyperparameters.method, new)
         return new._replace(step=state.step + 1, average=average), logs
 
-    return step
+    return jax.jit(step, inline=True)  # traced once, wherever it is put
 
 
 def player_gradient(

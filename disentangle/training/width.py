@@ -22,7 +22,6 @@ from disentangle.training.batches import Job, part
 from disentangle.training.loop import (
     batched,
     compile_functions,
-    first_progress,
     start,
 )
 
@@ -77,7 +76,7 @@ def seconds_per_step(job: Job, width: int) -> float | None:
     own = part(job.experiment, range(width))
     compiled = compile_functions(own, job.method, job.split, job.observers)
     try:
-        now = first_progress(own, job.method, job.split, job.observers)
+        now = compiled.first()
         compiled.evaluate(now.state, job.split, batched(job.test_index))
         state, logs = compiled.chunk(now.state, now.window, jnp.int32(2))
         jax.block_until_ready(state.alive)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import arrays
 
 from disentangle import data
 from disentangle.data import dsprites as dsprites_module
@@ -47,7 +48,7 @@ def reference():
     def load(name: str):
         if not (REFERENCE / name).exists():
             pytest.skip(f"no reference file {name}")
-        return np.load(REFERENCE / name)
+        return arrays(REFERENCE / name)
 
     return load
 

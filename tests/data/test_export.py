@@ -47,7 +47,8 @@ def test_files_round_trip(tmp_path, request, monkeypatch, module, fixture, kind,
 
 def test_dsprites_archive_has_the_published_fields(tmp_path, small_dsprites):
     path = export.export(small_dsprites, tmp_path, "npz")
-    archive = np.load(path, allow_pickle=True)
+    with np.load(path, allow_pickle=True) as file:
+        archive = dict(file)
     assert set(archive) == {"imgs", "latents_classes", "latents_values", "metadata"}
     assert archive["imgs"].shape == (96, 64, 64) and archive["imgs"].dtype == np.uint8
     assert archive["latents_classes"][95].tolist() == [0, 1, 1, 2, 1, 3]

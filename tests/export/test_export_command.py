@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from export_models import images_for, model
+from stored import arrays
 
 from disentangle.__main__ import main
 from disentangle.training.config import default_config
@@ -31,7 +32,7 @@ def test_the_models_of_a_workdir_are_written_beside_it(workdir, capsys):
     folders = [workdir / "export" / f"seed={seed}" for seed in (0, 1)]
     files = [f / name for f in folders for name in ("model.py", "model.npz")]
     assert lines == [str(path) for path in files]
-    held = np.load(workdir / "export" / "seed=1" / "model.npz")
+    held = arrays(workdir / "export" / "seed=1" / "model.npz")
     run = load_run(workdir)
     kernel = run.params["encoder"]["Dense_0"]["kernel"][1]
     np.testing.assert_array_equal(held["encoder.Dense_0_weight"], np.asarray(kernel).T)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from export_models import expected, images_for, model
+from stored import arrays
 
 import disentangle as dt
 from disentangle.errors import UserError
@@ -119,8 +120,9 @@ def test_each_model_of_a_sweep_has_a_folder(tmp_path):
     (source, _) = export_run(run, tmp_path / "one", "torch", "seed=2")
     assert source == tmp_path / "one" / "model.py"
     assert "seed=2, step 7" in source.read_text().splitlines()[0]
-    both = [np.load(tmp_path / p / "model.npz") for p in ("a [b]/seed=2", "one")]
-    assert all(np.array_equal(both[0][name], both[1][name]) for name in both[0].files)
+    both = [arrays(tmp_path / p / "model.npz") for p in ("a [b]/seed=2", "one")]
+    assert all(np.array_equal(both[0][name], both[1][name]) for name in both[0])
+    assert set(both[0]) == set(both[1])
     with pytest.raises(UserError, match="'seed=1' diverged"):
         export_run(run, tmp_path / "two", "torch", "1")
     with pytest.raises(UserError, match=r"unknown model 'seed=3'\. Did you mean"):

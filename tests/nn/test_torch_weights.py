@@ -6,6 +6,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
+from stored import arrays
 
 from disentangle.data.rendered.dsprites import all_positions
 from disentangle.errors import UserError
@@ -20,7 +21,7 @@ def real_images():
     path = SHARED / "dsprites_real.npz"
     if not path.exists():
         pytest.skip("needs ../shared/data")
-    return np.load(path)["images"][:24, :, :, None].astype(np.float32)
+    return arrays(path)["images"][:24, :, :, None].astype(np.float32)
 
 
 def weights_of(name):

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from stored import arrays
 from synthetic_workdir import FACTORS, dump, write_pipeline
 
 from disentangle.affinity import Affinity
@@ -305,8 +306,8 @@ def test_a_damaged_file_gives_a_sentence(alone, name, damage):
     elif path.suffix == ".json":
         dump(path, {"unexpected": [1, 2, 3]})
     else:
-        arrays = dict.fromkeys(("images", "reconstructions"), np.ones(3))
-        np.savez(path, traversals=np.ones(2), traversal_values=np.ones(4), **arrays)
+        ones = dict.fromkeys(("images", "reconstructions"), np.ones(3))
+        np.savez(path, traversals=np.ones(2), traversal_values=np.ones(4), **ones)
     page = Page(write_report(path.parent))
     assert set(page.sections) == {*FILES[name], "reproduce"}
     for section in FILES[name]:
@@ -399,7 +400,7 @@ def test_relevance_is_drawn_over_training(folder):
 
 def test_information_is_a_share_of_the_entropy(pristine):
     source = (pristine / "1" / "report.html").read_text()
-    stored = np.load(pristine / "1" / "information.npz")
+    stored = arrays(pristine / "1" / "information.npz")
     share = stored["beta_vae"] / stored["entropy"]
     for value in share.ravel():
         assert f">{value:.2f}</text>" in source
@@ -408,12 +409,12 @@ def test_information_is_a_share_of_the_entropy(pristine):
 @pytest.mark.slow
 def test_the_shuffled_floor_stands_below_the_information(alone):
     folder = alone("information.npz")
-    arrays = dict(np.load(folder / "information.npz"))
+    held = arrays(folder / "information.npz")
     source = write_report(folder).read_text()
     assert ">shuffled</text>" not in source
     floor = np.array([0.111, 0.122, 0.133, 0.144, 0.155])
-    arrays["grouped:shuffled"] = floor * arrays["entropy"]
-    np.savez(folder / "information.npz", **arrays)
+    held["grouped:shuffled"] = floor * held["entropy"]
+    np.savez(folder / "information.npz", **held)
     source = write_report(folder).read_text()
     assert source.count(">shuffled</text>") == 1
     for value in floor:
@@ -425,12 +426,12 @@ def test_dead_latents_have_no_names(alone):
     folder = alone("panels.npz")
     section = Page(write_report(folder)).sections["traversals"]
     assert section.count(": shape") == 3 and "No name" not in section
-    arrays = dict(np.load(folder / "panels.npz"))
-    arrays |= {
+    held = arrays(folder / "panels.npz")
+    held |= {
         "factors": np.array(["shape", "scale"]),
         "shuffled": np.array([0.1, 0.2]),
     }
-    np.savez(folder / "panels.npz", **arrays)
+    np.savez(folder / "panels.npz", **held)
     section = Page(write_report(folder)).sections["traversals"]
     assert "than it would of shuffled factors (0.10 of shape and 0.20 of sc" in section
 

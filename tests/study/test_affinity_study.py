@@ -14,7 +14,7 @@ from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.study.affinity import affinities, affinity_samples, observe_affinity
 from disentangle.training.config import default_config, read_experiment
-from disentangle.training.loop import first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.training.run import fit, prepare
 from disentangle.training.step import batch_of
 
@@ -87,9 +87,9 @@ def by_hand(toy, run, step):
     """Z[source, target] at one step, task by task, nothing shared."""
     experiment = read_experiment(config())
     method = experiment.recipe.build(experiment.settings, toy.space, toy.shape)
-    from disentangle.training.loop import first_progress
+    from disentangle.training.loop import compile_functions
 
-    first = first_progress(experiment, method, Split(toy), ()).state
+    first = compile_functions(experiment, method, Split(toy), ()).first().state
     state = jax.tree.map(lambda x: x[0], first)._replace(step=np.int32(step))
     params = run.member(0) if run else state.params
     batch, _ = batch_of(method, Split(toy), state, 8)
@@ -123,7 +123,7 @@ def test_samples_are_kept_and_the_real_optimiser_is_seen(toy, optimizer):
             kept.values[name].mean(0), found.matrix, rtol=1e-4, atol=1e-6
         )
     experiment, method, split, _ = prepare(chosen, toy)
-    first = first_progress(experiment, method, split, ()).state
+    first = compile_functions(experiment, method, split, ()).first().state
     state = jax.tree.map(lambda x: x[0], first)
     params, past = state.params, []
     rate = chosen["optimizer"]["learning_rate"]

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from recipes import noted
+from stored import arrays
 
 import disentangle as dt
 from disentangle.affinity import Affinity
@@ -172,7 +173,7 @@ def test_scores_are_those_of_the_stored_codes(done, toy):
 
 def check_scores(folder, row, metrics):
     """A row of scores.json against the scores of the codes beside it."""
-    stored = np.load(folder / f"codes/{row['representation']}-{row['seed']}.npz")
+    stored = arrays(folder / f"codes/{row['representation']}-{row['seed']}.npz")
     table = (stored["codes"], stored["factors"])
     scores = dt.score(*table, metrics, num_train=120, num_test=60, backend="fast")
     assert {name for name in row if "/" in name} == set(scores)
@@ -190,12 +191,12 @@ def test_other_scores_are_made_of_the_codes_that_are_there(done, tmp_path):
     assert len(rows) == len(read(done, "scores.json")["rows"])
     check_scores(workdir, rows[0], ["dci", "mig"])
     names = {row["representation"] for row in rows}
-    assert names <= set(np.load(workdir / "importance.npz"))
+    assert names <= set(arrays(workdir / "importance.npz"))
 
 
 def test_a_code_is_made_of_the_serving_networks_subspaces(done, toy):
     groups = read(done, "groups.json")
-    stored = np.load(done / "codes/grouped-1.npz")
+    stored = arrays(done / "codes/grouped-1.npz")
     index = toy.space.index(stored["factors"])
     networks = load_run(done / "networks")
     codes = networks.encode(toy.images(index))

@@ -21,7 +21,7 @@ from disentangle.training import state as state_of_training
 from disentangle.training import step as step_of_training
 from disentangle.training.build import build_method
 from disentangle.training.config import default_config, read_experiment
-from disentangle.training.loop import first_progress
+from disentangle.training.loop import compile_functions
 from disentangle.training.step import make_step
 
 SPACE = FactorSpace(
@@ -62,7 +62,7 @@ def chunk_of(name, side, fields):
     step = make_step(method, experiment.optimizer, tree["batch_size"])
 
     def begin():
-        now = first_progress(experiment, method, split, ())
+        now = compile_functions(experiment, method, split, ()).first()
         hyper = jax.tree.map(jnp.asarray, experiment.hyperparameters)
         return now.state, now.window, hyper, split
 
