@@ -22,7 +22,7 @@ def dataset() -> Dataset:
 def config() -> dict:
     """Two members; saved every 3 steps, logged every 4."""
     chosen = default_config("noise", "beta_vae").to_dict()
-    chosen["method"] |= {"beta": [1.0, 4.0]}
+    chosen["method"] |= {"beta": [1.0, 4.0], "encoder": "mlp", "decoder": "mlp"}
     return chosen | {
         "steps": 90,
         "batch_size": 4,
