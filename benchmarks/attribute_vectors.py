@@ -50,11 +50,11 @@ def main() -> None:
     for name in names:
         for count in map(int, given.labels.split(",")):
             asking = Asking(given.requests, given.split, labels=count, gallery=count)
+            asked = asking, given.oracle_steps, given.out
             found, spent = [], []
             for seed in range(given.seeds):
-                job = edit_table.Job(
-                    data, given.split, given.size, seed, given.scale, asking, given.out
-                )
+                budget = seed, given.scale
+                job = edit_table.Job(data, given.split, given.size, *budget, *asked)
                 path = job.folder(name).with_suffix(".seconds")
                 with edit_table.counted(path):
                     run = edit_table.train(job, name)

@@ -5,7 +5,8 @@
 
 --data is a rendered data set, whose images are drawn at --size pixels and whose class
 is --of (dSprites and Shapes3D: shape), or an .npz with `images` (N, H, W) and `labels`
-(N,), padded with zeros to --size. Rows, of which --rows chooses:
+(N,), or the folder of MNIST's files, padded with zeros to --size. Rows, of which --rows
+chooses:
 
 reverse    the method (Jha et al. 2018), the reverse cycle at weight 10
 none       the same at weight 0: no reverse cycle
@@ -58,11 +59,17 @@ class Coded(NamedTuple):
 
 
 def data_of(name: str, size: int) -> Dataset:
-    """A rendered data set, or the images of a file with a border of zeros."""
-    if not name.endswith(".npz"):
+    """A rendered data set, or images of files with a border of zeros."""
+    if Path(name).is_dir():
+        table = dt.load("mnist", path=name)
+        rows = np.arange(len(table))
+        images = np.asarray(table.images(rows))[..., 0]
+        labels = np.asarray(table.factors(rows))[:, 0]
+    elif name.endswith(".npz"):
+        with np.load(name) as held:
+            images, labels = held["images"], held["labels"]
+    else:
         return dt.load(name, size=size)
-    with np.load(name) as held:
-        images, labels = held["images"], held["labels"]
     below, right = (size - side for side in images.shape[1:3])
     margin = (
         (0, 0),
@@ -153,7 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where runs are kept")
     given = parser.parse_args()
     data = data_of(given.data, given.size)
-    of = given.of or ("class" if given.data.endswith(".npz") else "shape")
+    of = given.of or ("class" if data.space.names[0] == "class" else "shape")
     print(
         f"{data.name} {data.shape}, class {of}, z {given.latents}, s "
         f"{given.specified}, {given.steps} steps of 64, {given.seeds} seeds"

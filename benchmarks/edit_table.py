@@ -68,6 +68,7 @@ class Job(NamedTuple):
     seed: int
     scale: float
     asking: Asking
+    oracle_steps: int
     out: Path
 
     @property
@@ -77,7 +78,7 @@ class Job(NamedTuple):
         return (
             f"{self.data.name} {self.size} px, split {self.split or 'none'}, budget x "
             f"{self.scale:g}, {asked.requests} requests of {names}, {asked.labels} "
-            f"labels, seed {self.seed}"
+            f"labels, oracles of {self.oracle_steps} steps, seed {self.seed}"
         )
 
     def folder(self, name: str) -> Path:
@@ -303,7 +304,9 @@ def main() -> None:
     judges.require(columns, data.space.names)
     path = given.results
     for seed in range(given.seeds):
-        job = Job(data, given.split, given.size, seed, given.scale, asking, given.out)
+        budget = seed, given.scale
+        asked = asking, given.oracle_steps, given.out
+        job = Job(data, given.split, given.size, *budget, *asked)
         for name in rows:
             lines = known(path, job.key)
             if name in lines:

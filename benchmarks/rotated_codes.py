@@ -101,6 +101,7 @@ class Job(NamedTuple):
     width: int
     draws: int
     asking: Asking
+    oracle_steps: int
     out: Path
 
     @property
@@ -110,7 +111,8 @@ class Job(NamedTuple):
         return (
             f"{self.data.name} {side} px, split {self.split or 'none'}, {self.steps} "
             f"steps of {BATCH}, width {self.width}, DDIM-{self.draws}, "
-            f"{self.asking.requests} requests, seed {self.seed}"
+            f"{self.asking.requests} requests, oracles of {self.oracle_steps} steps, "
+            f"seed {self.seed}"
         )
 
     def folder(self, name: str) -> Path:
@@ -241,7 +243,7 @@ def main() -> None:
     asking = Asking(given.requests, given.split, labels=2, gallery=2, bootstrap=0)
     judges = functools.cache(lambda: judges_of(data, steps=given.oracle_steps))
     path = given.results
-    numbers = given.width, given.draws, asking, given.out
+    numbers = given.width, given.draws, asking, given.oracle_steps, given.out
     for seed in range(given.seeds):
         job = Job(data, given.split, given.steps, seed, *numbers)
         for name in rows:

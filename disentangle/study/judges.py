@@ -103,9 +103,9 @@ def oracle_config(data: Dataset, oracle: Oracle, steps: int) -> dict[str, Any]:
     """The training config of an oracle.
 
     Raises:
-      UserError: no full grid.
+      UserError: no labels.
     """
-    data.space.require_grid("an oracle of the edit bench")
+    data.space.require_labels("an oracle")
     config = default_config(data.name, "supervised").to_dict()
     tasks = [
         f"{factor.name}:{'circular' if factor.symmetry else 'classification'}"
@@ -136,13 +136,13 @@ def judges_of(
     """The oracles of a data set, from the cache folder or trained now.
 
     Args:
-      data: a full grid.
+      data: with labels; a missing one is never read rightly.
       steps: updates of each.
       cache_dir: where they are kept; None for the cache folder.
       progress: whether to show it.
 
     Raises:
-      UserError: no full grid, or a folder that cannot be written.
+      UserError: no labels, or a folder that cannot be written.
     """
     height, width, _ = data.shape
     base = cache.folder(cache_dir) / "oracles"

@@ -32,7 +32,7 @@ def test_a_row_can_begin(name, toy, monkeypatch):
         return run
 
     monkeypatch.setattr(edit_table, "fit", begun)
-    job = edit_table.Job(data, "", 32, 0, 1.0, Asking(), Path("nowhere"))
+    job = edit_table.Job(data, "", 32, 0, 1.0, Asking(), 600, Path("nowhere"))
     run = edit_table.train(job, name)
     assert ways_of(run)
     steps = edit_table.steps_of(edit_table.config_of(job, name))
