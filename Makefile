@@ -24,11 +24,13 @@ quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
 
 # XLA compiles four times as fast like this, and JAX traces a twentieth faster where it
 # need not say which line an operation is from; `test-all` compiles as users do. XLA ends
-# the process at a flag that its version does not have, so each is tried first.
+# the process at a flag that its version does not have, so each is tried first. Python
+# keeps its bytecode, also where a shell forbids it: tests start many processes.
 fast := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 tried = $(shell JAX_PLATFORMS=cpu XLA_FLAGS=$(1) $(run) -c \
 	"import jax; jax.devices()" >/dev/null 2>&1 && echo $(1))
-plainly = JAX_DISABLE_MOST_OPTIMIZATIONS=1 JAX_TRACEBACK_IN_LOCATIONS_LIMIT=0 \
+plainly = PYTHONDONTWRITEBYTECODE= JAX_TRACEBACK_IN_LOCATIONS_LIMIT=0 \
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 	XLA_FLAGS="$(strip $(foreach flag,$(fast),$(call tried,$(flag))))"
 
 test: .venv/.installed-test ## set up, then the tests (ARGS=tests/data for some)
