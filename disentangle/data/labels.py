@@ -19,7 +19,7 @@ from disentangle.errors import UserError, as_list
 
 CLASSES = 256  # different whole numbers that are classes; more are real numbers
 LEVELS = 1024  # different real numbers that are kept; more are cut into quantiles
-MISSING = -1
+MISSING = -1  # the label of an image that has none
 
 
 @functools.partial(

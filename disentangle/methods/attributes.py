@@ -12,14 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.dataset import Dataset
+from disentangle.data.labels import MISSING
 from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.data.worlds import WORLDS
 from disentangle.errors import UserError
 from disentangle.fields import static
 from disentangle.methods.tasks import refuse_constant
-
-MISSING = -1
 
 
 def learned(words: str = "what is learned") -> Any:

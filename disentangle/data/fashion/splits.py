@@ -30,6 +30,7 @@ from disentangle.data.fashion.files import (
     relative,
     text_lines,
 )
+from disentangle.data.labels import MISSING
 from disentangle.errors import UserError
 
 PARTS = ("train", "test")
@@ -39,7 +40,6 @@ SHOPPING = (
     *("neckline", "pattern", "pocket", "sleeve", "sport"),
 )
 DEEPFASHION = ("category", "texture", "shape")
-MISSING = -1
 
 
 class Split(NamedTuple):
