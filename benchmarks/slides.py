@@ -148,7 +148,7 @@ def translations(given: argparse.Namespace) -> None:
     data = dt.from_arrays(np.concatenate(images), domain, ["domain"])
     data = dataclasses.replace(data, name="digits and clothes")
     judges = oracles(data, given.oracle_steps)
-    names = list(data.space["domain"].values)
+    names = list(data.space["domain"].words)
     run = dt.train(
         "munit",
         data,
