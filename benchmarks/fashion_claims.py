@@ -47,7 +47,7 @@ from benchmarks.kept_lines import (
 )
 from disentangle.metrics import Settings
 from disentangle.study.evaluate import score_run
-from disentangle.study.judges import STEPS, Judges, judges_of
+from disentangle.study.judges import STEPS, Judges, judges_of, pictures
 from disentangle.training.run import Run, fit
 from experiments.bench import SIZES, training
 
@@ -116,6 +116,11 @@ def sharpness(images: np.ndarray) -> float:
     return float(sum(np.square(np.diff(x, axis=axis)).mean() for axis in (1, 2)))
 
 
+def crispness(drawn: np.ndarray, data: Any, index: np.ndarray) -> float:
+    """Sharpness of drawn images in [0, 1] over that of images of the data set."""
+    return sharpness(drawn) / sharpness(pictures(data, index))
+
+
 def judged(job: Job, run: Run) -> dict[str, float]:
     """All numbers of a run, by their columns, and "obeys" per attribute told."""
     oracle = job.judges.each[0].run
@@ -139,7 +144,7 @@ def judged(job: Job, run: Run) -> dict[str, float]:
         "exp IS": value("inception", "exponentiated"),
         "FD": value("frechet", "distance"),
         "alike": value("class_diversity", "ratio"),
-        "sharp": sharpness(drawn) / sharpness(job.data.images(index)),
+        "sharp": crispness(drawn, job.data, index),
         "P@1": value("generated_queries", "p_1"),
         "P@10": value("generated_queries", "p_10"),
         "P@10 of real": value("generated_queries", "real"),
