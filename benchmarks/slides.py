@@ -203,6 +203,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/slides"))
     given = parser.parse_args()
     names = chosen(parser, given.only, PICTURES)
+    for path in filter(None, (given.digits, given.clothes)):
+        if not Path(path).exists():
+            parser.error(f"there is no file or folder {path!r}")
     if "translations" in names and not given.clothes:
         if given.only:
             parser.error("translations need --clothes")
