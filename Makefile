@@ -22,8 +22,8 @@ quickstart: .venv/.installed ## set up, then the main job on rendered dSprites
 	$(run) -m disentangle pipeline \
 		--config=experiments/pipeline.py:dsprites,quick --workdir=runs/quickstart
 
-# XLA compiles four times as fast like this, and JAX traces a twentieth faster where it
-# need not say which line an operation is from; `test-all` compiles as users do. XLA ends
+# XLA compiles four times as fast like this, and JAX traces faster where it need
+# not say which line an operation is from; `test-all` compiles as users do. XLA ends
 # the process at a flag that its version does not have, so each is tried first. Python
 # keeps its bytecode, also where a shell forbids it: tests start many processes.
 fast := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1

@@ -55,8 +55,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_collection_finish():
     """Tracing makes millions of small objects that go when they are done with.
 
-    The collector would look through all that is alive after every 700 of them: a tenth
-    of the time of `make test`.
+    The collector would look through what is alive after every 700 of them.
     """
     gc.collect()
     gc.freeze()
