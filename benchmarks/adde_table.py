@@ -3,12 +3,13 @@
     python -m benchmarks.adde_table --data=shapes3d --split=rand --labels=1000
     python -m benchmarks.adde_table --data=fashion_sprites --labels=100,1000 --seeds=3
 
-Per seed one training of stage 1; every row of stage 2 starts from it. A row is EX@1:
-how often the nearest picture of the gallery (without the reference's own) has every
-attribute of the edit, the mean over attributes, in percent, as `disentangle retrieve`
-counts it. Printed are means over the seeds and 95 % intervals, and behind them those of
-the difference from stage 2's `replace` of the same seed. Results are kept in
---results, a line per row and seed, and what is there is not trained again.
+Per seed one training of stage 1; every row of stage 2 starts from it. The seeds are one
+population, each model the one that is trained alone. A row is EX@1: how often the
+nearest picture of the gallery (without the reference's own) has every attribute of the
+edit, the mean over attributes, in percent, as `disentangle retrieve` counts it. Printed
+are means over the seeds and 95 % intervals, and behind them those of the difference
+from stage 2's `replace` of the same seed. Results are kept in --results, a line per row
+and seed, and what is there is not trained again.
 
 Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expected`,
 and edits by class means); `from ...`, replace by prototypes that are read off the
@@ -21,15 +22,21 @@ AMNet, FashionSearchNet, CSN, a VAE without labels, by class means if they do no
 
 import argparse
 import functools
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax.numpy as jnp
-import numpy as np
+from typing import Any
 
 import disentangle as dt
+from benchmarks.adde_asked import (
+    Asked,
+    Job,
+    Values,
+    by_kind,
+    by_prototypes,
+    edited,
+    retrieved,
+    see,
+)
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -39,183 +46,21 @@ from benchmarks.kept_lines import (
     results_flag,
     shown,
 )
-from disentangle.data.queries import Edits, edits
-from disentangle.data.worlds import World, split_world, world
-from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
-from disentangle.retrieval import Asking
-from disentangle.retrieval.asking import tuples_of
-from disentangle.retrieval.nearest import nearest
+from disentangle.data.worlds import world
 
 PARTS = ("label_triplet", "compositional", "consistency")
-AT_ONCE = 2000  # pictures encoded at a time
-
-
-class Job(NamedTuple):
-    """What is trained and asked, for one budget and seed."""
-
-    data: Any
-    world: World
-    split: str
-    labels: int
-    seed: int
-    steps: int
-    edit_steps: int
-    encoder: str
-    queries: int
-    gallery: str  # "tuples" or "mini"
-
-    @property
-    def tuples(self) -> np.ndarray:
-        """Of the gallery, those of `disentangle retrieve`."""
-        return tuples_of(self.world, Asking(self.split, self.gallery))
-
-
-class Asked(NamedTuple):
-    """The pictures of the gallery and the questions, by numbers of images."""
-
-    gallery: np.ndarray  # (G,)
-    row: np.ndarray  # (T,) of each tuple in the gallery, -1 outside
-    edits: list[Edits]
-
-    @classmethod
-    def of(cls, job: Job) -> "Asked":
-        """The questions of a job, the same for all of its rows."""
-        row = np.full(job.world.attributes.tuples, -1)
-        row[job.tuples] = np.arange(len(job.tuples))
-        ask = functools.partial(edits, job.world, count=job.queries, split=job.split)
-        names = job.world.attributes.names
-        found = [ask(name, gallery=job.tuples) for name in names]
-        return cls(job.world.view("gallery", job.tuples), row, found)
-
-
-def unit(codes: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return codes / np.maximum(np.linalg.norm(codes, axis=-1, keepdims=True), 1e-12)
-
-
-def images_through(job: Job, function: Callable, index: np.ndarray) -> np.ndarray:
-    """function(images) of the first model, some pictures at a time."""
-    parts = range(0, len(index), AT_ONCE)
-    return np.concatenate(
-        [function(job.data.images(index[i : i + AT_ONCE]))[0] for i in parts]
-    )
-
-
-def exact(job: Job, asked: Asked, gallery: np.ndarray, query: Callable) -> float:
-    """EX@1 in percent; `query(edits, a)` gives codes (n, D) of one attribute."""
-    hits = []
-    for a, one in enumerate(asked.edits):
-        own = asked.row[one.reference]
-        found, _ = nearest(query(one, a), gallery, 1, excluded=own)
-        hits.append((found[:, 0] == asked.row[one.target]).mean())
-    return 100 * float(np.mean(hits))
-
-
-def sliced(job: Job, table: np.ndarray) -> list[np.ndarray]:
-    """(n, S) -> A arrays (n, K_a)."""
-    return np.split(table, np.cumsum(job.world.attributes.sizes)[:-1], axis=1)
-
-
-class Seen(NamedTuple):
-    """A trained model's codes of the gallery, the queries and labelled pictures."""
-
-    run: Any
-    gallery: np.ndarray
-    queries: list[np.ndarray]  # (n, D) of each attribute's edits
-    labelled: np.ndarray  # (n, D)
-    labels: np.ndarray  # (n, A)
-
-
-def see(job: Job, asked: Asked, run: Any) -> Seen:
-    """Codes of all that is asked."""
-    code = lambda index: images_through(job, run.encode, np.asarray(index))
-    split, _ = split_world(job.data, job.split, job.labels, 1)
-    index = np.asarray(split.subset)[:10_000]
-    return Seen(
-        run,
-        code(asked.gallery),
-        [code(one.image) for one in asked.edits],
-        code(index),
-        np.asarray(job.world.attributes.labels(index)),
-    )
-
-
-def retrieved(job: Job, run: Any) -> dict[str, float]:
-    """Way of `disentangle retrieve` -> EX@1 in percent."""
-    found = dt.retrieve(
-        run,
-        job.data,
-        "edit",
-        split=job.split,
-        gallery=job.gallery,
-        labels=job.labels,
-        queries=job.queries,
-        bootstrap=0,
-        progress=False,
-    )
-    rows = found[(found["attribute"] == "all") & (found["score"] == "exact@1")]
-    return {
-        str(way): 100 * float(v)
-        for way, v in zip(rows["way"], rows["value"], strict=True)
-    }
-
-
-def edited(job: Job, run: Any) -> float:
-    """EX@1 of the edits of a run: by values put in place, or else by differences."""
-    found = retrieved(job, run)
-    return found.get("replace", found.get("add", math.nan))
-
-
-def chunk_table(job: Job, seen: Seen, kind: str) -> np.ndarray:
-    """(d, S) prototypes, a name in PROTOTYPES, of the gallery without its labels."""
-    sizes = job.world.attributes.sizes
-    codes = seen.labelled if kind == "class_means" else seen.gallery
-    chunks = codes.reshape(len(codes), len(sizes), -1)
-    labels = seen.labels if kind == "class_means" else np.full((len(codes), 1), -1)
-    labels = np.broadcast_to(labels, (len(codes), len(sizes)))
-    logits = sliced(job, seen.run.classify(codes)[0])
-    own = np.stack([part.argmax(1) for part in logits], axis=1)
-    heads = seen.run.member(0)["heads"]
-    kernels = tuple(
-        jnp.asarray(heads[f"prediction_{a}"]["kernel"]) for a in range(len(sizes))
-    )
-    given = Evidence(
-        jnp.asarray(chunks), jnp.asarray(labels, jnp.int32), jnp.asarray(own), kernels
-    )
-    return np.asarray(PROTOTYPES[kind](given))
-
-
-def by_prototypes(job: Job, run: Any) -> dict[str, float]:
-    """EX@1 of replacing by each kind of prototypes."""
-    asked = Asked.of(job)
-    seen = see(job, asked, run)
-    return {f"from {kind}": by_kind(job, asked, seen, kind) for kind in PROTOTYPES}
-
-
-def by_kind(job: Job, asked: Asked, seen: Seen, kind: str) -> float:
-    """EX@1 of replacing by prototypes of a kind."""
-    sizes = job.world.attributes.sizes
-    matrix = np.asarray(memory(jnp.asarray(chunk_table(job, seen, kind)), sizes))
-    starts = np.cumsum((0, *sizes[:-1]))
-
-    def query(one: Edits, a: int) -> np.ndarray:
-        new, d = seen.queries[a].copy(), len(matrix) // len(sizes)
-        own = matrix[a * d : (a + 1) * d, starts[a] + one.value]
-        new[:, a * d : (a + 1) * d] = own.T
-        return unit(new)
-
-    return exact(job, asked, unit(seen.gallery), query)
 
 
 def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -> Any:
-    """One training of a job."""
+    """One training of a job, of all of its seeds together."""
     return dt.train(
         method,
         job.data,
         split=job.split,
         train_size=job.labels,
         steps=steps,
-        seed=job.seed,
+        seed=job.seeds.start,
+        seeds=len(job.seeds),
         batch_size=min(64 if start is None else 32, job.labels or 64),
         learning_rate=1e-3,
         init_from=start,
@@ -224,39 +69,44 @@ def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -
     )
 
 
-def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
-    """name -> what computes it from `first()`, the shared stage 1."""
+Rows = dict[str, Callable[[Any], list[float] | list[Values]]]
+
+
+def rows_of(job: Job) -> Rows:
+    """name -> what computes it from `first()`, the shared stage 1: one per seed."""
     own = {"encoder": job.encoder}
     pred = {"learns": "attributes", **own}
     second = functools.partial(train, job, steps=job.edit_steps, **own)
 
-    def stage_1(first: Any) -> dict[str, float]:
-        return retrieved(job, first()) | by_prototypes(job, first())
+    def stage_1(first: Any) -> list[Values]:
+        found = zip(retrieved(job, first()), by_prototypes(job, first()), strict=True)
+        return [ways | prototypes for ways, prototypes in found]
 
-    def stage_2(method: str, **weights: Any) -> Callable[[Any], float]:
+    def stage_2(method: str, **weights: Any) -> Callable[[Any], list[float]]:
         return lambda first: edited(job, second(method, start=first(), **weights))
 
-    def whole(first: Any) -> dict[str, float]:
-        found = retrieved(job, second("adde", start=first()))
+    def whole(first: Any) -> list[Values]:
         known = ("replace", "add", "filter", "expected")
-        return {f"stage 2, {way}": found[way] for way in known}
+        found = retrieved(job, second("adde", start=first()))
+        return [{f"stage 2, {way}": of[way] for way in known} for of in found]
 
-    def alone(method: str, **fields: Any) -> Callable[[Any], float]:
+    def alone(method: str, **fields: Any) -> Callable[[Any], list[float]]:
         return lambda first: edited(job, train(job, method, job.steps, **fields))
 
-    def amnet(first: Any) -> float:
+    def amnet(first: Any) -> list[float]:
         del first
         start = train(job, "amnet", job.steps, **pred)
         return edited(job, second("amnet", start=start))
 
-    def entropies(first: Any) -> dict[str, float]:
+    def entropies(first: Any) -> list[Values]:
         weights = dict.fromkeys((*PARTS, "off_block"), 0.0)
         asked, run = Asked.of(job), second("adde", start=first(), **weights)
         name, found = "cross-entropy on the same images", retrieved(job, run)
-        means = by_kind(job, asked, see(job, asked, run), "class_means")
-        return {name: means} | {
-            f"{name}, {way}": found[way] for way in ("filter", "expected")
-        }
+        means = [by_kind(job, asked, of, "class_means") for of in see(job, asked, run)]
+        return [
+            {name: mean} | {f"{name}, {way}": of[way] for way in ("filter", "expected")}
+            for mean, of in zip(means, found, strict=True)
+        ]
 
     return {
         "stage 1": stage_1,
@@ -274,26 +124,36 @@ def rows_of(job: Job) -> dict[str, Callable[[Any], float | dict[str, float]]]:
 
 
 def work(job: Job, path: Path, names: list[str]) -> None:
-    """Computes the rows of a job that are not there, and keeps each."""
-    pred = {"learns": "attributes", "encoder": job.encoder}
-    first = functools.cache(lambda: train(job, "adde", job.steps, **pred))
-    key = key_of(job)
-    for name, row in rows_of(job).items():
-        if name in known(path, key) or name not in names:
+    """Computes what is not there of a job, and keeps each row; its seeds together."""
+
+    @functools.cache
+    def first(seeds: range) -> Any:
+        own = job._replace(seeds=seeds)
+        return train(own, "adde", job.steps, learns="attributes", encoder=job.encoder)
+
+    for name in names:
+        lacking = [s for s in job.seeds if name not in known(path, key_of(job, s))]
+        if not lacking:
             continue
-        found = row(first)
-        values = found if isinstance(found, dict) else {name: found}
-        keep(path, {"key": key, "row": name, "values": values})
-        for part, value in values.items():
-            print(f"{key}  {part:28s} {value:6.2f}", flush=True)
+        seeds = range(lacking[0], lacking[-1] + 1)
+        row = rows_of(job._replace(seeds=seeds))[name]
+        for seed, found in zip(
+            seeds, row(functools.partial(first, seeds)), strict=True
+        ):
+            if seed not in lacking:
+                continue
+            values = found if isinstance(found, dict) else {name: found}
+            keep(path, {"key": key_of(job, seed), "row": name, "values": values})
+            for part, value in values.items():
+                print(f"{key_of(job, seed)}  {part:28s} {value:6.2f}", flush=True)
 
 
-def key_of(job: Job) -> str:
+def key_of(job: Job, seed: int) -> str:
     """What a result depends on, as a line says it."""
     return (
         f"{job.data.name} {job.split} {job.labels} labels, steps {job.steps} + "
         f"{job.edit_steps}, {job.encoder} at {job.data.shape[0]}x{job.data.shape[1]}, "
-        f"{len(job.tuples)} pictures, {job.queries} queries, seed {job.seed}"
+        f"{len(job.tuples)} pictures, {job.queries} queries, seed {seed}"
     )
 
 
@@ -335,10 +195,10 @@ def main() -> None:
     asked, data = world(given.data), dt.load(given.data, size=given.size)
     sizes = (given.steps, given.edit_steps, given.encoder, given.queries)
     gallery = "mini" if given.mini else "tuples"
+    seeds = range(given.seeds)
     jobs = [
-        Job(data, asked, given.split, int(labels), seed, *sizes, gallery)
+        Job(data, asked, given.split, int(labels), seeds, *sizes, gallery)
         for labels in given.labels.split(",")
-        for seed in range(given.seeds)
     ]
     names = chosen(parser, given.rows, rows_of(jobs[0]))
     for job in jobs:
