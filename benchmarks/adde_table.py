@@ -16,7 +16,8 @@ and edits by class means); `from ...`, replace by prototypes that are read off t
 classifier and unlabelled pictures; stage 2 whole, by edits and by what its own
 classifiers say of the gallery (`filter`, `expected`), with each loss left out,
 cross-entropies alone on the same images (with class means, and what these classifiers
-say), and as published; stage 1 without its triplets, and with those of whole rows;
+say), as published, also without the loss of its memory; stage 1 without each of its
+losses, and with triplets of whole rows;
 AMNet, FashionSearchNet, CSN, a VAE without labels, by class means if they do not edit.
 """
 
@@ -48,7 +49,7 @@ from benchmarks.kept_lines import (
 )
 from disentangle.data.worlds import world
 
-PARTS = ("label_triplet", "compositional", "consistency")
+PARTS = ("entropy", "label_triplet", "compositional", "consistency")
 
 
 def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -> Any:
@@ -99,7 +100,7 @@ def rows_of(job: Job) -> Rows:
         return edited(job, second("amnet", start=start))
 
     def entropies(first: Any) -> list[Values]:
-        weights = dict.fromkeys((*PARTS, "off_block"), 0.0)
+        weights = dict.fromkeys((*PARTS[1:], "off_block"), 0.0)
         asked, run = Asked.of(job), second("adde", start=first(), **weights)
         name, found = "cross-entropy on the same images", retrieved(job, run)
         means = [by_kind(job, asked, of, "class_means") for of in see(job, asked, run)]
@@ -112,8 +113,10 @@ def rows_of(job: Job) -> Rows:
         "stage 1": stage_1,
         "stage 2": whole,
         "as published": stage_2("adde_paper"),
+        "as published less off_block": stage_2("adde_paper", off_block=0.0),
         **{f"less {part}": stage_2("adde", **{part: 0.0}) for part in PARTS},
         "cross-entropy on the same images": entropies,
+        "stage 1 without cross-entropies": alone("adde", entropy=0.0, **pred),
         "stage 1 without triplets": alone("adde", attribute_triplet=0.0, **pred),
         "stage 1 with whole rows": alone("adde", whole_triplet=1.0, **pred),
         "AMNet": amnet,
