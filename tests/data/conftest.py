@@ -12,8 +12,6 @@ from disentangle import data
 from disentangle.data import dsprites as dsprites_module
 from disentangle.data import shapes3d as shapes3d_module
 from disentangle.data.rendered import shapes3d as renderer
-from disentangle.data.rendered import shapes3d_mesh as meshes
-from disentangle.data.rendered import shapes3d_scene as scene
 
 REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -85,12 +83,6 @@ def small_shapes3d() -> data.Dataset:
     whole = shapes3d_module.SPACE
     space = subspace(whole, (2, 2, 2, 2, 2, 3))
     index = whole.index(space.factors(np.arange(space.size)))
-    maps, tile = np.zeros(renderer.SHAPE, np.int16), scene.texture_tile()
-    for scale, shape, orientation in np.ndindex(2, 2, 3):
-        solid = meshes.solid(shape, 0.75 + 0.5 * scale / 7)
-        outline, room = renderer.shadow_outline(solid), scene.room(orientation, tile)
-        exact = renderer.geometry(solid, outline, room)
-        maps[scale, shape, orientation] = np.rint(renderer.UNIT * exact)
-    maps = maps.reshape(-1, *renderer.SHAPE[3:])
+    maps = renderer.render(first=(2, 2, 3))
     images = np.asarray(shapes3d_module.dataset(maps).images(index))
     return shapes3d_module.table(iter([(slice(None), images)]), space)

@@ -31,12 +31,17 @@ UNIT = 64  # map units in one grey level
 _SHADOW_EDGE = 0.0175  # width of the ramp at a shadow's edge, in world units
 
 
-def render() -> np.ndarray:
-    """All maps, (480, 19, 64, 64) int16, in 1/64 of a grey level."""
-    maps = np.empty(SHAPE, np.int16)
+def render(first: tuple[int, int, int] = SHAPE[:3]) -> np.ndarray:
+    """All maps, (480, 19, 64, 64) int16, in 1/64 of a grey level.
+
+    Args:
+      first: how many scales, shapes and orientations are drawn; maps of the others
+        are 0.
+    """
+    maps = np.zeros(SHAPE, np.int16)
     tile = scene.texture_tile()
-    rooms = [scene.room(orientation, tile) for orientation in range(SHAPE[2])]
-    solids = list(np.ndindex(*SHAPE[:2]))
+    rooms = [scene.room(orientation, tile) for orientation in range(first[2])]
+    solids = list(np.ndindex(*first[:2]))
     for scale, shape in progress.over(solids, "drawing Shapes3D"):
         solid = meshes.solid(shape, 0.75 + 0.5 * scale / 7)
         outline = shadow_outline(solid)
