@@ -15,7 +15,8 @@ the first place counts, beside
 Means over queries of one attribute, then over attributes.
 """
 
-from typing import NamedTuple
+import dataclasses
+import functools
 
 import numpy as np
 
@@ -33,7 +34,8 @@ K = 30
 SHOWN, NEAREST = 2, 4  # examples of each attribute, and pictures of each
 
 
-class Questions(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Questions:
     """All edits that are asked for, Q, and the gallery.
 
     Attributes:
@@ -74,6 +76,11 @@ class Questions(NamedTuple):
         rows = np.arange(len(new))
         new[rows, self.attribute] = self.wanted[rows, self.attribute]
         return new
+
+    @functools.cached_property
+    def chance(self) -> tuple[Row, ...]:
+        """What a guess has: no model takes part, so it is counted once for all."""
+        return tuple(chance(self))
 
 
 def questions(world: World, asking: Asking) -> Questions:
@@ -139,7 +146,7 @@ def edit_retrieval(asked: Questions, encoder: Encoder, asking: Asking) -> Outcom
         )
         for way, (queries, held) in _ways(asked, encoder, codes, gallery).items()
     }
-    rows, arrays = chance(asked), {}
+    rows, arrays = list(asked.chance), {}
     for way, found in results.items():
         rows += mean_rows(way, _scored(asked, found), asking.bootstrap)
         rows += _medians(way, asked, found)
@@ -272,11 +279,13 @@ def _agreement(asked: Questions) -> tuple[np.ndarray, np.ndarray]:
     Returns:
       ((Q, A) of the labels that stay, 0 at the one that changes; (Q,) of that one).
     """
-    shares = []
-    for a in range(len(asked.names)):
-        counts = matches(asked.wanted[:, [a]], asked.labels[:, [a]], asked.excluded)
-        shares.append(counts[:, 1] / counts.sum(1))
-    share = np.stack(shares, axis=1)
+    share = np.empty(asked.wanted.shape)
+    own = np.where(asked.excluded[:, None] >= 0, asked.labels[asked.excluded], -2)
+    rest = len(asked.labels) - (asked.excluded >= 0)
+    for a, size in enumerate(asked.sizes):
+        counts = np.bincount(asked.labels[:, a] + 1, minlength=size + 1)  # -1: missing
+        same = counts[asked.wanted[:, a] + 1] - (own[:, a] == asked.wanted[:, a])
+        share[:, a] = same / rest
     rows = np.arange(len(share))
     target = share[rows, asked.attribute]
     share[rows, asked.attribute] = 0.0

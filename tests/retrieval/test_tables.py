@@ -78,6 +78,16 @@ def test_codes_that_are_labels_find_an_image_that_has_them():
         for a in range(3)
     ]
     assert rows["exact@1"] == pytest.approx(np.mean([np.mean(s) for s in share]))
+    target, kept = ([[] for _ in NAMES] for _ in range(2))
+    for a, wanted, own in zip(
+        asked.attribute, asked.wanted, asked.excluded, strict=True
+    ):
+        others = np.delete(values[asked.gallery - 100], own, axis=0)
+        same = (others == wanted).mean(0)
+        target[a].append(same[a])
+        kept[a].append(np.delete(same, a).mean())
+    for score, parts in (("target@1", target), ("kept@1", kept)):
+        assert rows[score] == pytest.approx(np.mean([np.mean(part) for part in parts]))
 
 
 def test_a_gallery_in_which_nothing_can_be_asked_is_refused():
