@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
-from disentangle.nn.hsu import conv_same
+from disentangle.nn.conv3 import conv3
 from disentangle.nn.layers import Conv, Dense, ours
 from disentangle.nn.net import Net, from_module, halved
 
@@ -46,7 +46,7 @@ class Same(linen.Module):
         """Convolve and add the bias."""
         kernel = self.param("kernel", ours, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", ours, (self.features,))
-        return conv_same(x, kernel) + bias[None, None, None]
+        return conv3(x, kernel) + bias[None, None, None]
 
 
 class Mapped(linen.Module):

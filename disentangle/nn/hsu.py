@@ -18,35 +18,12 @@ from flax import linen
 
 from disentangle.nn.adain import InstanceNorm, instance_norm, restyled
 from disentangle.nn.conv import conv, conv_transpose
+from disentangle.nn.conv3 import conv3
 from disentangle.nn.layers import Dense, ours
 
 _WIDTHS = (32, 64, 128, 256)
-
-
-def conv_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """3x3 convolution with stride 1 and a border of zeros, as one matrix product.
-
-    A product for the reasons of `conv`; its gradients are products too.
-
-    Args:
-      x: (B, H, W, C_in) float32.
-      kernel: (3, 3, C_in, C_out) float32, not flipped.
-
-    Returns:
-      (B, H, W, C_out) float32.
-    """
-    height, width = x.shape[1:3]
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [
-        padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)
-    ]
-    rows = jnp.concatenate(taps, axis=-1).reshape(-1, 9 * x.shape[3])
-    product = rows @ kernel.reshape(rows.shape[1], kernel.shape[3])
-    return product.reshape(*x.shape[:3], kernel.shape[3])
-
-
 _WAYS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "same": conv_same,
+    "same": conv3,
     "down": conv,
     "up": conv_transpose,
 }

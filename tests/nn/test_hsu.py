@@ -1,4 +1,4 @@
-"""The networks of Hsu et al. 2023: the 3x3 product, the norm, sizes and costs."""
+"""The networks of Hsu et al. 2023: the norm, sizes and costs."""
 
 import jax
 import jax.numpy as jnp
@@ -6,43 +6,9 @@ import numpy as np
 import pytest
 
 from disentangle.nn import decoder, encoder
-from disentangle.nn.hsu import conv_same, instance_norm
+from disentangle.nn.hsu import instance_norm
 
 RNG = np.random.default_rng
-
-
-def test_conv_same_is_the_sum_over_taps_and_channels():
-    """Float64 loops; an edge pixel sees zeros outside."""
-    x, kernel = RNG(0).normal(size=(2, 5, 4, 3)), RNG(1).normal(size=(3, 3, 3, 2))
-    expected = np.zeros((2, 5, 4, 2))
-    for i, j, a, c in np.ndindex(5, 4, 3, 3):
-        if 0 <= i + a - 1 < 5 and 0 <= j + c - 1 < 4:
-            expected[:, i, j] += x[:, i + a - 1, j + c - 1] @ kernel[a, c]
-    ours = conv_same(jnp.float32(x), jnp.float32(kernel))
-    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_gradients_of_conv_same_are_those_of_xla():
-    x, k, y = (
-        jnp.float32(RNG(i).normal(size=s))
-        for i, s in enumerate(((2, 6, 6, 3), (3, 3, 3, 5), (2, 6, 6, 5)))
-    )
-
-    def xla(x, k):
-        return jax.lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-
-    ours, theirs = (
-        jax.grad(lambda x, k, f=f: (f(x, k) * y).sum(), (0, 1))(x, k)
-        for f in (conv_same, xla)
-    )
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
-        ours,
-        theirs,
-    )
 
 
 def test_instance_norm_is_mean_0_and_variance_1_of_each_map_alone():
