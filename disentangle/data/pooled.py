@@ -95,7 +95,7 @@ def draw_smaller(arrays: tuple[Dataset, jax.Array], index: jax.Array) -> jax.Arr
 @functools.partial(jax.jit, static_argnames="size")
 def _pooled(data: Dataset, index: jax.Array, size: int) -> jax.Array:
     total, most = _sums(data, index, size)
-    return total / jnp.float32(most)
+    return total.astype(jnp.float32) / jnp.float32(most)
 
 
 def _sums(data: Dataset, index: jax.Array, size: int) -> tuple[jax.Array, int]:
