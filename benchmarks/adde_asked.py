@@ -19,8 +19,8 @@ from disentangle.methods.prototypes import PROTOTYPES, Evidence, memory
 from disentangle.retrieval import Asking
 from disentangle.retrieval.asking import tuples_of
 from disentangle.retrieval.nearest import nearest
+from disentangle.study.encoding import encode_images
 
-AT_ONCE = 2000  # pictures encoded at a time
 Values = dict[str, float]
 
 
@@ -67,14 +67,6 @@ def unit(codes: np.ndarray) -> np.ndarray:
     return codes / np.maximum(np.linalg.norm(codes, axis=-1, keepdims=True), 1e-12)
 
 
-def codes_of(job: Job, run: Any, index: np.ndarray) -> np.ndarray:
-    """The codes (P, n, D) of images of the data set, some pictures at a time."""
-    parts = range(0, len(index), AT_ONCE)
-    return np.concatenate(
-        [run.encode(job.data.images(index[i : i + AT_ONCE])) for i in parts], axis=1
-    )
-
-
 def exact(job: Job, asked: Asked, gallery: np.ndarray, query: Callable) -> float:
     """EX@1 in percent; `query(edits, a)` gives codes (n, D) of one attribute."""
     hits = []
@@ -107,7 +99,9 @@ def see(job: Job, asked: Asked, run: Any) -> list[Seen]:
     index = np.asarray(split.subset)[:10_000]
     labels = np.asarray(job.world.attributes.labels(index))
     wanted = [asked.gallery, index, *(np.asarray(one.image) for one in asked.edits)]
-    gallery, labelled, *queries = (codes_of(job, run, part) for part in wanted)
+    gallery, labelled, *queries = (
+        encode_images(run, job.data, part) for part in wanted
+    )
     return [
         Seen(run, m, gallery[m], [part[m] for part in queries], labelled[m], labels)
         for m in range(len(job.seeds))

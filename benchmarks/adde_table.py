@@ -17,8 +17,8 @@ classifier and unlabelled pictures; stage 2 whole, by edits and by what its own
 classifiers say of the gallery (`filter`, `expected`), with each loss left out,
 cross-entropies alone on the same images (with class means, and what these classifiers
 say), as published, also without the loss of its memory; stage 1 without each of its
-losses, and with triplets of whole rows;
-AMNet, FashionSearchNet, CSN, a VAE without labels, by class means if they do not edit.
+losses, and with triplets of whole rows; AMNet, FashionSearchNet, CSN, a VAE without
+labels, by class means if they do not edit.
 """
 
 import argparse

@@ -101,8 +101,7 @@ def _pooled(data: Dataset, index: jax.Array, size: int) -> jax.Array:
 def _sums(data: Dataset, index: jax.Array, size: int) -> tuple[jax.Array, int]:
     """Sums of blocks of pixels (..., size, size, C) int32, and the largest there is.
 
-    Sums over windows: XLA's mean over the axes of a reshaped array takes a CPU three
-    to seven times as long, more than drawing the images.
+    Over windows: XLA's mean over the axes of a reshaped array is far slower on a CPU.
     """
     height, width, _ = data.shape
     images = data.images(index).astype(jnp.int32)
