@@ -179,12 +179,18 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {name:44s} {cells} ({len(values)} seeds)"
 
 
+def budgets(words: str) -> list[int]:
+    """The numbers of --labels."""
+    return [int(word) for word in words.split(",")]
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--split", default="rand")
-    parser.add_argument("--labels", default="1000", help="comma-separated; 0 is all")
+    says = "comma-separated; 0 is all"
+    parser.add_argument("--labels", type=budgets, default="1000", help=says)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--edit-steps", type=int, default=300)
@@ -200,8 +206,8 @@ def main() -> None:
     gallery = "mini" if given.mini else "tuples"
     seeds = range(given.seeds)
     jobs = [
-        Job(data, asked, given.split, int(labels), seeds, *sizes, gallery)
-        for labels in given.labels.split(",")
+        Job(data, asked, given.split, labels, seeds, *sizes, gallery)
+        for labels in given.labels
     ]
     names = chosen(parser, given.rows, rows_of(jobs[0]))
     for job in jobs:
