@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	&& { echo $$p; break; }; done)
 ARGS ?=
 SHARE ?= 1/1
-BENCHMARKS ?= $(filter-out __init__ adde_asked figures kept_lines slides torch_vae torch_population study_kills,$(basename $(notdir \
+BENCHMARKS ?= $(filter-out __init__ adde_asked command figures kept_lines slides torch_vae torch_population study_kills,$(basename $(notdir \
 	$(sort $(wildcard benchmarks/*.py)))))
 
 run := .venv/bin/python

@@ -21,7 +21,6 @@ losses, and with triplets of whole rows; AMNet, FashionSearchNet, CSN, a VAE wit
 labels, by class means if they do not edit.
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +37,7 @@ from benchmarks.adde_asked import (
     retrieved,
     see,
 )
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -186,7 +186,7 @@ def budgets(words: str) -> list[int]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--split", default="rand")
     says = "comma-separated; 0 is all"
@@ -216,4 +216,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

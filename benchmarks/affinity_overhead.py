@@ -17,7 +17,6 @@ is in the last lines: the training loop's own program with an observer, on dSpri
 Shapes3D.
 """
 
-import argparse
 import functools
 import os
 import statistics
@@ -31,6 +30,7 @@ import numpy as np
 import optax
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.affinity import ESTIMATORS, probe
 from disentangle.affinity.needs import needs_of
 from disentangle.nn import ENCODERS
@@ -226,7 +226,7 @@ def in_the_loop(name: str, estimators: list[str], every: int, rounds: int) -> st
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tasks", type=int, nargs="*", default=[5, 6, 9, 40])
@@ -255,4 +255,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

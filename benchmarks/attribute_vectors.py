@@ -11,13 +11,13 @@ all there is. Printed: EDIT, hit, pres and CF-PSNR, means over the attributes wi
 of the 95 % interval over requests, with several seeds over them.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 import disentangle as dt
 from benchmarks import edit_table
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.editing import Asking
 from disentangle.study.editing import judge_edits
@@ -30,9 +30,7 @@ SCORES = ("edit", "hit", "pres", "psnr")
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
@@ -85,4 +83,4 @@ def line(name: str, count: int, found: list[dict], seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

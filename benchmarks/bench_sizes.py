@@ -7,12 +7,12 @@ Printed: steps, parameters, wall and CPU seconds of each row, compiling included
 process. Nothing is kept.
 """
 
-import argparse
 import time
 
 import jax
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.edit_table import steps_of
 from benchmarks.kept_lines import chosen
 from disentangle.training.run import fit
@@ -21,9 +21,7 @@ from experiments.bench import ROWS, SIZES, training
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", default="tiny", choices=SIZES)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
@@ -45,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

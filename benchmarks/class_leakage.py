@@ -21,7 +21,6 @@ images, 100 passes, z and s of 16: from z .1756 with, and from s .9835. --out ke
 runs: what was stopped goes on.
 """
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ import jax
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods import cycle_vae
@@ -141,9 +141,7 @@ def judged(run: Run, data: Dataset, of: str, counts: tuple[int, int]) -> np.ndar
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="dsprites")
     parser.add_argument("--size", type=int, default=32, help="pixels a side")
     parser.add_argument("--of", default="", help="the class; '' is shape, or class")
@@ -191,4 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

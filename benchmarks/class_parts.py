@@ -13,13 +13,13 @@ chance the share of its commonest value, means over the seeds; and CPU seconds o
 model. --figure draws the same numbers as a heat map.
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.data.dataset import Dataset
 from disentangle.metrics.base import Settings
 from disentangle.metrics.class_probe import probe_accuracy
@@ -56,9 +56,7 @@ def shares(run: Run, data: Dataset, member: int, counts: tuple[int, int]) -> np.
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels a side")
     parser.add_argument("--classes", default="shape,object_hue,floor_hue")
@@ -110,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

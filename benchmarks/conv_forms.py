@@ -11,7 +11,6 @@ convolution of stride 1 (`nn/conv3.py`) and both its gradients in one call, besi
 of `lax.conv`, with the ratio in the loop. `--layers=3x3` runs these alone.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.command import execute, flags_of
 from disentangle.nn import conv as ours
 from disentangle.nn.conv3 import conv3
 
@@ -215,7 +215,7 @@ def stride_1(rounds: int) -> None:
 
 def main() -> None:
     """Prints a table for each layer and product."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--layers", choices=("all", "3x3"), default="all")
     options = parser.parse_args()
@@ -233,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -12,13 +12,13 @@ of 95 % hold it in less than 15 of 20 tables, or 5 of 8, once in a thousand. Arg
 --metrics, --protocol, --tables, --rows, --resamples, --truth.
 """
 
-import argparse
 import time
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom
 
+from benchmarks.command import execute, flags_of
 from disentangle.metrics import METRICS, Settings, read_representation
 from disentangle.metrics.base import Representation
 from disentangle.metrics.bootstrap import Compute, intervals
@@ -95,7 +95,7 @@ def covered(
 
 def main() -> None:
     """Prints a row per part."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = flags_of(__doc__)
     parser.add_argument("--metrics", default="all")
     parser.add_argument("--protocol", default="locatello")
     for name in Sizes._fields:
@@ -114,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

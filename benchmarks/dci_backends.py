@@ -9,13 +9,13 @@ to all in all, random networks, and the known traps (a code twice, a circle in t
 codes, dead codes, noise), each with ten codes.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.command import execute, flags_of
 from disentangle.metrics import Result, Settings, score_details
 
 DSPRITES = (3, 6, 40, 32, 32)
@@ -146,7 +146,7 @@ def compare(names: list[str], sizes: tuple[int, ...], train: int, jobs: int) -> 
 
 def main() -> None:
     """Reads the flags and runs the comparison."""
-    parser = argparse.ArgumentParser(description="DCI backends: parity and speed.")
+    parser = flags_of(__doc__)
     parser.add_argument("--encoders", type=int, default=12)
     parser.add_argument("--num_train", type=int, default=2500)
     parser.add_argument("--jobs", type=int, default=1)
@@ -163,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -18,7 +18,6 @@ accuracy and the Frechet distance; the rows known in advance; and over the rows 
 methods with a decoder Spearman's correlation of DCI and EDIT.
 """
 
-import argparse
 import contextlib
 import time
 import warnings
@@ -30,6 +29,7 @@ import jax
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -278,9 +278,7 @@ def _correlation(lines: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
@@ -318,4 +316,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -26,7 +26,6 @@ sharp      mean squared difference of neighbouring pixels over that of real imag
 P@1, P@10  real images nearest to a generated one that have what was told
 """
 
-import argparse
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.edit_table import counted, seconds_of
 from benchmarks.kept_lines import (
     by_setting,
@@ -190,9 +190,7 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
@@ -215,4 +213,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

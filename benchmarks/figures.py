@@ -16,7 +16,6 @@ retrieval.png    with --study, the workdir of a study that has these scores: wha
 Means over seeds; bars are 95 % intervals over seeds where there are several.
 """
 
-import argparse
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import RESULTS, Line, by_setting, half_of, held
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
 from disentangle.statistics import correlation
@@ -189,9 +189,7 @@ FIGURES: dict[str, tuple[str, Callable[[Iterable[Line]], Figure | None]]] = {
 
 def main() -> None:
     """Draws what there are results for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--study", type=Path, help="workdir of a study")
     given = parser.parse_args()
     for name, (source, draw) in FIGURES.items():
@@ -208,4 +206,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -20,7 +20,6 @@ costs, with one count more for every level. Only numbers of the same images and 
 compare. Workdirs are kept in --out: what was stopped goes on.
 """
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.data.dataset import Dataset
 from disentangle.methods.glow import bits_per_dimension, dequantised
 from disentangle.training.config import default_config
@@ -103,9 +103,7 @@ def measured(run: Run, test: np.ndarray) -> float:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--path", default="", help="of the published files")
     parser.add_argument("--size", type=int, default=0, help="pixels; 0 is whole")
@@ -144,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

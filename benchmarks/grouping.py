@@ -13,11 +13,11 @@ planted families.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle.affinity import Affinity, columns, group_tasks, milp
 from disentangle.affinity.limits import Limits
 from disentangle.affinity.pair_scores import PairScores
@@ -31,7 +31,7 @@ REPEATS = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--quick", action="store_true", help="up to 16 tasks")
     sizes = [n for n in SIZES if n <= 16 or not parser.parse_args().quick]
     print(
@@ -108,4 +108,4 @@ def every_group(matrix: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle import data
 from disentangle.data.rendered import dsprites, fashion_sprites, shapes3d
 
@@ -60,6 +61,7 @@ def images_a_second(dataset: data.Dataset) -> float:
 
 def main() -> None:
     """Prints one line a data set."""
+    flags_of(__doc__).parse_args()
     device = jax.devices()[0]
     print(
         f"batch {BATCH} x {STEPS} steps in one scan, median of {REPEATS}; "
@@ -78,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

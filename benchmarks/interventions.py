@@ -25,6 +25,7 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import plus_minus
 from disentangle.metrics import Settings, read_representation
 from disentangle.metrics.base import Images
@@ -183,6 +184,7 @@ def print_z_max() -> None:
 
 def main() -> None:
     """Prints the tables."""
+    flags_of(__doc__).parse_args()
     print_z_max()
     print("factor_vae: literal, ours from a table, a table's rows repeating")
     for name, encode in encoders().items():
@@ -197,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -16,7 +16,6 @@ machine change the second more. Last come the backends of DCI on 30 encoders, fr
 `benchmarks.dci_backends`.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.ensemble import GradientBoostingClassifier
 
+from benchmarks.command import execute, flags_of
 from benchmarks.dci_backends import ENCODERS, SMALL, compare
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
@@ -185,7 +185,7 @@ def ours(
 
 def main() -> None:
     """Reads the flags, measures both sides and prints the ratios."""
-    parser = argparse.ArgumentParser(description="Locatello's scores of one model.")
+    parser = flags_of(__doc__)
     parser.add_argument("--run", default="", help="a workdir, or a peer's .npz")
     parser.add_argument("--share", type=float, default=0.05, help="of the literal one")
     parser.add_argument("--whole", action="store_true", help="nothing scaled")
@@ -232,4 +232,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -16,7 +16,6 @@ Printed per row: the mean correlation coefficient of the codes with the true sou
 t), and CPU seconds per model. On an idle core a row takes about a minute for 3 seeds.
 """
 
-import argparse
 import time
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods.likelihood import LIKELIHOODS, gaussian
@@ -133,9 +133,7 @@ def compared(names: list[str], seeds: int, steps: int) -> dict[str, list[float]]
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
@@ -149,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -9,11 +9,11 @@ DATA-REGIME.npz into the workdir, every sample whole, and says what a seed took.
 into the package, where `oracle/kept.py` reads them.
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.oracle import kept, measured, train
 from disentangle.oracle.examples import parts_of
 from disentangle.oracle.regime import Held
@@ -41,7 +41,7 @@ def measure(name: str, folder: Path) -> None:
 
 def main() -> None:
     """Measures all tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--workdir", type=Path, default=Path("runs/estimates"))
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--keep", action="store_true")
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -9,12 +9,12 @@ errors. What comes of it stands in docs/oracle.md; the oracle's regimes of Shape
 (experiments/oracle.py) are the first, and those in which tasks help.
 """
 
-import argparse
 import time
 
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle.data import load
 from disentangle.oracle import train
 from disentangle.oracle.examples import parts_of
@@ -69,7 +69,7 @@ def losses(regime: Regime, data, seeds: int, groups: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Prints the gains of every candidate."""
-    parser = argparse.ArgumentParser()
+    parser = flags_of(__doc__)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--only", default=",".join(CANDIDATES))
@@ -106,4 +106,4 @@ def cell(loss, alone, groups, source: int, target: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

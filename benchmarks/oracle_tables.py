@@ -6,11 +6,11 @@ Of every regime DATA-REGIME.parquet, its table, and DATA-REGIME.npz, the scores 
 codes of all groups as float32, both read by `disentangle.oracle.shipped`.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle.files import read_json, write_arrays
 from disentangle.oracle.shipped import GROUPS, folder, shipped
 from disentangle.report.oracle import scores_of, tables
@@ -18,7 +18,9 @@ from disentangle.report.oracle import scores_of, tables
 
 def main() -> None:
     """Copies what stands in each workdir of the command line."""
-    for workdir in map(Path, sys.argv[1:]):
+    parser = flags_of(__doc__)
+    parser.add_argument("workdirs", nargs="+", type=Path, help="of the oracle")
+    for workdir in parser.parse_args().workdirs:
         data = read_json(workdir / "config.json")["data"]["name"]
         for regime, table in tables(workdir).items():
             name = f"{data}-{regime}"
@@ -32,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

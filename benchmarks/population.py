@@ -20,7 +20,6 @@ Locatello et al. 2019. Both sides take products in TF32 where a GPU has it, as J
 Under 8 minutes with the defaults.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -34,6 +33,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.samplers import Split
 from disentangle.data.space import Factor, FactorSpace
@@ -235,7 +235,7 @@ def measure(
 def main() -> None:
     """Prints the table."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch is there
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--channels", type=int, nargs="+", default=[1])
     parser.add_argument("--most", type=int, default=0, help="0: 8 on a CPU, else 4096")
@@ -261,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

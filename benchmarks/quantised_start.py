@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks.command import execute, flags_of
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
@@ -136,7 +137,7 @@ def mean_image(data: Dataset) -> float:
 
 def main() -> None:
     """Prints a block for each side."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = flags_of(__doc__)
     parser.add_argument("--methods", default="qlae,tripod")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch_size", type=int, default=32)
@@ -162,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -27,7 +27,6 @@ on. 900 steps at 32x32 took 311 CPU seconds beside other programs (load 6); on a
 --size=64 --steps=50000 --width=64 --draws=50 --requests=2000 --seeds=3.
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from benchmarks.edit_table import counted, seconds_of
 from benchmarks.kept_lines import (
     by_setting,
@@ -222,9 +222,7 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
@@ -254,4 +252,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

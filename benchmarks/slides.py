@@ -32,6 +32,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import disentangle as dt
 from benchmarks.class_leakage import data_of
+from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import chosen
 from disentangle.data.dataset import Dataset
 from disentangle.report.latents import write_planes
@@ -191,9 +192,7 @@ PICTURES: dict[str, Callable[[argparse.Namespace], None]] = {
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--digits", required=True, help="a folder, or an .npz")
     parser.add_argument("--clothes", default="", help="the same, for translations")
     parser.add_argument("--size", type=int, default=32, help="pixels a side")
@@ -215,4 +214,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -14,7 +14,6 @@ model, bit for bit; and nothing may be left in claims/ and training/. About ten 
 per kill on two idle cores.
 """
 
-import argparse
 import os
 import random
 import shutil
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.command import execute, flags_of
 from disentangle.files import read_arrays
 from disentangle.study.sweeps import table
 from disentangle.study.sweeps.models import FOLDER as MODELS
@@ -160,7 +160,7 @@ def loop(
 
 def main() -> None:
     """Prints how many kills fell into each phase."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--writers", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2000)
@@ -176,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

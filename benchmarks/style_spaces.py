@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.editing.equality import equal
 from disentangle.study.judges import Judges, judges_of
 from disentangle.study.latent_spaces import latents_of
@@ -91,9 +92,7 @@ def told(run: Run, data: Any, judges: Judges, count: int) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--condition", default="", help="factors it is told")
@@ -117,4 +116,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
+from benchmarks.command import execute, flags_of
 from disentangle.editing.equality import chance
 from disentangle.study.judges import judges_of
 from disentangle.study.translating import allocation, translations_of
@@ -71,9 +72,7 @@ def told(run: Run, data: Any, judges: Any, count: int) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
     parser.add_argument("--domain", default="shape", help="the factor of the domains")
@@ -101,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

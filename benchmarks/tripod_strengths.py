@@ -11,13 +11,13 @@ defaults end within minutes on two cores, at 16 images a step; the line above is
 GPU.
 """
 
-import argparse
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from benchmarks.quantised_start import IMAGES, JUDGED, mean_image, rows_of
 from disentangle.data import load
 from disentangle.data.samplers import take
@@ -29,7 +29,7 @@ IN_USE = 0.1
 
 def main() -> None:
     """Prints a line for each model."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = flags_of(__doc__)
     numbers = lambda text: [float(x) for x in text.split(",")]
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch_size", type=int, default=16)
@@ -72,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

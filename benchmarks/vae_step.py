@@ -12,7 +12,6 @@ PyTorch's two memory layouts counts. "of GEMM peak" is the arithmetic of the lay
 over what one 1024^3 product reaches in the same run.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -26,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.command import execute, flags_of
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.training.config import default_config
@@ -145,7 +145,7 @@ def compare(torch: Torch, channels: int, models: int, rounds: int, steps: int) -
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = flags_of(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=16, help="a round, one model")
     parser.add_argument("--models", type=int, nargs="+", default=[1, 8])
@@ -165,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

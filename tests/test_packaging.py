@@ -173,6 +173,7 @@ def test_bench_runs_every_benchmark_beside_the_declared_torch(tmp_path):
     workers = {
         "__init__",
         "adde_asked",
+        "command",
         "figures",
         "kept_lines",
         "slides",

@@ -1,0 +1,31 @@
+"""A benchmark as a command: its docstring is its --help, a wrong value is one line."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+
+from disentangle.__main__ import refuse
+from disentangle.errors import UserError
+from disentangle.training.stopping import exit_code
+
+
+def flags_of(text: str | None) -> argparse.ArgumentParser:
+    """A parser whose --help shows the text of a module as it is written."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def execute(main: Callable[[], object]) -> None:
+    """Calls main; a UserError ends the program with its sentence and 2.
+
+    Ctrl-C ends it without a traceback; what a benchmark keeps is kept.
+    """
+    try:
+        main()
+    except UserError as error:
+        sys.exit(refuse(error))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(exit_code(signal.SIGINT))
