@@ -10,6 +10,7 @@ It does not see that all images of a class are one: look at `class_diversity` be
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,12 +31,21 @@ def kl_to_mean(probabilities: np.ndarray) -> float:
     return float((p * (log(p) - log(marginal))).sum(axis=1).mean())
 
 
-def combined(log_probabilities: list[np.ndarray]) -> np.ndarray:
+def combined(log_probabilities: Sequence[np.ndarray]) -> np.ndarray:
     """p of every combination, (N, K_1 ... K_T), of factors that are apart given x."""
     total = np.zeros((len(log_probabilities[0]), 1))
     for logs in log_probabilities:
         total = (total[:, :, None] + logs[:, None, :]).reshape(len(logs), -1)
     return np.exp(total)
+
+
+def of_splits(log_probabilities: Sequence[np.ndarray]) -> list[float]:
+    """`kl_to_mean` of each of five parts of the images, in the order of the rows."""
+    rows = len(log_probabilities[0])
+    return [
+        kl_to_mean(combined([part[own] for part in log_probabilities]))
+        for own in np.array_split(np.arange(rows), SPLITS)
+    ]
 
 
 def inception(given: Generated, settings: Settings) -> Result:
@@ -53,7 +63,9 @@ def inception(given: Generated, settings: Settings) -> Result:
     Returns:
       `kl` >= 0 in nats, `spread`, its standard deviation over the splits,
       `exponentiated` >= 1, and `bound`, the largest `kl` that there is: the log of the
-      number of combinations. Per factor `kl`, of its values alone.
+      number of combinations. Per factor `kl` and `exponentiated`, of its values alone,
+      whether it was given or not: of one factor, models that were given different ones
+      can be compared.
 
     Raises:
       UserError: no factor was given, their values have more than 4,096 combinations, or
@@ -71,11 +83,8 @@ def inception(given: Generated, settings: Settings) -> Result:
         )
     if rows < SPLITS:
         raise UserError(f"inception needs at least {SPLITS} images, not {rows}")
-    parts = [
-        kl_to_mean(combined([part[own] for part in logs]))
-        for own in np.array_split(np.arange(rows), SPLITS)
-    ]
-    single = [kl_to_mean(np.exp(part)) for part in given.log_probabilities]
+    parts = of_splits(logs)
+    single = [of_splits([part]) for part in given.log_probabilities]
     return Result(
         values={
             "kl": float(np.mean(parts)),
@@ -83,7 +92,10 @@ def inception(given: Generated, settings: Settings) -> Result:
             "exponentiated": float(np.mean(np.exp(parts))),
             "bound": math.log(count),
         },
-        per_factor={"kl": tuple(single)},
+        per_factor={
+            "kl": tuple(float(np.mean(part)) for part in single),
+            "exponentiated": tuple(float(np.mean(np.exp(part))) for part in single),
+        },
         metadata={
             "definition": "E KL(p(y|x) || p(y)) of an oracle, nats, mean of splits",
             "estimator": f"an oracle's posterior, {SPLITS} splits",

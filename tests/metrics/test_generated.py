@@ -141,6 +141,10 @@ def test_inception_on_closed_cases():
     assert found["kl"] == pytest.approx(np.mean(parts))
     assert found["spread"] == pytest.approx(np.std(parts))
     assert found["exponentiated"] == pytest.approx(np.mean(np.exp(parts)))
+    # Of a factor alone the same, also where it was not given.
+    alone = METRICS["inception"].compute(replace(given, given=(0, 2)), Settings())
+    assert alone.per_factor["kl"] == pytest.approx((np.mean(parts),) * 3)
+    assert alone.per_factor["exponentiated"][1] == pytest.approx(np.mean(np.exp(parts)))
 
 
 def test_the_distance_of_two_gaussians():
