@@ -18,7 +18,9 @@ classifiers say of the gallery (`filter`, `expected`), with each loss left out,
 cross-entropies alone on the same images (with class means, and what these classifiers
 say), as published, also without the loss of its memory; stage 1 without each of its
 losses, and with triplets of whole rows; AMNet, FashionSearchNet, CSN, a VAE without
-labels, by class means if they do not edit.
+labels of all images, which edit by class means of the labelled images if not of their
+own. No row reads more labels than those of its training images, the VAE those of the
+same.
 """
 
 import functools
@@ -52,13 +54,27 @@ from disentangle.data.worlds import world
 PARTS = ("entropy", "label_triplet", "compositional", "consistency")
 
 
-def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -> Any:
-    """One training of a job, of all of its seeds together."""
+def train(
+    job: Job,
+    method: str,
+    steps: int,
+    start: Any = None,
+    size: int | None = None,
+    **fields: Any,
+) -> Any:
+    """One training of a job, of all of its seeds together.
+
+    Args:
+      job: what is trained on; its labels are the images of the training set,
+      method, steps, start: what is trained, how long and from where,
+      size: unless it has another number of images, 0 for all,
+      fields: of the method.
+    """
     return dt.train(
         method,
         job.data,
         split=job.split,
-        train_size=job.labels,
+        train_size=job.labels if size is None else size,
         steps=steps,
         seed=job.seeds.start,
         seeds=len(job.seeds),
@@ -122,7 +138,7 @@ def rows_of(job: Job) -> Rows:
         "AMNet": amnet,
         "FashionSearchNet": alone("fashion_search_net"),
         "CSN": alone("csn", **own),
-        "beta-VAE": alone("beta_vae", **own),
+        "beta-VAE of all images": alone("beta_vae", size=0, **own),
     }
 
 

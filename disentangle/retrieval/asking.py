@@ -6,6 +6,7 @@ import numpy as np
 
 from disentangle.data import counted
 from disentangle.data.attributes import Attributes
+from disentangle.data.samplers import shuffled
 from disentangle.data.worlds import World, world
 from disentangle.errors import UserError, shown, unknown
 
@@ -24,8 +25,8 @@ class Asking:
         of it; or "full", every image of the data set, with all factors as attributes.
         Of sets the candidates are the same for all three.
       labels: images whose labels are known to prototypes, classifiers and masks: the
-        first of a fixed order of the training images, so that larger budgets contain
-        smaller ones. 0 is all.
+        first that a model was trained on, then others of a fixed order, so that larger
+        budgets contain smaller ones. 0 is all.
       queries: edits of each attribute.
       triplets: of each attribute and kind.
       searches: queries of the mean average precision.
@@ -123,10 +124,19 @@ def tuples_of(asked: World, asking: Asking) -> np.ndarray:
     return every[np.argsort(counted.numbers("gallery", 0, (len(every),)))]
 
 
-def labelled(name: str, asking: Asking) -> np.ndarray:
+def labelled(
+    name: str, asking: Asking, trained: np.ndarray | None = None
+) -> np.ndarray:
     """(n,) images whose labels are known: training images of the data set's world.
 
-    Of the full gallery any image: its world holds no view out.
+    Of the full gallery any image: its world holds no view out. A model that was trained
+    on n images and is asked with n labels has read n labels in all, not other ones too.
+
+    Args:
+      name: of the data set.
+      asking: how many, of which split.
+      trained: the images that a model was trained on, in their order, which come first;
+        None is all.
 
     Raises:
       UserError: more labels than there are training images.
@@ -141,5 +151,8 @@ def labelled(name: str, asking: Asking) -> np.ndarray:
             f"labels={count:,} are more than the {len(allowed):,} training images of "
             f"the split {asking.split!r}"
         )
-    order = np.argsort(counted.numbers("labels", 0, (len(allowed),)), kind="stable")
-    return allowed[order[:count]]
+    others = allowed[shuffled(len(allowed), 0, count, seed=0)]
+    if trained is None:
+        return others
+    own = trained[np.isin(trained, allowed)][:count]
+    return np.concatenate([own, others[~np.isin(others, own)]])[:count]

@@ -11,6 +11,8 @@ from disentangle.errors import UserError
 from disentangle.retrieval import nearest as near
 from disentangle.retrieval.nearest import nearest
 
+TIED = 1e-6  # of the squared lengths: what rounding makes of no difference
+
 
 class Found(NamedTuple):
     """The result of Q queries to a gallery.
@@ -56,7 +58,7 @@ def search(
     top, _ = nearest(queries, gallery, k, excluded=excluded, product=product)
     hit = (labels[top] == wanted[:, None]).all(2)
     rank = np.where(hit.any(1), hit.argmax(1) + 1, 0)
-    late = np.flatnonzero(rank == 0)  # beyond k, where the last digit decides nothing
+    late = np.flatnonzero(rank == 0)  # beyond k, where last digits make a tie
     if len(late):
         queries, gallery, out = near.checked(queries, gallery, excluded)
         beyond = _ranks(
@@ -120,7 +122,7 @@ def _ranks(
     excluded: np.ndarray,
     product: bool,
 ) -> np.ndarray:
-    """(Q,) 1 + the rows that are nearer than the nearest right one."""
+    """(Q,) 1 + the rows before the first right one, nearer or as near and earlier."""
     held, tags = jnp.asarray(gallery), jnp.asarray(labels, jnp.int32)
     count, found = len(queries), []
     filled = np.arange(-(-count // near.ROWS) * near.ROWS) % count  # one shape for all
@@ -132,11 +134,11 @@ def _ranks(
             (held[b : b + near.COLUMNS], tags[b : b + near.COLUMNS], jnp.int32(b))
             for b in range(0, len(gallery), near.COLUMNS)
         ]
-        best = jnp.full(len(own[0]), jnp.inf)
+        best = jnp.full(len(own[0]), jnp.inf), jnp.full(len(own[0]), len(gallery))
         for part, some, begin in parts:
-            best = jnp.minimum(best, _best(*own, asked, part, some, begin, product))
-        nearer = sum(_nearer(*own, best, p, b, product) for p, _, b in parts)
-        found.append(np.asarray(nearer))
+            best = _best(*own, *best, asked, part, some, begin, product)
+        before = sum(_before(*own, *best, p, b, product) for p, _, b in parts)
+        found.append(np.asarray(before))
     return np.concatenate(found)[:count].astype(np.int64) + 1
 
 
@@ -153,31 +155,54 @@ def _gaps(
     return jnp.where(index[None] == excluded[:, None], jnp.inf, gaps)
 
 
+def _digits(queries: jax.Array, part: jax.Array) -> jax.Array:
+    """(Q,) by how much gaps of equal rows may differ from rounding."""
+    return TIED * ((queries * queries).sum(1) + (part * part).sum(1).max())
+
+
 @functools.partial(jax.jit, static_argnames="product")
 def _best(
     queries: jax.Array,
     excluded: jax.Array,
+    best: jax.Array,
+    first: jax.Array,
     wanted: jax.Array,
     part: jax.Array,
     labels: jax.Array,
     begin: jax.Array,
     product: bool,
-) -> jax.Array:
-    """(Q,) the smallest gap of a right row among a part of the gallery."""
+) -> tuple[jax.Array, jax.Array]:
+    """The smallest gap (Q,) of right rows, and the first row that has it.
+
+    Args:
+      queries, excluded: (Q, D), (Q,).
+      best, first: (Q,) of the parts before.
+      wanted: (Q, A).
+      part, labels, begin: (C, D), (C, A), its first row.
+      product: as in `nearest`.
+    """
     right = (wanted[:, None] == labels[None]).all(2)
-    gaps = _gaps(queries, excluded, part, begin, product)
-    return jnp.where(right, gaps, jnp.inf).min(1)
+    gaps = jnp.where(right, _gaps(queries, excluded, part, begin, product), jnp.inf)
+    digits, least = _digits(queries, part), gaps.min(1)
+    own = begin + (gaps <= (least + digits)[:, None]).argmax(1)
+    first = jnp.where(least < best - digits, own, first)
+    return jnp.minimum(best, least), first
 
 
 @functools.partial(jax.jit, static_argnames="product")
-def _nearer(
+def _before(
     queries: jax.Array,
     excluded: jax.Array,
     best: jax.Array,
+    first: jax.Array,
     part: jax.Array,
     begin: jax.Array,
     product: bool,
 ) -> jax.Array:
-    """(Q,) how many rows of a part are nearer than `best`."""
+    """(Q,) how many rows of a part come before the row `first`, of gap `best`."""
     gaps = _gaps(queries, excluded, part, begin, product)
-    return (gaps < best[:, None]).sum(1)
+    digits = _digits(queries, part)[:, None]
+    index = begin + jnp.arange(len(part), dtype=jnp.int32)[None]
+    nearer = gaps < best[:, None] - digits
+    tied = (jnp.abs(gaps - best[:, None]) <= digits) & (index < first[:, None])
+    return (nearer | tied).sum(1)

@@ -56,7 +56,7 @@ def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Sub
       task: a name in TASKS.
       data: the data set.
       asking: how.
-      run: whose training images a table's labelled ones are, if it is a run.
+      run: whose training images the labelled ones are, if it is a run.
 
     Raises:
       UserError: a data set that cannot be asked this.
@@ -73,9 +73,15 @@ def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Sub
         of.widths,
         of.space,
         lambda images: np.asarray(of.labels(np.asarray(images))),
-        labelled(data.name, asking),
+        labelled(data.name, asking, _trained(data, run)),
         lambda: TASKS[task].questions(world, asking),
     )
+
+
+def _trained(data: Dataset, run: Run | None) -> np.ndarray | None:
+    """(n,) images that a run was trained on, in their order; None is all."""
+    subset = None if run is None else prepare(run.config, data)[2].subset
+    return None if subset is None else np.asarray(subset)
 
 
 def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subject:

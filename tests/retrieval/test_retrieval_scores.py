@@ -103,12 +103,18 @@ def test_intervals_have_the_width_of_the_closed_form():
     assert np.isnan(scores.intervals(groups, 0)[1]).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("product", [False, True])
-def test_ranks_and_matches_are_those_of_sorting_everything(monkeypatch, product):
+@pytest.mark.parametrize("values", [0, 1, 2])
+def test_ranks_and_matches_are_those_of_sorting_everything(
+    monkeypatch, product, values
+):
+    """Codes of real numbers, of one number (all tied), and of two numbers."""
     monkeypatch.setattr("disentangle.retrieval.nearest.COLUMNS", 37)
     monkeypatch.setattr("disentangle.retrieval.nearest.ROWS", 8)
     queries, gallery = RNG.normal(size=(21, 5)), RNG.normal(size=(90, 5))
+    if values:
+        queries = np.floor(values * RNG.random((21, 5)))
+        gallery = np.floor(values * RNG.random((90, 5)))
     labels, wanted = RNG.integers(0, 3, (90, 3)), RNG.integers(0, 3, (21, 3))
     wanted[5] = 7  # nobody has it
     own = np.where(np.arange(21) % 3, np.arange(21), -1)
