@@ -60,7 +60,7 @@ def model(settings: Any, space: FactorSpace, shape: tuple[int, int, int]) -> Mod
     """
     attributes = parse(space, settings.attributes)
     sizes, width = attributes.sizes, settings.subspace
-    shared = encoder(settings.encoder, shape, None)
+    shared = encoder(settings.encoder, shape, None, in_training=True)
     features = output_width(shared, shape)
     nets = {
         "encoder": shared,

@@ -31,8 +31,8 @@ from disentangle.methods.adde_losses import outfit_ranking
 from disentangle.methods.adde_stages import entropies
 from disentangle.methods.base import (
     LOCATELLO,
-    Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
@@ -143,7 +143,7 @@ def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -
     """
     slots = rule_of(space, settings.rule)
     sizes, width = slots.attributes.sizes, settings.subspace
-    shared = encoder(settings.encoder, shape, None)
+    shared = encoder(settings.encoder, shape, None, in_training=True)
     features = output_width(shared, shape)
     nets = {
         "encoder": shared,
@@ -167,9 +167,13 @@ def build(
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del key, step
-        seen, labels = made.heads(params, batch["images"]), attributes.of_batch(batch)
+    ) -> Output:
+        del step
+        features, state = made.nets["encoder"].train(
+            params["encoder"], batch["images"], key=key
+        )
+        seen = made.nets["heads"].apply(params["heads"], features)
+        labels = attributes.of_batch(batch)
         flat = seen.codes.reshape(seen.codes.shape[0], -1)
         found = items(slots, flat, labels, batch["slot"])
         near, far = distances(partial(made.pair, params), found)
@@ -177,7 +181,8 @@ def build(
         ranked = told_mean(ranking, batch["told"])
         entropy = entropies(seen.predictions, labels)
         value = ranked + hyper.entropy * entropy
-        return value, {"ranking": ranked, "entropy": entropy}
+        logs = {"ranking": ranked, "entropy": entropy}
+        return Output(value, logs, {"encoder": state} if state else {})
 
     return Method(
         nets=made.nets,

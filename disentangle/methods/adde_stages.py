@@ -150,8 +150,8 @@ def tie(matrix: jax.Array, seen: Images, choices: Choices) -> jax.Array:
 
     As published such a chunk is pulled to 0, as v has nothing there.
     """
-    codes = seen.codes
-    if choices.missing == "ignore":
-        codes = jnp.where((seen.labels >= 0)[..., None], codes, 0.0)
-    flat = codes.reshape(codes.shape[0], -1)
-    return consistency(matrix, flat, one_hot(choices.sizes, seen.labels))
+    codes, wanted = seen.codes, one_hot(choices.sizes, seen.labels)
+    if choices.missing == "ignore":  # there r is M v itself, whose difference is 0
+        own = (wanted @ matrix.T).reshape(codes.shape)
+        codes = jnp.where((seen.labels >= 0)[..., None], codes, own)
+    return consistency(matrix, codes.reshape(len(codes), -1), wanted)

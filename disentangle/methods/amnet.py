@@ -36,8 +36,8 @@ from disentangle.methods.adde_stages import entropies
 from disentangle.methods.attributes import Attributes, learned, parse
 from disentangle.methods.base import (
     LOCATELLO,
-    Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
@@ -139,7 +139,7 @@ def model(settings: Settings, space: FactorSpace, shape: tuple[int, int, int]) -
       UserError: attributes that the space does not have.
     """
     attributes = parse(space, settings.attributes)
-    nets = {"encoder": encoder(settings.encoder, shape, None)}
+    nets = {"encoder": encoder(settings.encoder, shape, None, in_training=True)}
     width = output_width(nets["encoder"], shape)
     nets["classifier"] = linear(width, attributes.values)
     if settings.learns == "edits":
@@ -161,13 +161,16 @@ def build(
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del key, step
-        codes = made.represent(params, batch["images"])
+    ) -> Output:
+        del step
+        codes, moved = made.nets["encoder"].train(
+            params["encoder"], batch["images"], key=key
+        )
+        state = {"encoder": moved} if moved else {}
         labels = attributes.of_batch(batch)
         if not is_second:
             entropy = entropies(made.classify(params, codes), labels)
-            return hyper.entropy * entropy, {"entropy": entropy}
+            return Output(hyper.entropy * entropy, {"entropy": entropy}, state)
         reference, positive, negative = jnp.split(codes, 3)
         own, target, _ = jnp.split(labels, 3)
         edited = made.fused(params, reference, jnp.where(own != target, target, -1))
@@ -176,7 +179,7 @@ def build(
         ranking = compositional_triplet(edited, positive, negative, hyper.margin)
         ranking = jnp.where(batch["paired"].any(), ranking, 0.0)
         value = hyper.entropy * entropy + hyper.ranking * ranking
-        return value, {"entropy": entropy, "ranking": ranking}
+        return Output(value, {"entropy": entropy, "ranking": ranking}, state)
 
     return Method(
         nets=made.nets,

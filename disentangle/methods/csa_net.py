@@ -32,8 +32,8 @@ from disentangle.fields.define import WIDEST
 from disentangle.methods.adde_losses import outfit_ranking
 from disentangle.methods.base import (
     LOCATELLO,
-    Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
@@ -96,7 +96,7 @@ def build(
     slots = rule_of(space, settings.rule)
     categories = slots.categories
     nets = {
-        "encoder": encoder(settings.encoder, shape, settings.latents),
+        "encoder": encoder(settings.encoder, shape, settings.latents, in_training=True),
         "masks": masks_net(settings.masks, settings.latents, mixed),
         "weights": relu_layers(2 * categories, (settings.hidden,), settings.masks),
     }
@@ -114,14 +114,16 @@ def build(
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del key, step
-        codes = represent(params, batch["images"])
+    ) -> Output:
+        del step
+        codes, state = nets["encoder"].train(
+            params["encoder"], batch["images"], key=key
+        )
         found = items(slots, codes, slots.attributes.of_batch(batch), batch["slot"])
         near, far = distances(lambda *given: pair(params, *given), found)
         ranking = jax.vmap(lambda n, f: outfit_ranking(n, f, hyper.margin))(near, far)
         value = told_mean(ranking, batch["told"])
-        return value, {"ranking": value}
+        return Output(value, {"ranking": value}, {"encoder": state} if state else {})
 
     return Method(
         nets=nets,

@@ -37,6 +37,7 @@ from disentangle.methods.base import (
     LOCATELLO,
     Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
@@ -154,7 +155,8 @@ def build(
         attributes with fixed masks.
     """
     attributes = parse(space, settings.attributes)
-    nets = {"encoder": encoder(settings.encoder, shape, settings.latents)}
+    shared = encoder(settings.encoder, shape, settings.latents, in_training=True)
+    nets = {"encoder": shared}
     nets["masks"] = masks_net(settings, attributes)
     owners = None
     if settings.masks == "fixed":
@@ -163,11 +165,12 @@ def build(
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del key, step
-        codes = nets["encoder"].apply(params["encoder"], batch["images"])
+    ) -> Output:
+        del step
+        codes, state = shared.train(params["encoder"], batch["images"], key=key)
         masks = nets["masks"].apply(params["masks"], batch["condition"])
-        return objective(codes, masks, batch["told"], hyper)
+        found = objective(codes, masks, batch["told"], hyper)
+        return Output(*found, {"encoder": state} if state else {})
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         return nets["encoder"].apply(params["encoder"], images)

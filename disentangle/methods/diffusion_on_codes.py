@@ -73,7 +73,7 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
     latents = settings.latents
     made = model(settings, shape, (1,) * latents)
     outputs = 2 * latents if settings.gaussian else latents
-    nets = {"encoder": encoder(settings.source, shape, outputs)}
+    nets = {"encoder": encoder(settings.source, shape, outputs, in_training=True)}
     nets |= {"scale": _scale(latents)} | made.nets
     turn = np.float32(diffusion_model.rotation(latents, settings.rotation))
 

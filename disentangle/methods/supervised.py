@@ -40,7 +40,6 @@ from disentangle.methods.adde_losses import l2_normalise, semi_hard_triplet
 from disentangle.methods.augment import augmented
 from disentangle.methods.base import (
     LOCATELLO,
-    Logs,
     Method,
     Output,
     Params,
@@ -106,7 +105,9 @@ def build(
     """L = sum_t w_t L_t, L_t = 1 for the trivial predictor of task t."""
     tasks = parse(space, settings.tasks)
     outputs = tuple(task.outputs for task in tasks)
-    shared = encoder(settings.encoder, shape, settings.bottleneck or None)
+    shared = encoder(
+        settings.encoder, shape, settings.bottleneck or None, in_training=True
+    )
     features = output_width(shared, shape)
     nets = {
         "encoder": shared,
@@ -124,8 +125,9 @@ def build(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> Output:
         """The weighted losses one by one, (T,)."""
-        del key, step
-        codes, predictions = forward(params, batch["images"])
+        del step
+        features, state = shared.train(params["encoder"], batch["images"], key=key)
+        codes, predictions = nets["heads"].apply(params["heads"], features)
         values = losses_of(tasks, predictions, batch)
         weights = jnp.asarray(hyper.weights, jnp.float32)
         active = has_loss(tasks, batch, weights)
@@ -140,7 +142,8 @@ def build(
             chunks = jnp.where(active[:, None], codes, 0.0)
             alike = settings.triplet * triplets(tasks, chunks, batch)
             weighted += (weights if weights.size else 1.0) * alike
-        return Output(weighted, {"task_losses": values}, active=active)
+        moved = {"encoder": state} if state else {}
+        return Output(weighted, {"task_losses": values}, moved, active)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         codes = forward(params, images).codes
@@ -209,9 +212,9 @@ def player_of(weighting: str, tasks: int, losses: Callable[..., Output]) -> Play
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
+    ) -> Output:
         found = losses(params, hyper, batch, key=key, step=step)
-        return found.total, found.logs
+        return Output(found.total, found.logs, found.state)
 
     return Player(moves, loss)
 

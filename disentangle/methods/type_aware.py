@@ -27,8 +27,8 @@ from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
 from disentangle.methods.base import (
     LOCATELLO,
-    Logs,
     Method,
+    Output,
     Params,
     Player,
     Recipe,
@@ -82,7 +82,7 @@ def build(
     slots = rule_of(space, settings.rule)
     count = slots.categories * (slots.categories + 1) // 2
     nets = {
-        "encoder": encoder(settings.encoder, shape, settings.latents),
+        "encoder": encoder(settings.encoder, shape, settings.latents, in_training=True),
         "masks": masks_net(count, settings.latents, bent),
     }
 
@@ -100,9 +100,11 @@ def build(
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del key, step
-        codes = represent(params, batch["images"])
+    ) -> Output:
+        del step
+        codes, state = nets["encoder"].train(
+            params["encoder"], batch["images"], key=key
+        )
         found = items(slots, codes, slots.attributes.of_batch(batch), batch["slot"])
         near, far = distances(lambda *given: pair(params, *given), found)
         root = lambda square: jnp.sqrt(jnp.maximum(square, LEAST))
@@ -112,7 +114,8 @@ def build(
         used = [mask(params, found.own, other) for other in found.theirs]
         mask_norm = jnp.stack([m.sum(1).mean() for m in used]).mean()
         value = triplet + hyper.code_norm * norms + hyper.mask_norm * mask_norm
-        return value, {"triplet": triplet, "code_norm": norms, "mask_norm": mask_norm}
+        logs = {"triplet": triplet, "code_norm": norms, "mask_norm": mask_norm}
+        return Output(value, logs, {"encoder": state} if state else {})
 
     return Method(
         nets=nets,

@@ -164,7 +164,13 @@ ENCODERS = {
 }
 
 
-def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
+def encoder(
+    name: str,
+    shape: tuple[int, int, int],
+    outputs: int | None,
+    *,
+    in_training: bool = False,
+) -> Net:
     """An encoder from the table.
 
     Args:
@@ -174,15 +180,23 @@ def encoder(name: str, shape: tuple[int, int, int], outputs: int | None) -> Net:
       outputs: width of the output; for a Gaussian posterior over D latents 2 D,
         means first, then log-variances. None: the last hidden features, whose number
         `net.output_width` tells.
+      in_training: whether the method calls `Net.train`, or moves no encoder.
 
     Returns:
       A Net, (B, H, W, C) float32 in [0, 1] -> (B, outputs) float32.
 
     Raises:
-      UserError: the encoder does not exist, or does not take images of this shape.
+      UserError: the encoder does not exist, or does not take images of this shape; or
+        it has batch norms or dropout, and the method no pass in training for them.
     """
     if name not in ENCODERS:
         raise unknown("encoder", name, ENCODERS)
     if min(shape) < 1:
         raise UserError(f"images of shape {shape} have no pixels")
-    return ENCODERS[name](shape, outputs)
+    net = ENCODERS[name](shape, outputs)
+    if net.update is not None and not in_training:
+        raise UserError(
+            f"encoder {name!r} has batch norms or dropout, which this method does not "
+            "train: choose another encoder, or a method of retrieval or 'supervised'"
+        )
+    return net

@@ -1,8 +1,9 @@
 r"""Set completion: which picture goes with the others, each by one attribute of it.
 
 The distance of a set's items O from a picture s is $\frac{1}{n} \sum_{i \in O}
-d_{ij}(x_i, s)$, j the slot of s (Lin, Tran & Davis 2020, CSA-Net, squared distances).
-Four questions, with exact answers (see data/outfits.py):
+d_{ij}(x_i, s)$, j the slot of s (Lin, Tran & Davis 2020, CSA-Net), d the squared
+distance, which a matrix product gives; Vasileva et al. 2018 take its root. Four
+questions, with exact answers (see data/outfits.py):
 
 - fill in the blank: which of four pictures; "hard" ones differ in one value;
 - compatibility: the area under the ROC curve of the mean distance over pairs of items,

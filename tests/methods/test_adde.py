@@ -14,6 +14,7 @@ from disentangle.data.samplers import Split, split_data
 from disentangle.errors import UserError
 from disentangle.fields import swept_names
 from disentangle.methods import METHODS, base, prototypes
+from disentangle.methods.adde_stages import Choices, Images, tie
 from disentangle.methods.attributes import parse
 from disentangle.methods.prototypes import PROTOTYPES, Evidence, edited
 from disentangle.methods.triplets import triplets, without_replacement
@@ -552,3 +553,21 @@ def test_as_published_an_unknown_old_value_is_not_taken_away(toy):
         moved - codes, np.tile(table[:, 10], (1, 5, 1)), atol=1e-5
     )
     assert np.abs(run.edit_codes(codes, "x", 1, mode="add") - moved).max() > 1e-6
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("ignore", 0.0), ("class", 0.3)])
+def test_a_missing_label_pays_nothing_with_a_dense_memory(missing, expected):
+    """M = [[1, .5], [.3, 1]], d = 1, y = (0, -1): M v = (1, .3), r = (1, 0).
+
+    The mean of |M v - r| over two numbers is .15 of one attribute that is missing, and
+    there are two images of it; "ignore" leaves the chunk out.
+    """
+    matrix = jnp.array([[1.0, 0.5], [0.3, 1.0]])
+    labels = jnp.array([[0, -1], [0, -1]])
+    codes = jnp.array([[[1.0], [0.0]], [[1.0], [0.0]]])
+    seen = Images(codes, (jnp.zeros((2, 1)),) * 2, labels)
+    choices = Choices((1, 1), "dense", missing, "edited", "whole")
+    found = 2 * tie(matrix, seen, choices)
+    assert float(found) == pytest.approx(expected, abs=1e-7)
+    slopes = jax.grad(lambda m: tie(m, seen, choices))(matrix)
+    assert (float(slopes[1, 0]) == 0.0) == (missing == "ignore")

@@ -52,7 +52,9 @@ def test_task_gradients_sum_to_the_training_gradient(toy):
 
     def loss(shared):
         both = params | {"encoder": shared}
-        value, _ = method.players["multitask"].loss(both, hyper, batch, key=key, step=0)
+        value, *_ = method.players["multitask"].loss(
+            both, hyper, batch, key=key, step=0
+        )
         return value
 
     joint = jax.grad(loss)(params["encoder"])
