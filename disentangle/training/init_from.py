@@ -14,7 +14,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,26 +57,46 @@ class Origin(JsonRecord):
     fresh: tuple[str, ...]
 
 
+class Given(NamedTuple):
+    """What a run can start with: the arrays of M models, on the host.
+
+    Attributes:
+      arrays: path -> (M, ...), parameters and states.
+      ids: (M,) names of the models.
+      alive: (M,) bool, which did not diverge.
+      step: that they are at.
+      before: steps that their parameters had before.
+    """
+
+    arrays: Table
+    ids: tuple[str, ...]
+    alive: np.ndarray
+    step: int = 0
+    before: int = 0
+
+
+def given_by(run: Run) -> Given:
+    """The models of a run."""
+    arrays = jax.device_get(table(*apart(run.params)))
+    ids = tuple(one.id for one in run.population)
+    return Given(arrays, ids, run.alive, run.step, run.before)
+
+
 class Start:
-    """The run whose parameters another one starts with, read when they are needed.
+    """What a run starts with, read when it is needed.
 
     Args:
       name: of the source, in sentences and in init.json.
       read: gives it.
     """
 
-    def __init__(self, name: str, read: Callable[[], Run]):
+    def __init__(self, name: str, read: Callable[[], Given]):
         self.name, self._read = name, read
 
     @functools.cached_property
-    def run(self) -> Run:
-        """The source."""
+    def source(self) -> Given:
+        """The models."""
         return self._read()
-
-    @functools.cached_property
-    def arrays(self) -> Table:
-        """Its parameters and states on the host."""
-        return jax.device_get(_table(*apart(self.run.params)))
 
     def origin(self, experiment: Experiment, method: Method) -> Origin:
         """What these models begin with.
@@ -85,16 +105,16 @@ class Start:
           UserError: no array goes over; the source has more than one model, and not as
             many as there are to be; all of its models diverged.
         """
-        refuse_other_number(self.name, len(self.run.members), len(experiment.members))
-        if not self.run.alive.any():
+        arrays, ids, alive, step, before = self.source
+        refuse_other_number(self.name, len(ids), len(experiment.members))
+        if not alive.any():
             raise UserError(f"init_from {self.name}: all of its models diverged")
-        copied, fresh = matched(self.name, self.arrays, shapes(experiment, method))
-        before = self.run.step + self.run.before
+        copied, fresh = matched(self.name, arrays, shapes(experiment, method))
         digests = {
-            one.id: _digest({name: held[at] for name, held in self.arrays.items()})
-            for at, one in enumerate(self.run.population)
+            one: _digest({name: held[at] for name, held in arrays.items()})
+            for at, one in enumerate(ids)
         }
-        return Origin(self.name, self.run.step, before, digests, copied, fresh)
+        return Origin(self.name, step, step + before, digests, copied, fresh)
 
     def begin(self, state: TrainState, rows: Sequence[int]) -> TrainState:
         """Step 0 of some models of a run, with what goes over.
@@ -103,23 +123,23 @@ class Start:
           state: of these models, fresh.
           rows: their places in the run; those of a source of several models.
         """
-        at = np.asarray(rows if len(self.run.members) > 1 else [0] * len(rows))
+        arrays, ids, alive, step, before = self.source
+        at = np.asarray(rows if len(ids) > 1 else [0] * len(rows))
         tree = {"params": state.params, "state": state.state}
-        copied, _ = matched(self.name, self.arrays, _table(**tree))
+        copied, _ = matched(self.name, arrays, table(**tree))
 
         def leaf(path: Any, fresh: jax.Array) -> jax.Array:
             name = leaf_name(path)
-            return jnp.array(self.arrays[name][at] if name in copied else fresh)
+            return jnp.array(arrays[name][at] if name in copied else fresh)
 
         new = jax.tree_util.tree_map_with_path(leaf, tree)
         averages = {net: new["params"][net] for net in state.average}
-        before = self.run.step + self.run.before
         return state._replace(
             params=new["params"],
             state=new["state"],
             average=jax.tree.map(jnp.copy, averages),  # a program takes each once
-            key=jax.vmap(lambda key: jax.random.fold_in(key, before))(state.key),
-            alive=jnp.array(self.run.alive[at]),
+            key=jax.vmap(lambda key: jax.random.fold_in(key, step + before))(state.key),
+            alive=jnp.array(alive[at]),
         )
 
 
@@ -127,14 +147,14 @@ def name_of(run: Run) -> str:
     """What a run is called as a source: its workdir, or what its arrays are."""
     if run.workdir is not None:
         return os.path.abspath(run.workdir)
-    arrays = jax.device_get(_table(*apart(run.params)))
+    arrays = jax.device_get(table(*apart(run.params)))
     return MEMORY + _digest(arrays)[:16]
 
 
 def shapes(experiment: Experiment, method: Method) -> Table:
     """Path -> shape and type of what models of a run hold, before there is one."""
     state = jax.eval_shape(lambda: start(method, experiment))
-    return _table(state.params, state.state)
+    return table(state.params, state.state)
 
 
 def matched(
@@ -187,8 +207,8 @@ def refuse_changed(folder: Path, held: Origin | None, now: Origin) -> None:
         )
 
 
-def _table(params: Any, state: Any) -> Table:
-    """Path -> leaf."""
+def table(params: Any, state: Any) -> Table:
+    """Path -> leaf, of network -> parameters and network -> state."""
     tree = {"params": params, "state": state}
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {leaf_name(path): leaf for path, leaf in leaves}

@@ -28,7 +28,7 @@ from disentangle.training.config import (
 )
 from disentangle.training.data_axis import refuse_joined
 from disentangle.training.fits import check_fit
-from disentangle.training.init_from import MEMORY, Start, name_of
+from disentangle.training.init_from import MEMORY, Given, Start, given_by, name_of
 from disentangle.training.load import as_run, compare_data, load_run
 from disentangle.training.loggers import chosen
 from disentangle.training.observer import Observer
@@ -41,6 +41,7 @@ from disentangle.training.stages import (
     train_in_memory,
 )
 from disentangle.training.trained import Run
+from disentangle.training.weight_files import read_weights
 from disentangle.training.workdir import owned
 
 __all__ = ["Run", "as_run", "compare_data", "fit", "load_run", "prepare", "train"]
@@ -88,7 +89,8 @@ def train(
       at_once: models trained together, see `fit`.
       devices: what several devices share, see `fit`.
       init_from: a Run, or its workdir, whose parameters the run starts with, as far
-        as they are the same by path and shape; see `fit`.
+        as they are the same by path and shape; or an .npz of torchvision's weights of
+        the encoder (training/weight_files.py); see `fit`.
       stages: what each stage of a job has otherwise, such as [{"steps": 500,
         "method.beta": 1.0}, {"steps": 2000}]: each starts with the parameters of the
         one before; see `training.config.stage_configs`.
@@ -231,8 +233,9 @@ def fit(
         differ with their number. Processes that were joined (`data_axis.join`) give
         back the same; they name the same workdir, a folder that all see, into which
         process 0 writes.
-      init_from: a Run, or its workdir, whose parameters the (first) run starts with,
-        see training/init_from.py; None is the config's. Of a source of one model all
+      init_from: a Run, its workdir, or a file of published weights, whose parameters
+        the (first) run starts with, see training/init_from.py; None is the config's. Of
+        a source of one model all
         start, of one of several each model with the one in its place. What goes over is
         said in one line and written to init.json. Where all models have checkpoints it
         is not read.
@@ -279,7 +282,7 @@ def _started(config: dict[str, Any], given: Any) -> tuple[dict[str, Any], Start 
         return config, None  # nothing, or what reading the config refuses
     if isinstance(given, Run):
         return config | {"init_from": name_of(given)}, Start(
-            name_of(given), lambda: given
+            name_of(given), lambda: given_by(given)
         )
     if not isinstance(given, str | Path):
         as_run(given)  # refuses it
@@ -288,14 +291,16 @@ def _started(config: dict[str, Any], given: Any) -> tuple[dict[str, Any], Start 
     return config | {"init_from": name}, Start(name, lambda: _source(name))
 
 
-def _source(name: str) -> Run:
-    """The run that `init_from` names."""
+def _source(name: str) -> Given:
+    """The run, or the file of weights, that `init_from` names."""
     if name.startswith(MEMORY):
         raise UserError(
             f"init_from={name!r} is a Run that was given in Python and lives nowhere "
             "else: give it again"
         )
+    if Path(name).is_file():
+        return read_weights(Path(name))
     try:
-        return load_run(name)
+        return given_by(load_run(name))
     except UserError as error:
         raise UserError(f"init_from: {error}") from None

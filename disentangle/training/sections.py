@@ -60,7 +60,9 @@ class Run:
     eval_every: int = static(1000, "steps between test losses; 0 is never", least=0)
     checkpoint_every: int = static(1000, "steps between checkpoints", least=1)
     init_from: str = static(
-        "", "a run whose parameters it starts with, by path and shape; '' is fresh"
+        "",
+        "a run, or an .npz of torchvision's weights, whose parameters it starts with, "
+        "by path and shape; '' is fresh",
     )
     stages: tuple[dict, ...] = static(
         (), "what each stage has otherwise, field -> value; () is one stage"

@@ -31,8 +31,10 @@ from disentangle.training.data_axis import DEVICES, DataAxis, data_axis
 from disentangle.training.data_spec import data_spec, keep_spec, refuse_other_data
 from disentangle.training.devices import Lane
 from disentangle.training.init_from import (
+    Given,
     Origin,
     Start,
+    given_by,
     matched,
     refuse_changed,
     refuse_other_number,
@@ -248,13 +250,14 @@ def train_in_memory(jobs: Sequence[Job], sets: Sequence[Dataset], how: How) -> R
     """Trains all stages; gives the last."""
     run = train_stage(jobs[0], sets[0], how, None)
     for number, (job, data) in enumerate(zip(jobs[1:], sets[1:], strict=True), 1):
-        start = Start(stage_name(number), functools.partial(_given, run))
+        start = Start(stage_name(number), functools.partial(given_by, run))
         run = train_stage(job._replace(start=start), data, how, None)
     return run
 
 
-def _given(run: Run) -> Run:
-    return run
+def _kept(folder: Path) -> Given:
+    """The models of the stage in a folder."""
+    return given_by(load_run(folder))
 
 
 def train_in_folders(
@@ -269,7 +272,7 @@ def train_in_folders(
     folders = [stage_folder(workdir, n, len(jobs)) for n in range(1, len(jobs) + 1)]
     linked = [jobs[0]]
     for job, before in zip(jobs[1:], folders, strict=False):
-        start = Start(before.name, functools.partial(load_run, before))
+        start = Start(before.name, functools.partial(_kept, before))
         linked.append(job._replace(start=start))
     stages = list(zip(linked, sets, folders, strict=True))
     for job, data, folder in reversed(stages):  # the job's own folder first

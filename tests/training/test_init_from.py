@@ -14,7 +14,7 @@ from recipes import batch_norm
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.training.config import default_config
-from disentangle.training.init_from import Origin, Start
+from disentangle.training.init_from import Origin, Start, given_by
 from disentangle.training.load import load_run, run_of
 from disentangle.training.loop import start
 from disentangle.training.run import fit, prepare
@@ -55,7 +55,7 @@ def began(chosen, run, rows):
     """(fresh state, state that starts with `run`) of an experiment's models."""
     experiment, method, _, _ = prepare(chosen, dataset())
     fresh = start(method, experiment)
-    return fresh, Start("there", lambda: run).begin(fresh, rows)
+    return fresh, Start("there", lambda: given_by(run)).begin(fresh, rows)
 
 
 def test_what_is_there_by_path_and_shape_goes_over_and_the_rest_is_fresh(source):
