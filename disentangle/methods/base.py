@@ -161,6 +161,8 @@ class Method(NamedTuple):
     told, see `Latents`.
     `begin(params, split) -> params` reads parameters off the training images before the
     first step, such as class means, and after `init_from`; it is not given averages.
+    `whole` names networks that are not learned here: of a run that this one starts with
+    they go over whole, or it is refused.
     """
 
     nets: dict[str, Net]
@@ -187,6 +189,7 @@ class Method(NamedTuple):
     translation: Translation | None = None
     latents: Latents | None = None
     begin: Callable[[Params, Split], Params] | None = None
+    whole: tuple[str, ...] = ()
 
     @property
     def has_features(self) -> bool:

@@ -108,6 +108,7 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
         redraw=redraw,
         averages=averages(MOVES),
         begin=begin,
+        whole=("encoder",),
     )
 
 

@@ -146,8 +146,10 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
     value_of = partial(stacked_critic, smooth=settings.smooth)
     critic = sized(critic_loss(gan, value_of, wrong=True), settings.stage)
     generates = sized(generator_loss(gan, logistic_generator), settings.stage)
-    shown = gan if settings.stage == 2 else _doubled(gan)
-    return method_of(shown, players(gan, critic, generates), space)
+    if settings.stage == 1:
+        return method_of(_doubled(gan), players(gan, critic, generates), space)
+    both = method_of(gan, players(gan, critic, generates), space)
+    return both._replace(whole=first.generators)
 
 
 def sized(loss: Any, stage: int) -> Any:

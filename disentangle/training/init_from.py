@@ -109,7 +109,8 @@ class Start:
         refuse_other_number(self.name, len(ids), len(experiment.members))
         if not alive.any():
             raise UserError(f"init_from {self.name}: all of its models diverged")
-        copied, fresh = matched(self.name, arrays, shapes(experiment, method))
+        wanted = shapes(experiment, method)
+        copied, fresh = matched(self.name, arrays, wanted, method.whole)
         digests = {
             one: _digest({name: held[at] for name, held in arrays.items()})
             for at, one in enumerate(ids)
@@ -158,12 +159,17 @@ def shapes(experiment: Experiment, method: Method) -> Table:
 
 
 def matched(
-    name: str, source: Table, wanted: Table
+    name: str, source: Table, wanted: Table, whole: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The paths in `wanted` that go over, and the others.
 
+    Args:
+      name: of the source.
+      source, wanted: what is there, and what is to be.
+      whole: networks of which all or nothing goes over, `Method.whole`.
+
     Raises:
-      UserError: no parameters do.
+      UserError: no parameters do, or not all of a network in `whole`.
     """
     kind = lambda held: (held.shape[1:], np.dtype(held.dtype))
     same = lambda path: path in source and kind(source[path]) == kind(wanted[path])
@@ -173,7 +179,27 @@ def matched(
             f"init_from {name}: none of its parameters is here by path and shape; it "
             f"has {_shown(source)}, this run {_shown(wanted)}"
         )
-    return copied, tuple(path for path in wanted if path not in copied)
+    fresh = tuple(path for path in wanted if path not in copied)
+    lacking = [path for path in fresh if path.split(".")[1] in whole]
+    if lacking:
+        raise UserError(
+            f"init_from {name}: of what is not learned here these would be random: "
+            + ", ".join(
+                f"{path} {wanted[path].shape[1:]} (there "
+                f"{source[path].shape[1:] if path in source else 'is none'})"
+                for path in lacking[:SHOWN]
+            )
+            + "; give the source's own network and sizes"
+        )
+    return copied, fresh
+
+
+def tell_unlearned(method: Method) -> None:
+    """Says what stays random, as no run is started with."""
+    if method.whole:
+        say(
+            f"no init_from: {', '.join(method.whole)} stays random, as nothing moves it"
+        )
 
 
 def refuse_other_number(name: str, source: int, wanted: int) -> None:

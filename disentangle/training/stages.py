@@ -40,6 +40,7 @@ from disentangle.training.init_from import (
     refuse_other_number,
     shapes,
     tell,
+    tell_unlearned,
 )
 from disentangle.training.kept import keep_data
 from disentangle.training.load import load_run, run_of, steps_before
@@ -133,7 +134,7 @@ def check_links(jobs: Sequence[Job]) -> None:
         counts = [len(job.experiment.members) for job in (earlier, later)]
         refuse_other_number(name, *counts)
         held, wanted = (shapes(job.experiment, job.method) for job in (earlier, later))
-        matched(name, held, wanted)
+        matched(name, held, wanted, later.method.whole)
 
 
 def check_folder(folder: Path, job: Job, data: Dataset) -> None:
@@ -195,6 +196,8 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
     origin = origin_of(job, folder)
     if origin:
         tell(origin)
+    elif job.start is None and not (folder and is_begun(folder, job)):
+        tell_unlearned(method)
     asked = how.at_once or (len(experiment.population) if axis else None)
     chosen = lambda count: members_at_once(job, count, asked)
     members, writers = experiment.population, SharedWriters(())

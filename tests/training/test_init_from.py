@@ -11,6 +11,7 @@ import slopes
 from killable import dataset
 from recipes import batch_norm
 
+import disentangle as dt
 from disentangle.errors import UserError
 from disentangle.methods import METHODS
 from disentangle.training.config import default_config
@@ -175,3 +176,25 @@ def test_models_that_diverged_stay_so_and_all_are_refused(source):
     run = dataclasses.replace(run, alive=np.zeros(2, bool))
     with pytest.raises(UserError, match="two: all of its models diverged"):
         train(config(slope=[4.0, 5.0]), init_from=run)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"latents": 16}, r"kernel \(256, 20\) \(there \(256, 16\)\)"),
+        ({"encoder": "mlp"}, r"params\.encoder\.\S+ "),
+    ],
+)
+def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy, fields, says):
+    quick = {"steps": 1, "batch_size": 4, "progress": False}
+    start = {"encoder": "dense", "latents": 10} | fields
+    codes = dt.train("autoencoder", toy, decoder="dense", **quick, **start)
+    told = {"source": "dense", "denoiser": "dense"}
+    with pytest.raises(UserError, match=f"would be random: .*{says}"):
+        dt.train("diffusion_on_codes", toy, init_from=codes, **quick, **told)
+
+
+def test_what_stays_random_is_said(toy, capsys):
+    quick = {"steps": 1, "batch_size": 4, "progress": False}
+    dt.train("diffusion_on_codes", toy, source="dense", denoiser="dense", **quick)
+    assert "no init_from: encoder stays random" in capsys.readouterr().err
