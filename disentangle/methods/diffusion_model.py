@@ -32,6 +32,7 @@ from disentangle.nn.unet import EMBEDDING
 CONDITIONING = ("film", "attention")
 MOVES = ("denoiser", "condition")  # networks that every such method trains
 SEED = 0  # of the noise that codes are decoded from
+BOUND = 1.0  # of pixels
 Shape = tuple[int, int, int]
 
 
@@ -118,7 +119,9 @@ class Model(NamedTuple):
 
     def draw(self, params: Params, code: jax.Array, noise: jax.Array) -> jax.Array:
         """Images (B, H, W, C) in [0, 1] of codes (B, S) from noise (B, H, W, C)."""
-        found = dp.ddim(self.how, self.guided(params, code), noise, self.chosen.draws)
+        found = dp.ddim(
+            self.how, self.guided(params, code), noise, self.chosen.draws, bound=BOUND
+        )
         return jnp.clip(unsigned(found), 0.0, 1.0)
 
     def decode(self, params: Params, code: jax.Array) -> jax.Array:
@@ -132,7 +135,9 @@ class Model(NamedTuple):
     ) -> jax.Array:
         """Images that have `code`, drawn with `other` from the noise they come from."""
         told = self.predict(params, code, jnp.ones(code.shape[0]))
-        noise = dp.invert(self.how, told, signed(images), self.chosen.draws)
+        noise = dp.invert(
+            self.how, told, signed(images), self.chosen.draws, bound=BOUND
+        )
         return self.draw(params, other, noise)
 
 

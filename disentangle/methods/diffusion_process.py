@@ -26,6 +26,10 @@ whose inverse (`invert`) leads from an image to the noise that it is drawn from:
 x_t = (x_u + sin(d) v(x_t, t)) / cos(d), by fixed point iterations (Pan et al. 2023).
 The inversion of Song et al., the prediction of x_u in place of that of x_t, is the
 first of them.
+
+An x_0 that a prediction of epsilon means is divided by a, 5e-5 at T of the cosine: an
+error of .01 in it is one of 200 in the image. Where images have bounds (`bound`), such
+an x_0 is clipped to them, and epsilon is what then leads to x_t, as in Ho et al.'s code.
 """
 
 from collections.abc import Callable
@@ -105,6 +109,17 @@ class Process(NamedTuple):
             return (x - s * predicted) / a, predicted
         return a * x - s * predicted, s * x + a * predicted
 
+    def bounded(
+        self, x: jax.Array, predicted: jax.Array, t: jax.Array, bound: float | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """`parts` with an image in [-bound, bound], where epsilon is predicted."""
+        image, noise = self.parts(x, predicted, t)
+        if bound is None or self.prediction != "epsilon":
+            return image, noise
+        a, s = self.at(t, x)
+        image = jnp.clip(image, -bound, bound)
+        return image, (x - a * image) / s
+
 
 def process(schedule: str, steps: int, prediction: str) -> Process:
     """The process of a schedule in SCHEDULES with T = steps."""
@@ -131,13 +146,28 @@ def times(how: Process, draws: int) -> np.ndarray:
     return np.round(np.linspace(0, how.steps, draws + 1)).astype(np.int32)
 
 
-def ddim(how: Process, predict: Predict, x: jax.Array, draws: int) -> jax.Array:
-    """x_0 of x_T (B, ...) in `draws` steps."""
+def ddim(
+    how: Process,
+    predict: Predict,
+    x: jax.Array,
+    draws: int,
+    *,
+    bound: float | None = None,
+) -> jax.Array:
+    """x_0 of x_T (B, ...) in `draws` steps.
+
+    Args:
+      how: the process.
+      predict: the network.
+      x: noise.
+      draws: steps.
+      bound: of |x_0|, None for none; see above.
+    """
     grid = times(how, draws)
 
     def step(x: jax.Array, pair: jax.Array) -> tuple[jax.Array, None]:
         t, u = pair[0], pair[1]
-        image, noise = how.parts(x, predict(x, t), t)
+        image, noise = how.bounded(x, predict(x, t), t, bound)
         return how.diffuse(image, noise, u), None
 
     pairs = np.stack([grid[1:], grid[:-1]], axis=1)[::-1]
@@ -145,7 +175,13 @@ def ddim(how: Process, predict: Predict, x: jax.Array, draws: int) -> jax.Array:
 
 
 def invert(
-    how: Process, predict: Predict, x: jax.Array, draws: int, *, rounds: int = 2
+    how: Process,
+    predict: Predict,
+    x: jax.Array,
+    draws: int,
+    *,
+    rounds: int = 2,
+    bound: float | None = None,
 ) -> jax.Array:
     """x_T of x_0 (B, ...): of which `ddim` in as many steps draws x_0.
 
@@ -155,6 +191,7 @@ def invert(
       x: images.
       draws: steps, at least 2: a single one forgets x_T.
       rounds: fixed point iterations of each.
+      bound: as in `ddim`.
     """
     grid = times(how, draws)
 
@@ -164,7 +201,7 @@ def invert(
         cosine, sine = a * b + s * r, a * r - s * b
 
         def again(held: jax.Array, _: None) -> tuple[jax.Array, None]:
-            image, noise = how.parts(held, predict(held, u), u)
+            image, noise = how.bounded(held, predict(held, u), u, bound)
             return (x + sine * (b * noise - r * image)) / cosine, None
 
         return jax.lax.scan(again, x, None, length=rounds)[0], None
