@@ -78,7 +78,8 @@ class Job(NamedTuple):
         return (
             f"{self.data.name} {self.size} px, split {self.split or 'none'}, budget x "
             f"{self.scale:g}, {asked.requests} requests of {names}, {asked.labels} "
-            f"labels, oracles of {self.oracle_steps} steps, seed {self.seed}"
+            f"labels, gallery of {asked.gallery}, oracles of {self.oracle_steps} "
+            f"steps, seed {self.seed}"
         )
 
     def folder(self, name: str) -> Path:

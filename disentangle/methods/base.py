@@ -161,6 +161,7 @@ class Method(NamedTuple):
     told, see `Latents`.
     `begin(params, split) -> params` reads parameters off the training images before the
     first step, such as class means, and after `init_from`; it is not given averages.
+    `annihilates` says that columns of a factor are zero where it has its value 0.
     `whole` names networks that are not learned here: of a run that this one starts with
     they go over whole, or it is refused.
     """
@@ -189,6 +190,7 @@ class Method(NamedTuple):
     translation: Translation | None = None
     latents: Latents | None = None
     begin: Callable[[Params, Split], Params] | None = None
+    annihilates: bool = False
     whole: tuple[str, ...] = ()
 
     @property

@@ -29,7 +29,7 @@ first of them.
 
 An x_0 that a prediction of epsilon means is divided by a, 5e-5 at T of the cosine: an
 error of .01 in it is one of 200 in the image. Where images have bounds (`bound`), such
-an x_0 is clipped to them, and epsilon is what then leads to x_t, as in Ho et al.'s code.
+an x_0 is clipped to them, and epsilon is what then leads to x_t, as Ho et al. do.
 """
 
 from collections.abc import Callable

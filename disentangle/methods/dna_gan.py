@@ -15,7 +15,7 @@ set to zero:
 A2 must be taken for an image without i, B2 for one with A's; so piece i has to carry
 the value, and nothing that the critic would miss. n critics D_i, told the labels, share
 a network. `exchange` of the edit bench copies a piece of an exemplar
-(`Method.attributes` names its columns).
+(`Method.attributes` names its columns), or annihilates it where the value is 0.
 
 An attribute of K values has one recessive one, the value 0, whose piece is zero; the
 K - 1 others are carried by the piece. At K = 2 this is the paper.
@@ -257,7 +257,8 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
             "norm: take critic='dcgan'"
         )
     net = model(settings, space, shape)
-    names = (*net.told.names, REST)
+    binned = zip(net.told.names, net.told.sizes, net.told.widths, strict=True)
+    names = (*(n if w == 1 else f"{n}:{k}" for n, k, w in binned), REST)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         found: jax.Array = net.nets["encoder"].apply(params["encoder"], signed(images))
@@ -286,6 +287,7 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
             net.nets["decoder"].apply(params["decoder"], codes)
         ),
         attributes=tuple(names[i] for i in net.owner),
+        annihilates=True,
         collate=opposites(net.told),
         averages=dict.fromkeys(("encoder", "decoder"), lambda hyper, step: hyper.decay),
     )

@@ -268,7 +268,8 @@ def latents_of(parts: Parts) -> Latents:
     def draw(params: Params, styles: jax.Array, z: jax.Array) -> jax.Array:
         return unsigned(jnp.clip(parts.picture(params, styles, z), -1.0, 1.0))
 
-    return Latents(parts.size, parts.chosen.latents, parts.layers, mapped, draw)
+    sizes = parts.size, parts.chosen.latents, parts.layers
+    return Latents(*sizes, mapped, draw, parts.truncated)
 
 
 def assembled(parts: Parts, space: FactorSpace) -> Method:

@@ -36,7 +36,7 @@ class Latents(NamedTuple):
 
     All random numbers of a picture are a row z ~ N(0, I), of which the first ones are
     the latent and the rest is noise. `Method.sample` draws a picture of z with the
-    style of its latent in every layer.
+    style of its latent, truncated, in every layer.
 
     Attributes:
       size: of a row.
@@ -45,6 +45,7 @@ class Latents(NamedTuple):
       mapped: (params, z (B, size), factors (B, F)) -> styles w (B, W).
       draw: (params, styles (B, L, W), z (B, size)) -> images (B, H, W, C) in [0, 1] of
         these styles and the noise in z.
+      truncated: (params, w (B, W)) -> the styles that pictures of one's own have.
     """
 
     size: int
@@ -52,3 +53,4 @@ class Latents(NamedTuple):
     layers: int
     mapped: Callable[[Params, jax.Array, jax.Array], jax.Array]
     draw: Callable[[Params, jax.Array, jax.Array], jax.Array]
+    truncated: Callable[[Params, jax.Array], jax.Array] = lambda params, w: w

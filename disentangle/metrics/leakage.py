@@ -1,5 +1,6 @@
 """Leakage: is a factor also in the part of the code that is not meant for it?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,17 @@ from disentangle.metrics.labels import matched
 from disentangle.metrics.metric import Metric, Part
 from disentangle.metrics.parallel import in_threads
 from disentangle.metrics.protocols import NOT_THERE, Protocols
+
+
+def owned(attributes: Sequence[str], factor: str) -> np.ndarray:
+    """(D,) bool, the columns that are of a factor, also together with others.
+
+    Args:
+      attributes: (D,) as in `Blocks`.
+      factor: its name.
+    """
+    owners = [[one.partition(":")[0] for one in name.split("+")] for name in attributes]
+    return np.array([factor in own for own in owners], bool)
 
 
 @dataclass(frozen=True)
@@ -29,11 +41,7 @@ class Blocks:
 
     def columns(self, factor: str) -> np.ndarray:
         """(D,) bool, the columns that are of a factor, also together with others."""
-        owners = [
-            [one.partition(":")[0] for one in name.split("+")]
-            for name in self.attributes
-        ]
-        return np.array([factor in own for own in owners], bool)
+        return owned(self.attributes, factor)
 
 
 def leakage(blocks: Blocks, settings: Settings) -> Result:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from disentangle.methods.base import SUPERVISION
 from disentangle.report import files
 from disentangle.report.blocks import (
     Block,
@@ -51,13 +52,15 @@ def editing(workdir: Path) -> list[Block]:
         return []
     with files.reading(workdir / held.FILE):
         asked, split = held.asking, held.asking["split"]
+        told = SUPERVISION.get(held.supervision, held.supervision)
         least = min(min(values) for values in held.oracles.values())
         blocks: list[Block] = [
             Text(
                 f"{asked['requests']:,} edits of each of "
                 f"{plural(len(held.attributes), 'attribute')}"
                 + (f", targets of the split {split}" if split else "")
-                + f"; {asked['labels']:,} labelled images for editors. Two oracles "
+                + f". The method was told {told}; editors "
+                f"read {asked['labels']:,} labelled images. Two oracles "
                 f"read the pictures ({', '.join(held.oracles)}; least accuracy "
                 f"{least:.3f}), and both must see it. Means over attributes; intervals "
                 "are 95 % over requests."

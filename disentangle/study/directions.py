@@ -5,7 +5,7 @@ import numpy as np
 from disentangle.data.space import FactorSpace
 from disentangle.editing import Known, Question
 from disentangle.retrieval.encoder import class_means
-from disentangle.study.editor import Editor, Pictures
+from disentangle.study.editor import Editor, Limits, Pictures
 from disentangle.training.run import Run
 
 
@@ -26,4 +26,5 @@ def directions(run: Run, known: Known, space: FactorSpace) -> Editor:
         codes = run.encode(q.images)[0]
         return run.decode(codes + own[q.value] - own[q.factors[:, q.column]])[0]
 
-    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
+    same = lambda q: run.decode(run.encode(q.images)[0])[0]
+    return Editor(edited, same, Limits(notes))

@@ -60,6 +60,7 @@ def check(run: Run, data: Dataset, asking: Asking, editors: Sequence[str]) -> No
     rule_of(data.name, data.space, asking.split)
     ways_of(run, tuple(editors))
     labelled(run, data, asking)
+    requests(data.name, data.space, asking)
 
 
 def labelled(run: Run, data: Dataset, asking: Asking) -> np.ndarray:

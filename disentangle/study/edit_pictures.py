@@ -14,6 +14,7 @@ from disentangle.study.edit_asked import known_of
 from disentangle.study.editors import EDITORS, editor_of, ways_of
 from disentangle.study.judges import pictures
 from disentangle.study.sample import data_of
+from disentangle.training.encode import checked_factors
 from disentangle.training.run import Run, as_run, compare_data
 
 
@@ -52,8 +53,8 @@ def edit(
       (P, n, H, W, C) float32 in [0, 1]; NaN of a model that diverged.
 
     Raises:
-      UserError: a wrong argument, an editor that the method cannot, or one that edits
-        pictures of its own alone.
+      UserError: a wrong argument, an editor that the method cannot, one that edits
+        pictures of its own alone, or an attribute that it leaves as it is.
     """
     run = as_run(run)
     data = data_of(run) if data is None else as_dataset(data)
@@ -70,9 +71,17 @@ def edit(
         )
     question = _question(data, images, space.position(attribute), value, factors, name)
     known = known_of(run, data, asking)
+    editors = {
+        member: editor_of(name, run, int(member), known, space)
+        for member in np.flatnonzero(run.alive)
+    }
+    for own in editors.values():
+        if attribute in own.limits.cannot:
+            raise UserError(
+                f"editor {name!r} leaves {attribute!r} as it is: {own.notes[0]}"
+            )
     found = np.full((len(run.members), *question.images.shape), np.nan, np.float32)
-    for member in np.flatnonzero(run.alive):
-        own = editor_of(name, run, int(member), known, space)
+    for member, own in editors.items():
         found[member] = np.clip(own.edit(question), 0.0, 1.0)
     return found
 
@@ -100,17 +109,13 @@ def _question(
             f"in 0 .. {size - 1}, or {len(given)} of them"
         )
     if factors is None:
-        if editor == "own":
+        if EDITORS[editor].told:
             raise UserError(
-                "the method must be told what the pictures show: give factors=, or "
-                "numbers of images of the data set"
+                f"editor {editor!r} must be told what pictures show: give factors=, "
+                "or numbers of images of the data set"
             )
         factors = np.zeros((len(given), len(space.items)), np.int32)
-    had = np.asarray(factors)
-    if had.shape != (len(given), len(space.items)):
-        raise UserError(
-            f"factors have shape {had.shape}, not ({len(given)}, {len(space.items)})"
-        )
-    target = np.array(had, np.int32)
+    had = checked_factors(factors, space, len(given))
+    target = np.array(had)
     target[:, column] = new
-    return Question(column, given, had.astype(np.int32), target, given, given)
+    return Question(column, given, had, target, given, given)

@@ -4,7 +4,7 @@ own         the method's own `edit`: coded with the factors that the picture has
             decoded with the wanted one (conditional VAE)
 prototypes  the method's own edit of codes (`Subspaces.edit`), decoded
 dimensions  the dimensions S_j of the code become the mean of the labelled images that
-            have the value: z'_{S_j} = E[z_{S_j} | y_j = v]
+            have the value: z'_{S_j} = E[z_{S_j} | y_j = v]; of DNA-GAN 0 at v = 0
 directions  the code moves by a difference of class means, z' = z + m_{j,v} - m_{j,y_j}
             (attribute vectors: Kingma & Dhariwal 2018, 5.5)
 exchange    the dimensions S_j become those of an exemplar: z'_{S_j} = z(r)_{S_j}
@@ -31,11 +31,11 @@ import numpy as np
 from disentangle.data.space import FactorSpace
 from disentangle.editing import Known, Question
 from disentangle.errors import UserError, unknown
-from disentangle.metrics.forest_importance import dimensions, forest_importance
 from disentangle.retrieval.encoder import class_means
 from disentangle.retrieval.nearest import nearest
+from disentangle.study.columns import annihilated, chunks_of
 from disentangle.study.directions import directions
-from disentangle.study.editor import SEED, Editor, Pictures, Way
+from disentangle.study.editor import SEED, Editor, Limits, Pictures, Way
 from disentangle.study.own_codes import one_model
 from disentangle.study.style_editors import layers, translation
 from disentangle.training.run import Run
@@ -46,48 +46,48 @@ def own(run: Run, known: Known, space: FactorSpace) -> Editor:
     del known
     given = set(run.method.given) or set(space.names)
     fixed = [name for name in space.names if name not in given]
-    notes = (f"{', '.join(fixed)} cannot be edited: not given",) if fixed else ()
+    limits = Limits.without(fixed, "{} cannot be edited: not given")
     draw = lambda q, wanted: run.edit(q.images, q.factors, wanted)[0]
-    return Editor(lambda q: draw(q, q.target), lambda q: draw(q, q.factors), notes)
+    return Editor(lambda q: draw(q, q.target), lambda q: draw(q, q.factors), limits)
 
 
 def prototypes(run: Run, known: Known, space: FactorSpace) -> Editor:
     """`Run.edit_codes`, decoded."""
     del known
-    edit, notes = told_edit(run, space)
+    edit, limits = told_edit(run, space)
     return Editor(
         lambda q: run.decode(edit(run.encode(q.images)[0], q))[0],
         lambda q: run.decode(run.encode(q.images)[0])[0],
-        notes,
+        limits,
     )
 
 
 def by_mean(run: Run, known: Known, space: FactorSpace) -> Editor:
     """Dimensions of the code at the mean of the wanted value."""
-    edit, notes = mean_edit(run, known, space)
+    edit, limits = mean_edit(run, known, space)
     return Editor(
         lambda q: run.decode(edit(run.encode(q.images)[0], q))[0],
         lambda q: run.decode(run.encode(q.images)[0])[0],
-        notes,
+        limits,
     )
 
 
 def exchange(run: Run, known: Known, space: FactorSpace) -> Editor:
     """Dimensions of the code those of the exemplar."""
-    chunks, notes = chunks_of(run, known, space)
+    chunks, limits = chunks_of(run, known, space)
 
     def edited(q: Question) -> Pictures:
         codes = np.array(run.encode(q.images)[0])
         columns = chunks[q.column]
         codes[:, columns] = run.encode(q.exemplars)[0][:, columns]
-        return run.decode(codes)[0]
+        return run.decode(annihilated(run, space, codes, columns, q))[0]
 
-    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], notes)
+    return Editor(edited, lambda q: run.decode(run.encode(q.images)[0])[0], limits)
 
 
 def inverted(run: Run, known: Known, space: FactorSpace) -> Editor:
     """Dimensions of the code those of the exemplar, all else the picture's own."""
-    chunks, notes = chunks_of(run, known, space)
+    chunks, limits = chunks_of(run, known, space)
 
     def edited(q: Question) -> Pictures:
         codes = np.array(run.encode(q.images)[0])
@@ -96,14 +96,14 @@ def inverted(run: Run, known: Known, space: FactorSpace) -> Editor:
         return run.redraw(q.images, codes)[0]
 
     same = lambda q: run.redraw(q.images, run.encode(q.images)[0])[0]
-    return Editor(edited, same, notes)
+    return Editor(edited, same, limits)
 
 
 def generated(run: Run, known: Known, space: FactorSpace) -> Editor:
     """The same noise with the wanted value."""
     del known
     fixed = [name for name in space.names if name not in run.method.given]
-    notes = (f"{', '.join(fixed)} cannot be edited: not given",) if fixed else ()
+    limits = Limits.without(fixed, "{} cannot be edited: not given")
 
     def edited(q: Question) -> Pictures:
         if q.given is None:
@@ -115,16 +115,16 @@ def generated(run: Run, known: Known, space: FactorSpace) -> Editor:
         wanted[:, q.column] = q.value
         return run.generate(wanted, seed=SEED)[0]
 
-    return Editor(edited, lambda q: q.images, notes)
+    return Editor(edited, lambda q: q.images, limits)
 
 
 def retrieval(run: Run, known: Known, space: FactorSpace) -> Editor:
     """The nearest training picture to the edited code."""
     subspaces = run.method.subspaces
     if subspaces is not None and subspaces.edit is not None:
-        edit, notes = told_edit(run, space)
+        edit, limits = told_edit(run, space)
     else:
-        edit, notes = mean_edit(run, known, space)
+        edit, limits = mean_edit(run, known, space)
     compared = functools.partial(_compared, run)
     held = compared(run.encode(known.gallery)[0])
 
@@ -135,14 +135,14 @@ def retrieval(run: Run, known: Known, space: FactorSpace) -> Editor:
     return Editor(
         lambda q: found(edit(run.encode(q.images)[0], q)),
         lambda q: found(run.encode(q.images)[0]),
-        notes,
+        limits,
     )
 
 
 Edit = Callable[[np.ndarray, Question], np.ndarray]
 
 
-def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, tuple[str, ...]]:
+def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, Limits]:
     """The method's own edit of codes; nothing changes of a factor it was not told.
 
     Of a factor that it was told in bins of neighbouring values, the bin.
@@ -156,7 +156,7 @@ def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, tuple[str, ...]]:
         if name in space.names and space[name].size % size == 0
     }
     cannot = [name for name in space.names if name not in widths]
-    notes = (f"the method was not told {', '.join(cannot)}",) if cannot else ()
+    limits = Limits.without(cannot, "the method was not told {}")
 
     def edit(codes: np.ndarray, q: Question) -> np.ndarray:
         name = space.names[q.column]
@@ -165,45 +165,21 @@ def told_edit(run: Run, space: FactorSpace) -> tuple[Edit, tuple[str, ...]]:
         value = (q.value // widths[name]).astype(np.int32)
         return run.edit_codes(codes, names[name], value)[0]
 
-    return edit, notes
+    return edit, limits
 
 
-def mean_edit(
-    run: Run, known: Known, space: FactorSpace
-) -> tuple[Edit, tuple[str, ...]]:
+def mean_edit(run: Run, known: Known, space: FactorSpace) -> tuple[Edit, Limits]:
     """The columns of the factor become the mean of the wanted value."""
-    chunks, notes = chunks_of(run, known, space)
+    chunks, limits = chunks_of(run, known, space)
     codes = run.encode(known.images)[0]
     means = class_means(codes, known.factors, space.sizes)
 
     def edit(codes: np.ndarray, q: Question) -> np.ndarray:
         found, columns = np.array(codes), chunks[q.column]
         found[:, columns] = means[q.column][q.value][:, columns]
-        return found
+        return annihilated(run, space, found, columns, q)
 
-    return edit, notes
-
-
-def chunks_of(
-    run: Run, known: Known, space: FactorSpace
-) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """(F,) the columns of the code that are of each factor, and notes.
-
-    Those that the method fixes (`Method.attributes`), else the dimensions by their
-    importance.
-    """
-    if run.method.attributes is not None:
-        told = np.array([name.partition(":")[0] for name in run.method.attributes])
-        chunks = [np.flatnonzero(told == name) for name in space.names]
-        empty = [n for n, own in zip(space.names, chunks, strict=True) if not len(own)]
-        says = "no column of the code is of"
-    else:
-        codes = run.encode(known.images)[0]
-        chunks, without = dimensions(forest_importance(codes, known.factors))
-        empty = [space.names[j] for j in without]
-        says = "the dimension that tells most stands in, as none is the most important"
-        says = f"{says} for"
-    return chunks, (f"{says} {', '.join(empty)}",) if empty else ()
+    return edit, limits
 
 
 def _compared(run: Run, codes: np.ndarray) -> np.ndarray:
@@ -231,6 +207,7 @@ EDITORS: dict[str, Way] = {
         lambda run: run.method.edit is not None,
         "has no edit of its own",
         "coded with the factors that it has, decoded with the wanted one",
+        told=True,
     ),
     "prototypes": Way(
         prototypes,
@@ -250,6 +227,7 @@ EDITORS: dict[str, Way] = {
         _decodes,
         "has no decoder",
         "the code moved by the difference of the class means of two values, decoded",
+        told=True,
     ),
     "exchange": Way(
         exchange,

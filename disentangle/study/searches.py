@@ -15,6 +15,7 @@ from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.retrieval import TASKS, Asking, Outcome
 from disentangle.retrieval.encoder import Encoder, check_labels, from_labels
+from disentangle.study.columns import fixed_columns
 from disentangle.study.encoding import encode_images
 from disentangle.study.own_codes import with_own
 from disentangle.study.subjects import Subject, subject_of
@@ -202,8 +203,8 @@ class Searches:
         if given == ALL:
             return [np.arange(codes.shape[1]) for _ in names]
         if self.models.attributes is not None:
-            told = [name.partition(":")[0] for name in self.models.attributes]
-            return [np.flatnonzero([t == name for t in told]) for name in names]
+            find = lambda free, some: assigned(codes[:, free], values[:, some])
+            return fixed_columns(self.models.attributes, names, find)
         return assigned(codes, values)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from disentangle.data.space import FactorSpace
 from disentangle.editing import Known, Question
 from disentangle.editing.following import following
-from disentangle.study.editor import SEED, Editor, Pictures
+from disentangle.study.editor import SEED, Editor, Limits, Pictures
 from disentangle.study.latent_spaces import latents_of, pictures_of, styles_of
 from disentangle.study.mixing import sources, split_styles
 from disentangle.study.translating import translated, ways_of
@@ -24,9 +25,9 @@ def translation(run: Run, known: Known, space: FactorSpace) -> Editor:
     del known
     ways = ways_of(run)
     column = space.position(ways.factor)
-    notes = (
-        f"no factor but {ways.factor} is edited, between {' and '.join(ways.names)}",
-    )
+    others = tuple(name for name in space.names if name != ways.factor)
+    says = f"no factor but {ways.factor} is edited, between {' and '.join(ways.names)}"
+    limits = Limits((says,), others)
 
     def drawn(q: Question, wanted: np.ndarray) -> Pictures:
         at = lambda factors: (factors[:, column] == ways.values[1]).astype(int)
@@ -44,7 +45,7 @@ def translation(run: Run, known: Known, space: FactorSpace) -> Editor:
         return found
 
     own = lambda q: drawn(q, np.full(len(q.images), -1))
-    return Editor(lambda q: drawn(q, q.value), own, notes)
+    return Editor(lambda q: drawn(q, q.value), own, limits)
 
 
 CHOSEN = 64  # pictures per span of layers, of which the spans are chosen
@@ -67,7 +68,8 @@ def layers(run: Run, known: Known, space: FactorSpace) -> Editor:
         """(z, w) of the pictures: those that `Run.sample` draws with SEED."""
         z = own_latents(run, len(q.images), SEED)
         factors = q.factors if q.given is None else q.given
-        return z, styles_of(run, z, np.asarray(factors, np.int32))
+        w = styles_of(run, z, np.asarray(factors, np.int32))
+        return z, np.asarray(ways.truncated(run.member(0), jnp.asarray(w)))
 
     def edited(q: Question) -> Pictures:
         z, w = own(q)
@@ -75,7 +77,7 @@ def layers(run: Run, known: Known, space: FactorSpace) -> Editor:
         beside = run.encode(q.exemplars)[0]
         return pictures_of(run, split_styles(w, beside, start, stop, ways.layers), z)
 
-    return Editor(edited, lambda q: q.images, notes)
+    return Editor(edited, lambda q: q.images, Limits(notes))
 
 
 def own_latents(run: Run, count: int, seed: int) -> np.ndarray:

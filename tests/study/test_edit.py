@@ -85,7 +85,7 @@ def planted(data, read, **method):
     draw = lambda rows: judges.pictures(data, np.asarray(data.space.index(rows)))
     known = {"attributes": None, "subspaces": None, "given": data.space.names}
     known |= {"edit": None, "decode": True, "generate": None, "sample": None}
-    known |= {"components": 0}
+    known |= {"components": 0, "annihilates": False}
     rounded = lambda codes: np.rint(codes).astype(np.int32)
     return SimpleNamespace(
         config={"method": {"name": "planted"}},
@@ -139,6 +139,42 @@ def test_a_method_edits_its_codes_itself(name, asked, data, read):
     even = asked.requests.value[asked.requests.of(3)] % 2 == 0
     assert found["x", "hit"] == pytest.approx(even.mean()) and found["x", "pres"] == 1
     assert done.notes[0] == "the method was not told turn"
+
+
+@pytest.mark.parametrize("name", ["dimensions", "exchange"])
+def test_factors_of_a_shared_part_move_it_and_others_have_the_free_columns(
+    name, asked, data, read
+):
+    """Shape and size own two columns together; turn and x are in those of none."""
+    own = ("shape+size", "shape+size", "(rest)", "(rest)")
+    found, done = scores_of(asked, name, planted(data, read, attributes=own))
+    assert found["turn", "edit"] == found["x", "edit"] == 1
+    assert found["shape", "hit"] == 1 and found["size", "hit"] == 1
+    assert found["shape", "pres"] < 1  # the size goes with it
+    assert not done.notes
+
+
+@pytest.mark.parametrize("name", ["dimensions", "exchange"])
+def test_a_piece_is_annihilated_where_the_value_is_0(name, asked, data, read):
+    """Codes are values + 5, of which a decoder knows none below 5 but 0 itself."""
+    names = ("shape", "size", "turn", "x:2")
+    run, seen = planted(data, read, attributes=names, annihilates=True), []
+    plain = planted(data, read)
+    run.encode = lambda images: plain.encode(images) + 5.0
+
+    def decode(codes):
+        seen.append(codes)
+        return plain.decode(np.maximum(np.float32(codes) - 5.0, 0.0))
+
+    run.decode = decode
+    for column, bin_size in ((1, 1), (3, 2)):
+        q = asked.question(column)
+        EDITORS[name].make(run, asked.known, data.space).edit(q)
+        is_zero = q.value // bin_size == 0
+        assert 0 < is_zero.sum() < len(is_zero)
+        np.testing.assert_array_equal(seen[-1][:, column] == 0.0, is_zero)
+        others = np.delete(seen[-1], column, axis=1)
+        assert (others >= 5).all()
 
 
 def test_what_an_entangled_code_changes_is_in_the_leakage(asked, data, read):
@@ -284,9 +320,24 @@ def test_pictures_of_ones_own_are_edited(run, data):
         assert message in str(error.value)
     with pytest.raises(UserError, match="takes no pictures: the factor's dimensions"):
         dt.edit(run, images, "size", 1, data=data, editor="exchange")
+    with pytest.raises(UserError, match="'directions' must be told what pictures show"):
+        dt.edit(run, images, "size", 1, data=data, editor="directions", labels=90)
+    with pytest.raises(UserError, match="factor 'turn' of image 2 is -1, not in 0"):
+        had = np.array(data.factors(np.arange(5)))
+        had[2, 2] = -1
+        dt.edit(run, images, "size", 1, data=data, factors=had, labels=90)
     with pytest.raises(UserError, match="labels=500 are more than the"):
         small = replace(run, config=run.config | {"data": narrow(run)})
         dt.edit(small, images, "size", 1, data=data)
+
+
+def test_an_attribute_that_stays_as_it_is_is_refused(data):
+    quick = {"steps": 1, "batch_size": 8, "progress": False, "condition": ("shape",)}
+    told = dt.train("conditional_vae", data, encoder="dense", decoder="dense", **quick)
+    index = np.arange(4)
+    assert dt.edit(told, index, "shape", 1, data=data, labels=90).shape[1] == 4
+    with pytest.raises(UserError, match="leaves 'size' as it is: size, turn, x cannot"):
+        dt.edit(told, index, "size", 1, data=data, labels=90)
 
 
 def narrow(run):

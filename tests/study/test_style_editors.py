@@ -58,12 +58,18 @@ def test_spans_are_the_layers_that_tell_each_factor(run, data):
 
 
 @pytest.mark.slow
-def test_an_edit_of_layers_changes_the_factor_alone(run, data):
+@pytest.mark.parametrize("psi", [1.0, 0.5])
+def test_an_edit_of_layers_changes_the_factor_alone(run, data, psi):
+    """Also where pictures of its own have styles nearer to the mean, .5."""
     every, draw = np.arange(96), pictures(data)
     known = Known(draw(every), data.space.factors(every), draw(every))
+    truncated = lambda params, w: 0.5 + psi * (w - 0.5)
+    ways = run.method.latents._replace(truncated=truncated)
+    method = SimpleNamespace(**vars(run.method) | {"latents": ways})
+    run = SimpleNamespace(**vars(run) | {"method": method})
     editor = layers(run, known, data.space)
     z = own_latents(run, 30, SEED)
-    w = np.asarray(run.method.latents.mapped({}, z, None))
+    w = np.asarray(truncated({}, ways.mapped({}, z, None)))
     own = np.asarray(run.method.latents.draw({}, jnp.repeat(w[:, None], 4, 1), z))
     read, rng = reader(data), np.random.default_rng(0)
     factors = read(own)
