@@ -102,6 +102,7 @@ ROWS: dict[str, Recipe] = {
     "supervised_vae": Recipe("supervised_vae"),
     "ivae": Recipe("ivae", fields=TOLD),
     "conditional_vae": Recipe("conditional_vae", fields=TOLD),
+    "dcgan": Recipe("dcgan", (6_000,), rate=0, batch=32),
     "conditional_gan": Recipe("conditional_gan", (6_000,), TOLD, rate=0, batch=32),
     "multi_conditional_gan": Recipe(
         "multi_conditional_gan", (6_000,), TOLD, rate=0, batch=32

@@ -130,18 +130,18 @@ def consistency(
     """sum_i E |phi(x1) - phi(x2)|_1, x1 and x2 generated with the same value of i.
 
     x1 are the images `fake` of the batch's conditions; x2 have the value of factor i,
-    and everything else of the next row.
+    and everything else of the next row. Rows whose value of i is missing take no part.
     """
-    total = jnp.float32(0.0)
+    total, held = jnp.float32(0.0), batch.get("known")
     for number, column in enumerate(alike.columns):
-        others = {"factors": jnp.roll(batch["factors"], 1, axis=0)}
-        own = batch["factors"][:, column]
-        factors = others["factors"].at[:, column].set(own)
+        keep = lambda rows, i=column: jnp.roll(rows, 1, axis=0).at[:, i].set(rows[:, i])
         z = noise(gan, batch, key=jax.random.fold_in(key, number))
-        c = gan.given.encode(factors) if gan.given else None
+        told = keep(batch["factors"]), None if held is None else keep(held)
+        c = gan.given.encode(*told) if gan.given else None
         second, _ = gan.draw(params, z, c, train=True)
         gap = alike.phi(gan, params, fake) - alike.phi(gan, params, second)
-        total += jnp.abs(gap).mean()
+        each = jnp.abs(gap).mean(tuple(range(1, gap.ndim)))
+        total += mean_where(each, None if held is None else held[:, column])
     return total
 
 

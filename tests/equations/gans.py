@@ -1,5 +1,7 @@
 """GANs: both players in float64 from the scores of the networks."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +15,12 @@ def train64(inputs: Inputs, name, x):
     return np.float64(out)
 
 
-def condition64(inputs: Inputs, default):
+def condition64(inputs: Inputs, default, factors=None):
     """c: one-hots of the factors that are given, side by side; or their numbers."""
     names = ("shape", "size", "turn", "x")
     sizes = dict(zip(names, (2, 3, 4, 4), strict=True))
     chosen = inputs.settings.condition or default
-    factors = np.asarray(inputs.batch["factors"])
+    factors = np.asarray(inputs.batch["factors"]) if factors is None else factors
     columns = [factors[:, names.index(name)] for name in chosen]
     if inputs.settings.encoding == "raw_ids":
         return np.stack(columns, 1).astype(np.float64)
@@ -215,10 +217,15 @@ def growing(inputs: Inputs):
         kl = (mean**2 + np.exp(logvar) - logvar - 1).mean() / 2
         generator += hyper.augmentation * kl
     if hasattr(chosen, "phi"):
-        # The condition is the shape alone, which x2 has as well.
-        second = stage.draw(stage.c, jax.random.fold_in(inputs.key, 0))
-        gap = np.abs(stage.phi(fake) - stage.phi(second)).mean()
-        generator += hyper.consistency * gap
+        factors = np.asarray(inputs.batch["factors"])
+        for i, name in enumerate(chosen.consistent or ("shape",)):
+            other = np.roll(factors, 1, axis=0)
+            column = ("shape", "size", "turn", "x").index(name)
+            other[:, column] = factors[:, column]
+            c = condition64(inputs, ("shape",), other)
+            second = stage.draw(c, jax.random.fold_in(inputs.key, i))
+            gap = np.abs(stage.phi(fake) - stage.phi(second)).mean()
+            generator += hyper.consistency * gap
     value = critic + stage.regular(fake) + stage.head()
     return {"critic": value, "generator": generator}
 
@@ -230,7 +237,22 @@ def stacked(inputs: Inputs):
     x = 2 * images.reshape(b, h // 2, 2, w // 2, 2, n).mean((2, 4)) - 1
     c = condition64(inputs, ALL)
     told = Told(inputs)
-    fake = fakes(told, c)
+    return both_players(inputs, told, x, fakes(told, c), c)
+
+
+def refined(inputs: Inputs):
+    """Stage II: the refiner on what the frozen stage I draws, critics of whole ones."""
+    x, c = 2 * np.float64(inputs.batch["images"]) - 1, condition64(inputs, ALL)
+    z = np.float64(jax.random.normal(inputs.key, (len(x), inputs.settings.latents)))
+    small = inputs.net("generator", np.concatenate([z, c], 1))
+    maps = np.broadcast_to(c[:, None, None], (*small.shape[:3], c.shape[1]))
+    fake = train64(inputs, "refiner", np.concatenate([small, maps], 3))
+    assert fake.shape == x.shape and small.shape[1] * 2 == x.shape[1]
+    return both_players(inputs, Told(inputs, "_2"), x, fake, c)
+
+
+def both_players(inputs: Inputs, told, x, fake, c):
+    """The losses of a stage, of its real images, its own and the condition."""
     other = np.roll(c, 1, axis=0)
     real, on_fake = scores(told, x, c), scores(told, fake, c)
     wrong = scores(told, x, other)[(other != c).any(1)]
@@ -243,11 +265,19 @@ def stacked(inputs: Inputs):
 
 
 class Told:
-    """Inputs whose settings say where the condition goes, as they do for a GAN."""
+    """Inputs whose settings say where the condition goes, as they do for a GAN.
 
-    def __init__(self, inputs):
-        self.method, self.params = inputs.method, inputs.params
-        self.batch, self.key, self.net = inputs.batch, inputs.key, inputs.net
+    The critic's networks have the names of a GAN's, less `behind`.
+    """
+
+    def __init__(self, inputs, behind=""):
+        named = lambda held: (
+            dict(held) | {name: held[name + behind] for name in ("critic", "score")}
+        )
+        self.params = named(inputs.params)
+        self.method = SimpleNamespace(nets=named(inputs.method.nets))
+        self.batch, self.key = inputs.batch, inputs.key
+        self.net = lambda name, x: Inputs.net(self, name, x)
         self.settings = lambda: None
         self.settings.latents = inputs.settings.latents
         self.settings.label_in = "concatenate"
@@ -280,6 +310,14 @@ CASES = {
     "cdpggan": [
         Case({"consistency": 2.0}, growing, step=30_000),
         Case({"phi": "features", "augmented": 8}, growing, step=30_000),
+        Case(
+            {"condition": ["shape", "size", "x"], "consistent": ["x", "size"]},
+            growing,
+            step=30_000,
+        ),
     ],
-    "stack_gan": [Case({"smooth": 0.8}, stacked)],
+    "stack_gan": [
+        Case({"smooth": 0.8}, stacked),
+        Case({"smooth": 0.8, "stage": 2}, refined),
+    ],
 }

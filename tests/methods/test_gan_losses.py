@@ -58,6 +58,14 @@ CRITICS = {
         losses.wasserstein_critic,
         lambda r, f, w: -(r.mean() - f.mean()) - (r.mean() - mean(w)),
     ),
+    "hinge": (
+        losses.hinge_critic,
+        lambda r, f, w: (
+            np.maximum(0, 1 - r).mean()
+            + np.maximum(0, 1 + f).mean()
+            + mean(np.maximum(0, 1 + w))
+        ),
+    ),
 }
 
 
@@ -131,15 +139,15 @@ def test_the_best_critic_of_least_squares_and_what_it_costs_the_generator():
     """
     p_r = np.array([[0.3, 0.2, 0, 0], [0, 0, 0.1, 0.4]])
     p_g, p_w = p_r, np.array([[0, 0, 0.1, 0.4], [0.3, 0.2, 0, 0]])
-    d = jnp.zeros((2, 4))
+    drawn = lambda p: np.repeat(np.arange(8), np.rint(10 * p).astype(int).ravel())
+    rows = [drawn(p) for p in (p_r, p_g, p_w)]  # ten of each, as often as p says
 
     def loss(d):
-        mean = lambda p, target: (jnp.float32(p) * jnp.square(d - target)).sum()
-        return mean(p_r, 1.0) + mean(p_g, -1.0) + mean(p_w, -1.0)
+        seen = [d.ravel()[row] for row in rows]
+        return losses.least_squares_critic(Scores(*seen, jnp.ones(10, bool)))
 
-    d = jax.jit(
-        lambda d: jax.lax.fori_loop(0, 600, lambda _, d: d - jax.grad(loss)(d), d)
-    )(d)
+    descend = lambda _, d: d - jax.grad(loss)(d)
+    d = jax.jit(lambda d: jax.lax.fori_loop(0, 600, descend, d))(jnp.zeros((2, 4)))
     expected = (p_r - p_g - p_w) / (p_r + p_g + p_w)
     np.testing.assert_allclose(d, expected, atol=1e-4)
     right, wrong = np.asarray(d)[p_r > 0], np.asarray(d)[p_w > 0]
