@@ -1,11 +1,16 @@
 """Every GAN loss, value and gradient, against float64 on fixed critic outputs."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from disentangle.data.space import Factor, FactorSpace
 from disentangle.methods import gan_losses as losses
+from disentangle.methods.conditions import condition
+from disentangle.methods.cpggan import Alike, consistency
 from disentangle.methods.gan_losses import Scores
 
 RNG = np.random.default_rng(0)
@@ -153,3 +158,25 @@ def test_the_best_critic_of_least_squares_and_what_it_costs_the_generator():
     right, wrong = np.asarray(d)[p_r > 0], np.asarray(d)[p_w > 0]
     assert float(losses.least_squares_generator(right)) == pytest.approx(0, abs=1e-6)
     assert float(losses.least_squares_generator(wrong)) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_is_missing_stays_missing_in_a_consistent_pair():
+    """x = c, the one-hot of factor 0 or a half each: both of a pair have the same c."""
+    space = FactorSpace(
+        (Factor("a", 2, "categorical", (0, 1)), Factor("b", 2, "categorical", (0, 1)))
+    )
+    factors = jnp.array([[0, 1], [0, 0], [1, 1], [1, 0]])
+    known = jnp.array([[True, True], [False, True], [True, False], [False, True]])
+    batch = {"images": jnp.zeros((4, 1, 1, 1)), "factors": factors, "known": known}
+    gan = SimpleNamespace(
+        given=condition(("a",), space),
+        latents=1,
+        draw=lambda params, z, c, *, train: (c, {}),
+    )
+    fake = gan.given.encode(factors, known)
+    assert fake.tolist() == [[1, 0], [0.5, 0.5], [0, 1], [0.5, 0.5]]
+    key = jax.random.key(0)
+    alike = lambda columns: consistency(gan, Alike(columns), {}, batch, fake, key=key)
+    assert float(alike((0,))) == 0.0
+    # Of factor 1 the partner's factor 0: gaps 1/2 of rows 0, 1, 3; row 2 is missing.
+    assert float(alike((1,))) == pytest.approx(0.5)
