@@ -15,6 +15,7 @@ FLAGS = (
     Flag("triplets", "integer", 10_000, "of each attribute and kind"),
     Flag("searches", "integer", 1_000, "queries of the average precision"),
     Flag("sets", "integer", 10_000, "to complete"),
+    Flag("rule", "string", "", "which items go together; default the run's"),
     Flag("columns", "string", "", "all: every code column is of every attribute"),
     Flag("seed", "integer", 0, "of triplets, sets and intervals"),
     Flag("bootstrap", "integer", 200, "resamples for 95 % intervals; 0 is none"),
@@ -43,7 +44,7 @@ def retrieve(values: Values, words: list[str]) -> None:
 
     tasks = choose_tasks(values["tasks"])
     asked = ("gallery", "labels", "queries", "triplets", "searches", "sets")
-    told = [values[name] for name in (*asked, "seed", "bootstrap")]
+    told = [values[name] for name in (*asked, "seed", "bootstrap", "rule")]
     Asking(values["split"] or "rand", *told)  # its numbers, before a run is read
     json, source = output_of(values["json"]), workdir_of(values)
     with waiting("read the run"):

@@ -234,7 +234,7 @@ def _pairs(world: World, rule: Rule) -> list[tuple[int, int, int]]:
 def _free(world: World, rule: Rule, count: int, what: str, seed: int) -> np.ndarray:
     """(count, slots, A) values of items of the right categories, else uniform."""
     sizes, n = world.attributes.sizes, len(rule.slots)
-    values = counted.below(what, seed, count * n, sizes).reshape(count, n, -1)
+    values = counted.below(what, seed, count * n, sizes).reshape(count, n, len(sizes))
     column = world.attributes.column(rule.category)
     for i, slot in enumerate(rule.slots):
         pick = counted.below(f"{what}, slot {i}", seed, count, [len(slot)])[:, 0]
@@ -254,7 +254,7 @@ def _other(
     steps = counted.below(what, seed, count, [third] * 3) + third * np.arange(3) + 1
     others = np.stack(np.unravel_index((own[:, None] + steps) % total, sizes), -1)
     values = _free(world, rule, 3 * count, f"{what}, free", seed)[:, slot]
-    values[:, columns] = others.reshape(3 * count, -1)
+    values[:, columns] = others.reshape(3 * count, len(columns))
     return world.attributes.number(values).reshape(count, 3)
 
 

@@ -20,11 +20,14 @@ class Task(NamedTuple):
       questions: (world, asking) -> what is asked, with `images` that must be encoded.
       answer: (questions, encoder, asking) -> Outcome.
       summary: what is asked, in a line.
+      check: (questions, values (n, A) of the labelled images); UserError if these do
+        not suffice.
     """
 
     questions: Callable[..., Any]
     answer: Callable[..., Outcome]
     summary: str
+    check: Callable[[Any, Any], None] = lambda questions, values: None
 
 
 TASKS: dict[str, Task] = {
@@ -33,7 +36,10 @@ TASKS: dict[str, Task] = {
         similar.questions, similar.similar_retrieval, "alike in one respect only"
     ),
     "complete": Task(
-        complete.questions, complete.set_completion, "what completes this set"
+        complete.questions,
+        complete.set_completion,
+        "what completes this set",
+        complete.check,
     ),
 }
 

@@ -30,9 +30,11 @@ class Asking:
       queries: edits of each attribute.
       triplets: of each attribute and kind.
       searches: queries of the mean average precision.
-      sets: to complete.
+      sets: to complete, at least two.
       seed: of what is drawn: triplets, sets and intervals. Edits are not drawn.
       bootstrap: resamples for 95 % intervals over queries; 0 is none.
+      rule: which items go together, a rule of the data set's world; "" is the usual
+        one.
 
     Raises:
       UserError: a number out of its range, or a gallery that is not there.
@@ -47,13 +49,14 @@ class Asking:
     sets: int = 10_000
     seed: int = 0
     bootstrap: int = 200
+    rule: str = ""
 
     def __post_init__(self) -> None:
         if self.gallery not in GALLERIES:
             raise unknown("gallery", self.gallery, GALLERIES)
         for name, least, most in (
             ("labels", 0, 10**7),
-            *((name, 1, most) for name, most in MOST.items()),
+            *((name, 1 + (name == "sets"), most) for name, most in MOST.items()),
             ("seed", 0, 2**32 - 1),
             ("bootstrap", 0, 10**5),
         ):

@@ -79,18 +79,18 @@ class Questions(NamedTuple):
         return table[category]
 
 
-def questions(world: World, asking: Asking, rule: str = "") -> Questions:
+def questions(world: World, asking: Asking) -> Questions:
     """The sets of a world, the same for every model.
 
     Args:
       world: of the data set.
-      asking: how many; an item that is hidden is of the split's test tuples.
-      rule: its name; "" is the usual one.
+      asking: how many, by which rule; an item that is hidden is of the split's test
+        tuples.
 
     Raises:
       UserError: no such rule.
     """
-    name = rule or next(iter(world.rules), "")
+    name = asking.rule or next(iter(world.rules), "")
     if name not in world.rules:
         raise unknown("rule of sets", name, world.rules)
     made, seed = world.rules[name], asking.seed
@@ -106,6 +106,20 @@ def questions(world: World, asking: Asking, rule: str = "") -> Questions:
         outfits.answers(world, made, asked),
         outfits.shared(world, made),
     )
+
+
+def check(asked: Questions, values: np.ndarray) -> None:
+    """Raises UserError where no labelled image (values (n, A)) is of one of the slots.
+
+    Masks of its pairs could not be found.
+    """
+    slots = asked.slot_of(asked.world.attributes.number(values))
+    missing = [i for i in range(len(asked.rule.slots)) if i not in slots]
+    if missing:
+        raise UserError(
+            f"none of the {len(values):,} labelled images is of slot {missing[0]} of "
+            "the sets: give more labels"
+        )
 
 
 def set_completion(asked: Questions, encoder: Encoder, asking: Asking) -> Outcome:
@@ -141,22 +155,13 @@ def chance(asked: Questions) -> list[Row]:
 
 
 def learned(asked: Questions, encoder: Encoder) -> dict[tuple[int, int], Mask]:
-    """(i, j) -> the mask of each pair of slots i < j, from the labelled images.
-
-    Raises:
-      UserError: a slot without a labelled image.
-    """
+    """(i, j) -> the mask of each pair of slots i < j, from the labelled images."""
     of = asked.world.attributes
     codes = encoder.encode(encoder.labels)
     labels = of.labels(encoder.labels)
     slots = asked.slot_of(of.number(labels))
     found = {}
     rows = [np.flatnonzero(slots == slot) for slot in range(len(asked.rule.slots))]
-    for slot, own in enumerate(rows):
-        if not len(own):
-            raise UserError(
-                f"no labelled image is of slot {slot} of the sets: give more labels"
-            )
     for i, j in itertools.combinations(range(len(rows)), 2):
         first, second = rows[i], rows[j]
         column = labels[:, asked.owner[i, j]]

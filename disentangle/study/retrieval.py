@@ -112,6 +112,7 @@ def retrieve(
     columns: Columns = "",
     seed: int = 0,
     bootstrap: int = 200,
+    rule: str = "",
     progress: bool = True,
 ) -> pd.DataFrame:
     """How every living model of a run does in retrieval, beside chance and baselines.
@@ -127,8 +128,9 @@ def retrieve(
         labelled images, of whose test images "edit" alone can be asked, or a name; None
         loads the one the run was trained on.
       tasks: names in `retrieval.TASKS`; also "edit,similar" or "all".
-      split, gallery, labels, queries, triplets, searches, sets, seed, bootstrap: see
-        `retrieval.Asking`; split "" is that of the run's data, or "rand".
+      split, gallery, labels, queries, triplets, searches, sets, seed, bootstrap, rule:
+        see `retrieval.Asking`; split "" is that of the run's data, or "rand", rule ""
+        that of the run's method, or the usual one.
       columns: attribute -> the columns of the code that are of it; "all": every column
         is of every attribute; "": what the method says, or else the attribute of which
         a column tells most.
@@ -150,9 +152,8 @@ def retrieve(
             raise UserError("a function of images needs data=, a data set with queries")
         data = data_of(run)
     own = split or (split_of(run) if isinstance(run, Run) else "rand")
-    asking = Asking(
-        own, gallery, labels, queries, triplets, searches, sets, seed, bootstrap
-    )
+    numbers = labels, queries, triplets, searches, sets, seed, bootstrap
+    asking = Asking(own, gallery, *numbers, rule)
     chosen = choose_tasks(tasks)
     found = answers(
         run, as_dataset(data), chosen, asking, columns=columns, progress=progress

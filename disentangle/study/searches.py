@@ -116,7 +116,9 @@ class Searches:
                 raise unknown("retrieval task", task, TASKS)
             found = self.subject(task)
             self._chosen_columns(found)
-            check_labels(found.values(found.labelled), found.sizes)
+            values = found.values(found.labelled)
+            check_labels(values, found.sizes)
+            TASKS[task].check(self.questions(task), values)
 
     def outcome(self, member: int, task: str) -> Outcome:
         """The result of a task for one model."""

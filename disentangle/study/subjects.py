@@ -65,6 +65,8 @@ def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Sub
         return _of_table(task, data, asking, run)
     if task == "complete" and asking.gallery == "full":
         asking = replace(asking, gallery="tuples")  # sets are of tuples
+    if run is not None and not asking.rule:  # sets as the method was told of them
+        asking = replace(asking, rule=str(run.config["method"].get("rule", "")))
     world = world_of(data.name, data.space, asking)
     of = world.attributes
     return Subject(

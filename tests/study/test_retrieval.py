@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from disentangle.retrieval.encoder import from_labels
 from disentangle.study import searches
 from disentangle.study.retrieval import Retrievals, Shown, choose_tasks, retrieve
 from disentangle.study.searches import assigned
+from disentangle.study.subjects import subject_of
+from disentangle.training.run import prepare
 
 FEW = {"labels": 20, "queries": 8, "triplets": 40, "searches": 6, "sets": 30}
 NAMES = ("shape", "size", "x", "turn")
@@ -196,3 +199,44 @@ def test_values_of_fashion_have_words():
     assert caption(example, subject("fashion_sprites")) == "colour: red to sky"
     example = example._replace(attribute="x_position", old=-1)
     assert caption(example, subject("dsprites")) == "x_position: unknown to 5"
+
+
+def test_sets_are_of_the_rule_that_the_method_was_told(monkeypatch):
+    """K6 of FashionSprites has a slot per category, the usual K4 four."""
+    data = dt.load("fashion_sprites")
+    monkeypatch.setattr("disentangle.study.subjects._trained", lambda data, run: None)
+    few = Asking(sets=2, labels=50)
+    slots = {}
+    for own, asked in (("", ""), ("k6", ""), ("k6", "k4")):
+        run = SimpleNamespace(config={"method": {"rule": own} if own else {}})
+        found = subject_of("complete", data, replace(few, rule=asked), run)
+        slots[own, asked] = len(found.questions().rule.slots)
+    assert slots == {("", ""): 4, ("k6", ""): 6, ("k6", "k4"): 4}
+
+
+def test_what_sets_need_is_said_before_anything_is_encoded(run, toy, toy_world):
+    with pytest.raises(UserError, match="sets=1 must be a whole number from 2"):
+        Asking(sets=1)
+    few = FEW | {"bootstrap": 0, "progress": False}
+    with pytest.raises(UserError, match="unknown rule of sets 'k7'"):
+        retrieve(run, toy, "complete", rule="k7", **few)
+    asked = TASKS["complete"].questions(toy_world, Asking(**FEW))
+    every = toy_world.attributes.values(np.arange(toy_world.attributes.tuples))
+    of_slot = asked.slot_of(np.arange(len(every)))
+    TASKS["complete"].check(asked, every)
+    with pytest.raises(UserError, match="labelled images is of slot 1 of the sets"):
+        TASKS["complete"].check(asked, every[of_slot != 1])
+
+
+def test_labelled_images_are_first_those_a_model_was_trained_on(toy):
+    """More labels than the 40 images of a model: its own, then others, each once."""
+    quick = {"steps": 1, "batch_size": 8, "progress": False, "train_size": 40}
+    own = dt.train("vae", toy, encoder="dense", decoder="dense", **quick)
+    trained = np.asarray(prepare(own.config, toy)[2].subset)
+    for count in (4, 24):
+        asking = Asking(**FEW | {"labels": count})
+        found = subject_of("edit", toy, asking, own).labelled
+        allowed = set(labelled("toy", Asking(**FEW | {"labels": 0})))
+        kept = [image for image in trained if image in allowed]
+        assert found[: len(kept)].tolist() == kept[:count]
+        assert len(set(found.tolist())) == count and set(found) <= allowed
