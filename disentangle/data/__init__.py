@@ -53,7 +53,9 @@ DATASETS: dict[str, Recipe] = {
     "shopping100k": splits.SHOPPING100K,
     "deepfashion_splits": splits.DEEPFASHION_SPLITS,
     "deepfashion": deepfashion.RECIPE,
+    "deepfashion_cut": deepfashion.CUT,
     "polyvore": polyvore.RECIPE,
+    "polyvore_disjoint": polyvore.DISJOINT,
     "zappos50k": zappos.RECIPE,
     "fashion_products": products.RECIPE,
     "own": own.RECIPE,
@@ -81,19 +83,21 @@ def load(
         means "file" if there is a path or nothing is drawn, and "rendered" otherwise.
       cache_dir: where the rendered tables are kept; None for $DISENTANGLE_CACHE or,
         without it, ~/.cache/disentangle.
-      size: pixels of a side that images are made small to, see `pooled.smaller`; 0
-        leaves them as they are.
+      size: pixels of a side that images are made small to, see `pooled.smaller`;
+        photographs of any size are read at it. 0 leaves them as they are, photographs
+        at 64.
 
     Raises:
       UserError: unknown name or source, a file that is not what it should be, or a
         size that images cannot be made small to.
     """
     check_size(size)
-    data = _load(name, path, source, cache_dir)
-    return smaller(data, size) if size else data
+    data = _load(name, path, source, cache_dir, size)
+    is_there = size in (0, *data.shape[:2]) and DATASETS[name].sized
+    return smaller(data, size) if size and not is_there else data
 
 
-def _load(name: Any, path: Any, source: Any, cache_dir: Any) -> Dataset:
+def _load(name: Any, path: Any, source: Any, cache_dir: Any, size: int) -> Dataset:
     if not isinstance(name, str) or name not in DATASETS:
         raise errors.unknown("data set", name, DATASETS)
     where = None if _is_not_given(path) else place(path, "data path")
@@ -117,7 +121,8 @@ def _load(name: Any, path: Any, source: Any, cache_dir: Any) -> Dataset:
     if from_path and where is None:
         raise errors.UserError(f"source {source!r} needs path=.")
     if from_path and where:
-        return from_path(where)
+        at_size = {"side": size} if recipe.sized and size else {}
+        return from_path(where, **at_size)
     raise errors.UserError(f"data set {name!r} has no source {source!r}.")
 
 

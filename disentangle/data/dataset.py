@@ -212,16 +212,19 @@ class Recipe:
       network: the encoder and decoder that stand in for "locatello" by default, for
         images of any size; "" changes nothing.
       about: where there is no `space`, what it is and where it is read from.
+      sized: whether `read` and `stream` take side=, pixels at which photographs are
+        read; else images of another size are means of blocks.
     """
 
     space: FactorSpace | None = None
     render: Callable[[Path | None], Dataset] | None = None
-    read: Callable[[Path], Dataset] | None = None
+    read: Callable[..., Dataset] | None = None
     read_tfds: Callable[[Path | None], Dataset] | None = None
     layout: "Layout | None" = None
-    stream: Callable[[Path], Dataset] | None = None
+    stream: Callable[..., Dataset] | None = None
     network: str = ""
     about: str = ""
+    sized: bool = False
 
 
 @jax.jit

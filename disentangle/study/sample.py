@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from disentangle.data import load
+from disentangle.data import DATASETS, load
 from disentangle.data.dataset import Dataset
 from disentangle.data.own import NAME as OWN
 from disentangle.data.pooled import PEAK, smaller
@@ -83,7 +83,11 @@ def data_of(run: Run) -> Dataset:
       UserError: it was given as arrays that were not kept, or is not where it was.
     """
     try:
-        return as_small(load_data(run.config["data"], run.workdir), run.spec)
+        section = dict(run.config["data"])
+        recipe = DATASETS.get(section["name"])
+        if recipe and recipe.sized:  # photographs are read at the size they had
+            section["size"] = run.spec.shape[0]
+        return as_small(load_data(section, run.workdir), run.spec)
     except UserError as error:
         if run.config["data"]["name"] != OWN or run.config["data"]["path"]:
             raise

@@ -1,6 +1,7 @@
 """Readers of fashion data sets, on tiny folders that are written here."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from disentangle.data import load
 from disentangle.data.fashion import deepfashion, polyvore, splits, zappos
 from disentangle.data.fashion.files import numbers, text_lines
 from disentangle.errors import UserError
+from disentangle.study.sample import data_of
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 5\n"
 
@@ -150,13 +152,16 @@ def deep(tmp_path):
     return tmp_path
 
 
-def test_deepfashion_is_cut_to_boxes_and_several_of_a_kind_are_none(deep):
+def test_deepfashion_is_cut_to_boxes_and_several_of_a_kind_are_none(deep, capsys):
     data = load("deepfashion", path=deep)
     found = np.asarray(data.images(np.arange(3)))
     assert np.abs(found[:, 2:-2, 2:-2, 0].mean((1, 2)) - [20, 140, 80]).max() < 3
     assert data.space.names == ("category", "texture", "fabric")
     assert data.space["category"].words == ("Anorak", "Tee")
     assert labels(data) == [[1, -1, -1], [1, 0, -1], [0, 1, 0]]
+    said = capsys.readouterr().err
+    assert "list_attr_img.txt: 1 images have several" in said
+    assert "kind texture and no label of it here, the first in line 3" in said
 
 
 @pytest.mark.parametrize(
@@ -274,6 +279,8 @@ def test_what_is_wrong_in_polyvore_is_said(outfits):
     call = lambda: load("polyvore", path=outfits)
     (outfits / "images" / "c.jpg").unlink()
     refused(call, "item c", "which a set of nondisjoint")
+    (outfits / "images" / "c.jpg").write_text("no picture")
+    refused(call, "polyvore_item_metadata.json, item c")
     photo(outfits / "images" / "c.jpg", 9)
     (outfits / "polyvore_item_metadata.json").write_text('{"a": {}}')
     refused(call, "item a has no 'semantic_category'")
@@ -312,7 +319,7 @@ HEADER = (
 def test_products_without_an_image_are_left_out_and_said(tmp_path, capsys):
     rows = [
         "15,Men,Apparel,Topwear,Shirts,Navy,Fall,2011,Casual,Turtle, Check, Shirt",
-        "16,Women,Apparel,Topwear,Tops,NA,Fall,2012,Casual,A top",
+        '16,Women,Apparel,Topwear,Tops,NA,Fall,2012,Casual,"A top',
         "17,Men,Apparel,Bottomwear,Jeans,Blue,Summer,2012,Casual,Jeans",
     ]
     write(tmp_path / "styles.csv", HEADER, *rows)
@@ -402,3 +409,27 @@ def test_cutting_needs_the_extra(deep, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "cv2", None)
     refused(lambda: deepfashion.read(deep, cut=True), "pip install -e '.[fashion]'")
+
+
+def test_photographs_are_read_at_a_size_and_again_from_where_they_were(deep):
+    """Also of the usual folders, where images are below Img."""
+    (deep / "Img").mkdir()
+    (deep / "img").rename(deep / "Img" / "img")
+    for size, side in ((0, 64), (96, 96), (32, 32)):
+        data = load("deepfashion", path=deep, size=size)
+        assert data.shape == (side, side, 3)
+        section = {"name": data.name, "path": data.path, "source": "", "size": 0}
+        run = SimpleNamespace(
+            config={"data": section},
+            workdir=None,
+            spec=SimpleNamespace(shape=data.shape, max_value=255),
+        )
+        assert data_of(run).digest == data.digest
+
+
+def test_other_ways_to_read_are_data_sets_of_their_own(outfits, deep):
+    (outfits / "nondisjoint").rename(outfits / "disjoint")
+    assert load("polyvore_disjoint", path=outfits).name == "polyvore_disjoint"
+    refused(lambda: load("polyvore", path=outfits), "nondisjoint")
+    pytest.importorskip("cv2")
+    assert load("deepfashion_cut", path=deep).name == "deepfashion_cut"

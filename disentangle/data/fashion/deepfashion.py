@@ -18,16 +18,17 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion.files import (
+    SIDE,
     Box,
     Photograph,
     checked_folder,
-    image_folder,
     photographs,
     relative,
     text_lines,
 )
 from disentangle.data.fashion.grab_cut import garment
 from disentangle.errors import UserError, unknown
+from disentangle.progress import say
 
 KINDS = {1: "texture", 2: "fabric", 3: "shape", 4: "part", 5: "style"}
 PARTS = ("train", "val", "test")
@@ -94,18 +95,18 @@ def by_image(path: Path, width: int) -> dict[str, tuple[int, list[int]]]:
 def read(
     path: Path,
     *,
-    images: str | Path | None = None,
     cut: bool = False,
     stream: bool = False,
+    side: int = SIDE,
 ) -> Dataset:
     """The images of train, then val, then test, with category and kinds.
 
     Args:
-      path: the folder that holds Anno* and Eval.
-      images: the folder below which images are found as they are named; None: the
-        folder itself, or "Img" in it.
+      path: the folder that holds Anno* and Eval; images are found as they are named
+        below it, or below "Img" in it (a link will do).
       cut: whether the background is taken away; needs the extra [fashion].
       stream: whether images are read when a step needs them, and not kept.
+      side: pixels of a side.
 
     Raises:
       UserError: files that are not there or do not go together, naming the line.
@@ -119,7 +120,6 @@ def read(
     boxes = by_image(anno / "list_bbox.txt", 4)
     listed = folder / "Eval" / "list_eval_partition.txt"
     place = folder / "Img" if (folder / "Img" / "img").is_dir() else folder
-    place = place if images is None else image_folder(folder, images)
     photos, chosen, names = [], [], []
     for line, name in _in_parts(listed):
         for source, held in (
@@ -143,13 +143,16 @@ def read(
             )
         names.append(categories[number - 1])
     columns = {"category": names} | _kinds(attributes, np.array(chosen))
+    _tell_several(anno / "list_attr_img.txt", attributes, told)
     prepare = garment() if cut else None
     return photographs(
         photos,
         columns,
-        name="deepfashion",
-        path=place,
+        name="deepfashion_cut" if cut else "deepfashion",
+        path=folder,
+        root=place,
         stream=stream,
+        side=side,
         prepare=prepare,
     )
 
@@ -185,6 +188,24 @@ def _box(values: list[int]) -> Box:
     return left, top, right, bottom
 
 
+def _tell_several(
+    path: Path,
+    attributes: list[tuple[str, int]],
+    told: dict[str, tuple[int, list[int]]],
+) -> None:
+    """Says how many images have several attributes of a kind, and so no label of it."""
+    kinds = np.array([number for _, number in attributes])
+    rows = np.array([values for _, values in told.values()]) == 1
+    lines = np.array([line for line, _ in told.values()])
+    for number, kind in KINDS.items():
+        several = lines[rows[:, kinds == number].sum(1) > 1]
+        if len(several):
+            say(
+                f"{path}: {len(several):,} images have several attributes of the kind "
+                f"{kind} and no label of it here, the first in line {several.min()}"
+            )
+
+
 def _kinds(attributes: list[tuple[str, int]], told: np.ndarray) -> dict[str, list[str]]:
     """kind -> (N,) the one attribute of it that an image has, "" for none or more."""
     found = {}
@@ -199,10 +220,17 @@ def _kinds(attributes: list[tuple[str, int]], told: np.ndarray) -> dict[str, lis
     return found
 
 
-RECIPE = Recipe(
-    read=read,
-    stream=functools.partial(read, stream=True),
-    network="padded",
-    about="289,222 photographs of clothes, category and 5 kinds of attributes: path= "
-    "the folder with Anno and Eval",
-)
+def _recipe(cut: bool, about: str) -> Recipe:
+    own = functools.partial(read, cut=cut)
+    return Recipe(
+        read=own,
+        stream=functools.partial(own, stream=True),
+        network="padded",
+        about=f"289,222 photographs of clothes{about}: path= the folder with Anno and "
+        "Eval",
+        sized=True,
+    )
+
+
+RECIPE = _recipe(False, ", category and 5 kinds of attributes")
+CUT = _recipe(True, " without their background, as deepfashion")

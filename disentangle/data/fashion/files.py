@@ -36,14 +36,20 @@ class Photograph(NamedTuple):
     Attributes:
       path: of the file.
       listed: the file that names it, and
-      line: the line there, from 1.
+      line: the line there, from 1; or words for the place, such as "item 12".
       box: what is cut out of it, in its own pixels; None for all.
     """
 
     path: Path
     listed: Path
-    line: int
+    line: int | str
     box: Box | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is named, for a sentence."""
+        where = self.line if isinstance(self.line, str) else f"line {self.line}"
+        return f"{self.listed}, {where}"
 
 
 def text_lines(path: Path) -> list[str]:
@@ -99,6 +105,7 @@ def photographs(
     *,
     name: str,
     path: Path,
+    root: Path | None = None,
     stream: bool = False,
     side: int = SIDE,
     prepare: Prepare | None = None,
@@ -111,7 +118,8 @@ def photographs(
       photos: N files.
       columns: attribute -> (N,) labels, see `labels.column`.
       name: of the data set.
-      path: of its folder.
+      path: of its folder, from which it can be read again.
+      root: the folder that all files are below, where it is another one.
       stream: whether images are read when a step needs them, and not kept.
       side: pixels of a side.
       prepare: (h, w, 3) uint8 of a photograph or its box -> the same, changed.
@@ -125,20 +133,18 @@ def photographs(
         raise UserError(f"the lists of {path} name no image")
     for photo in photos:
         if not photo.path.is_file():
-            raise UserError(
-                f"{photo.listed}, line {photo.line}, names {photo.path}, which is not "
-                "there"
-            )
+            raise UserError(f"{photo.place}, names {photo.path}, which is not there")
 
     def decode(index: int) -> np.ndarray:
         photo = photos[index]
         try:
             return pixels(photo.path, photo.box, side, prepare)
         except UserError as error:
-            raise UserError(f"{error} ({photo.listed}, line {photo.line})") from None
+            raise UserError(f"{error} ({photo.place})") from None
 
+    below = root or path
     facts = [
-        (str(p.path.relative_to(path)), p.box, p.path.stat().st_size) for p in photos
+        (str(p.path.relative_to(below)), p.box, p.path.stat().st_size) for p in photos
     ]
     told = (side, prepare is not None, facts)
     digest = hashlib.blake2b(repr(told).encode(), digest_size=16)
@@ -181,13 +187,8 @@ def pixels(
     return np.asarray(folders.opened(path, small))
 
 
-def image_folder(folder: Path, images: str | Path | None) -> Path:
-    """Where the images are: as told, or in "images", "img" or the folder itself."""
-    if images is not None:
-        found = Path(images).expanduser().absolute()
-        if not found.is_dir():
-            raise UserError(f"the folder of images {found} is not there")
-        return found
+def image_folder(folder: Path) -> Path:
+    """Where the images are: in "images", "img" or the folder itself."""
     named = (folder / name for name in ("images", "img"))
     return next((place for place in named if place.is_dir()), folder)
 

@@ -23,6 +23,7 @@ from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion.files import (
     LFS,
     POINTER,
+    SIDE,
     Photograph,
     checked_folder,
     photographs,
@@ -63,13 +64,16 @@ def type_pairs(types: Sequence[str]) -> list[tuple[str, str]]:
     return list(itertools.combinations_with_replacement(sorted(set(types)), 2))
 
 
-def read(path: Path, *, split: str = SPLITS[0], stream: bool = False) -> Dataset:
+def read(
+    path: Path, *, split: str = SPLITS[0], stream: bool = False, side: int = SIDE
+) -> Dataset:
     """The items of a split's sets, of train, then valid, then test.
 
     Args:
       path: the folder "polyvore_outfits".
       split: "nondisjoint", or "disjoint": no item of a test set in a training set.
       stream: whether images are read when a step needs them, and not kept.
+      side: pixels of a side.
 
     Returns:
       The Dataset with the factors "type" and, if categories.csv is there, "category".
@@ -85,7 +89,7 @@ def read(path: Path, *, split: str = SPLITS[0], stream: bool = False) -> Dataset
         raise UserError(f"{listed} must hold an object of items")
     fine = _fine(folder / "categories.csv")
     photos, types, categories = [], [], []
-    for line, item in enumerate(items, 1):
+    for item in items:
         if not isinstance(metadata.get(item), dict):
             raise UserError(f"{listed} does not have item {item}, which a set names")
         told = metadata[item]
@@ -96,13 +100,16 @@ def read(path: Path, *, split: str = SPLITS[0], stream: bool = False) -> Dataset
             raise UserError(
                 f"there is no image {photo} of item {item}, which a set of {split} has"
             )
-        photos.append(Photograph(photo, listed, line))
+        photos.append(Photograph(photo, listed, f"item {item}"))
         types.append(str(told["semantic_category"]))
         categories.append(fine.get(str(told.get("category_id")), ""))
     columns = {"type": types}
     if any(categories):
         columns["category"] = categories
-    return photographs(photos, columns, name="polyvore", path=folder, stream=stream)
+    name = "polyvore" if split == SPLITS[0] else f"polyvore_{split}"
+    return photographs(
+        photos, columns, name=name, path=folder, stream=stream, side=side
+    )
 
 
 def items_of(folder: Path, split: str) -> list[str]:
@@ -207,9 +214,16 @@ def _fine(path: Path) -> dict[str, str]:
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
 
 
-RECIPE = Recipe(
-    read=read,
-    stream=functools.partial(read, stream=True),
-    network="padded",
-    about="Polyvore Outfits, 251,008 items of clothes in sets: path= its folder",
-)
+def _recipe(split: str, about: str) -> Recipe:
+    own = functools.partial(read, split=split)
+    return Recipe(
+        read=own,
+        stream=functools.partial(own, stream=True),
+        network="padded",
+        about=f"Polyvore Outfits, {about}: path= its folder",
+        sized=True,
+    )
+
+
+RECIPE = _recipe("nondisjoint", "251,008 items of clothes in sets")
+DISJOINT = _recipe("disjoint", "no item of a test set in a training set")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion.files import (
+    SIDE,
     Photograph,
     checked_folder,
     photographs,
@@ -34,12 +35,13 @@ COLUMNS = {  # of the file -> of the data set
 }
 
 
-def read(path: Path, *, stream: bool = False) -> Dataset:
+def read(path: Path, *, stream: bool = False, side: int = SIDE) -> Dataset:
     """The products that have an image, in the order of styles.csv.
 
     Args:
       path: the folder that holds it and "images".
       stream: whether images are read when a step needs them, and not kept.
+      side: pixels of a side.
 
     Raises:
       UserError: no such file, a row without a column, a product that comes twice, or
@@ -72,13 +74,20 @@ def read(path: Path, *, stream: bool = False) -> Dataset:
         if any(row[column] for row in rows)
     }
     return photographs(
-        photos, columns, name="fashion_products", path=folder, stream=stream
+        photos,
+        columns,
+        name="fashion_products",
+        path=folder,
+        stream=stream,
+        side=side,
     )
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """(line, column -> word) of every product; "NA" is no label."""
-    header, *lines = list(csv.reader(text_lines(path))) or [[]]
+    # Quotes are letters of names here: a lone one must not swallow the rows behind it.
+    rows = csv.reader(text_lines(path), quoting=csv.QUOTE_NONE)
+    header, *lines = [[cell.strip('" ') for cell in row] for row in rows] or [[]]
     lacking = [name for name in ("id", *COLUMNS) if name not in header]
     if lacking:
         raise UserError(f"{path}, line 1, has no column {lacking[0]!r}")
@@ -89,7 +98,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 f"{path}, line {line}, has {len(row)} cells, but the header has "
                 f"{len(header)}"
             )
-        words = dict(zip(header, (word.strip() for word in row), strict=False))
+        words = dict(zip(header, row, strict=False))
         found.append((line, {k: "" if v == "NA" else v for k, v in words.items()}))
     return found
 
@@ -98,5 +107,6 @@ RECIPE = Recipe(
     read=read,
     stream=functools.partial(read, stream=True),
     network="padded",
+    sized=True,
     about="44,446 photographs of products, 8 attributes: path= where styles.csv is",
 )

@@ -22,6 +22,7 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion.files import (
+    SIDE,
     Photograph,
     checked_folder,
     image_folder,
@@ -169,20 +170,21 @@ def read_splits(
     *,
     name: str,
     attributes: Sequence[str],
-    images: str | Path | None = None,
     stream: bool = False,
+    side: int = SIDE,
 ) -> Dataset:
     """The training images, then the test images, with their labels.
 
     Args:
-      path: the folder of the split files.
+      path: the folder of the split files; the images are in "images" or "img" in it
+        (a link will do), or in itself.
       name: of the data set.
       attributes: names; others than attr_num.txt has are numbered.
-      images: the folder of the images; None: "images" or "img" in it, or itself.
       stream: whether images are read when a step needs them, and not kept.
+      side: pixels of a side.
     """
     folder = checked_folder(path)
-    place = image_folder(folder, images)
+    place = image_folder(folder)
     parts = [split_of(folder, part) for part in PARTS]
     photos = []
     for part, split in zip(PARTS, parts, strict=True):
@@ -195,8 +197,9 @@ def read_splits(
     columns = {
         n: values[:, a] for a, n in enumerate(names) if (values[:, a] >= 0).any()
     }
-    root = place if images is not None else folder
-    return photographs(photos, columns, name=name, path=root, stream=stream)
+    return photographs(
+        photos, columns, name=name, path=folder, stream=stream, side=side
+    )
 
 
 def _numbered(count: int) -> list[str]:
@@ -257,6 +260,7 @@ def _recipe(name: str, attributes: Sequence[str], about: str) -> Recipe:
         stream=functools.partial(read, stream=True),
         network="padded",
         about=about,
+        sized=True,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.fashion.files import (
+    SIDE,
     Photograph,
     checked_folder,
     numbers,
@@ -38,12 +39,13 @@ class Triplets(NamedTuple):
     negative: np.ndarray
 
 
-def read(path: Path, *, stream: bool = False) -> Dataset:
+def read(path: Path, *, stream: bool = False, side: int = SIDE) -> Dataset:
     """The images of filenames.json, in its order.
 
     Args:
       path: the folder that holds it and the images.
       stream: whether images are read when a step needs them, and not kept.
+      side: pixels of a side.
 
     Raises:
       UserError: what is not there or cannot be read, naming the line.
@@ -55,7 +57,9 @@ def read(path: Path, *, stream: bool = False) -> Dataset:
         Photograph(relative(root, word.strip(), listed, line), listed, line)
         for line, word in enumerate(text_lines(listed), 1)
     ]
-    return photographs(photos, {}, name="zappos50k", path=folder, stream=stream)
+    return photographs(
+        photos, {}, name="zappos50k", path=folder, stream=stream, side=side
+    )
 
 
 def triplets(path: Path, condition: str, part: str) -> Triplets:
@@ -86,5 +90,6 @@ RECIPE = Recipe(
     read=read,
     stream=functools.partial(read, stream=True),
     network="padded",
+    sized=True,
     about="50,025 photographs of shoes: path= the folder of filenames.json",
 )
