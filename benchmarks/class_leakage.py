@@ -30,7 +30,7 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks.command import execute, flags_of
-from benchmarks.kept_lines import plus_minus
+from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods import cycle_vae
 from disentangle.metrics.base import Settings
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--data", default="dsprites")
     parser.add_argument("--size", type=int, default=32, help="pixels a side")
     parser.add_argument("--of", default="", help="the class; '' is shape, or class")
-    parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--steps", type=int, default=1_500)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--latents", type=int, default=16, help="size of z")
@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=2_000, help="images read")
     parser.add_argument("--out", type=Path, help="where runs are kept")
     given = parser.parse_args()
+    names = chosen(parser, given.rows, ROWS)
     data = data_of(given.data, given.size)
     of = given.of or ("class" if data.space.names[0] == "class" else "shape")
     print(
@@ -164,9 +165,7 @@ def main() -> None:
         f"{given.specified}, {given.steps} steps of 64, {given.seeds} seeds"
     )
     print(f"{'row':10s} " + " ".join(f"{n:>16s}" for n in NUMBERS) + f" {'cpu s':>7s}")
-    for name in (n.strip() for n in given.rows.split(",")):
-        if name not in ROWS:
-            parser.error(f"unknown row {name!r}: choose from {', '.join(ROWS)}")
+    for name in names:
         began = time.process_time()
         run = dt.train(
             "cycle_vae",

@@ -13,8 +13,9 @@ all rows: here it is the oracle's of the category, whatever a row was told.
 
 Rows are trainings of experiments/bench.py, told the category ("class") or category,
 colour and pattern ("all"); --scale multiplies the budgets. "conditional GAN" is judged
-at MARKS of its training too. Trainings have workdirs in --out, results are kept in
---results: what was stopped goes on.
+at MARKS of its training too, and what it draws then, by category and colour from one
+noise, goes to fashion_marks.png beside this file. Trainings have workdirs in --out,
+results are kept in --results: what was stopped goes on.
 
 Printed are means over seeds with half of their 95 % interval, by an oracle:
 obeys      conditional accuracy, mean over what was told, and above chance:
@@ -34,10 +35,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import disentangle as dt
 from benchmarks.command import execute, flags_of
 from benchmarks.edit_table import counted, seconds_of
+from benchmarks.figures import written
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -48,6 +51,8 @@ from benchmarks.kept_lines import (
     results_flag,
 )
 from disentangle.metrics import Settings
+from disentangle.report.drawn import grid_figure
+from disentangle.study.drawn import SIDE, drawn_of, said, shown_values
 from disentangle.study.evaluate import score_run
 from disentangle.study.judges import STEPS, Judges, judges_of, pictures
 from disentangle.training.run import Run, fit
@@ -103,6 +108,15 @@ class Job(NamedTuple):
             f"{self.data.name} {self.data.shape[0]} px, budget x {self.scale:g}, "
             f"oracle of {self.oracle_steps} steps, {IMAGES} images, seed {self.seed}"
         )
+
+    @property
+    def place(self) -> Path:
+        """Where rows are trained."""
+        return self.out / f"{self.data.name}-{self.data.shape[0]}-x{self.scale:g}"
+
+    def grid_file(self, share: float) -> Path:
+        """What MARKED draws after a share of its training."""
+        return self.place / f"grid-{share:g}-{self.seed}.npy"
 
 
 def columns_of(data: Any, names: Sequence[str]) -> list[int]:
@@ -168,8 +182,7 @@ def judged(job: Job, run: Run) -> dict[str, float]:
 
 def work(job: Job, name: str, path: Path) -> None:
     """Trains a row, judges it at its marks and at its end, and keeps the lines."""
-    place = job.out / f"{job.data.name}-{job.data.shape[0]}-x{job.scale:g}"
-    folder = place / f"{re.sub('[^a-zA-Z]+', '-', name)}-{job.seed}"
+    folder = job.place / f"{re.sub('[^a-zA-Z]+', '-', name)}-{job.seed}"
     for share in (*(MARKS if name == MARKED else ()), 1.0):
         config = config_of(job, name, share)
         steps = sum(one["steps"] for one in config["stages"] or [config])
@@ -180,9 +193,32 @@ def work(job: Job, name: str, path: Path) -> None:
         with counted(spent):
             run = fit(config, job.data, workdir=folder)
         values = judged(job, run)
+        if name == MARKED:
+            np.save(job.grid_file(share), drawn_of(run).table)
         line = {"key": job.key, "row": title, "steps": steps, "values": values}
         keep(path, line | {"seconds": seconds_of(spent)})
         print(f"{job.key}: {title}, {steps} steps: {values}", flush=True)
+
+
+def marks_figure(job: Job) -> Figure | None:
+    """Categories from top to bottom, colours from left to right, mark after mark."""
+    paths = {share: job.grid_file(share) for share in (*MARKS, 1.0)}
+    if not all(path.exists() for path in paths.values()):
+        return None
+    parts, names = [], []
+    for share, path in paths.items():
+        grid = np.load(path)
+        gap = np.ones((len(grid), 1, *grid.shape[2:]), grid.dtype)
+        parts += [gap, grid] if parts else [grid]
+        names += [""] * (len(names) > 0) + [f"{share:.0%}"] + [""] * (len(grid[0]) - 1)
+    up, across = (job.data.space[name] for name in ALL[:2])
+    return grid_figure(
+        np.concatenate(parts, axis=1),
+        rows=[said(up, value) for value in shown_values(up, SIDE)],
+        columns=names,
+        up=up.name,
+        across=f"{across.name}, after so much of the training",
+    )
 
 
 def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -221,10 +257,14 @@ def main() -> None:
     right = ", ".join(f"{n} {a:.3f}" for n, a in zip(ALL, accuracy, strict=True))
     print(f"the oracle is right on held-out images: {right}", flush=True)
     judges.require(columns_of(data, ALL), data.space.names)
+    place = given.scale, given.out
     for seed in range(given.seeds):
         for name in rows:
-            numbers = given.oracle_steps, seed, given.scale
-            work(Job(data, judges, *numbers, given.out), name, given.results)
+            job = Job(data, judges, given.oracle_steps, seed, *place)
+            work(job, name, given.results)
+    figure = marks_figure(Job(data, judges, given.oracle_steps, 0, *place))
+    if figure:
+        print(written("fashion_marks", figure))
     print("\n".join(table(held(given.results))))
 
 

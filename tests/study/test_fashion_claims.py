@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import disentangle as dt
-from benchmarks.fashion_claims import crispness, sharpness
+from benchmarks.fashion_claims import MARKS, Job, crispness, marks_figure, sharpness
 
 
 def test_a_picture_is_as_sharp_as_its_steps():
@@ -21,3 +21,19 @@ def test_real_images_are_as_crisp_as_themselves():
     drawn = images[..., None] / 255.0
     assert crispness(drawn, data, index) == pytest.approx(1, abs=1e-5)
     assert crispness(0.5 * drawn, data, index) == pytest.approx(0.25, abs=1e-5)
+
+
+def test_a_figure_shows_every_mark_of_the_training(tmp_path):
+    """Only once all are there; six categories, six colours of each mark, and gaps."""
+    data = dt.load("fashion_sprites")
+    job = Job(data, None, 9, 0, 0.5, tmp_path)
+    job.place.mkdir()
+    for share in (*MARKS, 1.0):
+        assert marks_figure(job) is None
+        np.save(job.grid_file(share), np.full((6, 6, 4, 4, 3), share))
+    (axes,) = marks_figure(job).axes
+    assert next(t.get_text() for t in axes.get_yticklabels()) == "tee"
+    names = [t.get_text() for t in axes.get_xticklabels()]
+    assert len(names) == 5 * 6 + 4
+    assert [n for n in names if n] == ["5%", "10%", "20%", "40%", "100%"]
+    assert names.index("100%") == 4 * 7
