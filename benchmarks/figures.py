@@ -11,11 +11,12 @@ dci_edit.png     EDIT of every method that was trained for the edit bench agains
                  DCI disentanglement (`benchmarks.edit_table`)
 
 retrieval.png    with --study, the workdir of a study that has these scores: what codes
-                 retrieve against their DCI disentanglement, a point per model
+                 retrieve against their DCI disentanglement and MIG, a point per model
 
 Means over seeds; bars are 95 % intervals over seeds where there are several.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ KINDS = {  # a row of the table -> its words
     "from own_means": "means by own predictions",
     "from covariance_rows": "rows × covariance",
     "from rows": "rows",
-    "from inverse_rows": "rows × inverse covariance",
+    "from inverse_rows": "pseudo-inverse of the rows",
     "from random": "random",
 }
 WAYS = {  # an editor -> its words; of a run that has several the first counts
@@ -53,7 +54,12 @@ RETRIEVED = {  # a score of a study -> its words
     "similar_retrieval/conflict": "conflict triplets",
     "set_completion/fitb_hard": "FITB, hard",
     "edit_retrieval/hit_10": "Hit@10 of edits",
+    "edit_retrieval/kept": "PA@1 of edits",
 }
+CODES = {
+    DCI: "DCI disentanglement",
+    "mig/score": "MIG",
+}  # a score of codes -> its words
 
 
 def of_most_budgets(lines: Iterable[Line]) -> dict[int, list[Line]]:
@@ -140,23 +146,29 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
 
 
 def retrieval(found: pd.DataFrame) -> Figure | None:
-    """Scores of retrieval against DCI disentanglement, a point per model of a study."""
+    """Scores of retrieval against scores of codes, a point per model of a study."""
     scores = [score for score in RETRIEVED if score in found]
-    if not scores or DCI not in found:
+    codes = [code for code in CODES if code in found]
+    if not scores or not codes:
         return None
     with plotting():
-        figure = new_figure(2.4 * len(scores))
-        axes = figure.subplots(len(scores), sharex=True, squeeze=False)[:, 0]
-        for ax, score in zip(axes, scores, strict=True):
+        figure = new_figure(2.4 * len(scores), 4.2 * len(codes))
+        grid = figure.subplots(len(scores), len(codes), sharex="col", squeeze=False)
+        for (row, score), (column, code) in itertools.product(
+            enumerate(scores), enumerate(codes)
+        ):
+            ax = grid[row, column]
             for number, (data, own) in enumerate(found.groupby("data", sort=False)):
-                own = own.dropna(subset=[DCI, score])
-                rho = correlation(own, DCI, score).value
+                own = own.dropna(subset=[code, score])
+                rho = correlation(own, code, score).value
                 words = f"{data}: {len(own)} models, ρ {rho:.2f}"
                 look = {"color": PALETTE[number], "marker": MARKERS[number], "s": 12}
-                ax.scatter(own[DCI], own[score], label=words, **look)
-            ax.set_ylabel(RETRIEVED[score])
+                ax.scatter(own[code], own[score], label=words, **look)
             ax.legend(loc="lower right", fontsize=8)
-        axes[-1].set_xlabel("DCI disentanglement")
+            if not column:
+                ax.set_ylabel(RETRIEVED[score])
+            if row == len(scores) - 1:
+                ax.set_xlabel(CODES[code])
     return figure
 
 
@@ -166,7 +178,7 @@ def correlations(found: pd.DataFrame) -> Iterator[str]:
     With 95 % intervals over the seeds of each method and strength.
     """
     for data, own in found.groupby("data", sort=False):
-        for code in (DCI, "mig/score"):
+        for code in CODES:
             for score in (*RETRIEVED, "edit_retrieval/exact"):
                 rho = correlation(own, code, score)
                 ends = f"({rho.low:.2f} to {rho.high:.2f})"
