@@ -1,10 +1,12 @@
 """Conditional accuracy: how often a generated image shows what was asked for.
 
 y drawn from the data set, J the factors that the model was given, o-hat the value that
-an oracle reads off the image. `chance` is what always drawing the most frequent value
-would give, `oracle` how often the oracle is right on real images. An accuracy is not
-quality: an image that no person would take for one can be read without an error, so
-look at the Frechet distance beside it.
+an oracle reads off the image; two values are the same up to a step of a position or of
+an angle, and to symmetry (editing/equality.py), where the data set says so. `chance` is
+what always drawing the value that is most often right would give, `oracle` how often
+the oracle is right on real images. An accuracy is not quality: an image that no person
+would take for one can be read without an error, so look at the Frechet distance beside
+it.
 """
 
 import numpy as np
@@ -18,8 +20,8 @@ def conditional_accuracy(given: Generated, settings: Settings) -> Result:
     r"""Accuracy of the oracle's readings, per factor and of all at once, in [0, 1].
 
     $$
-    \mathrm{acc}_j = P[\hat o_j(G(z, y)) = y_j], \qquad
-    \mathrm{joint} = P[\forall j \in J: \hat o_j(G(z, y)) = y_j]
+    \mathrm{acc}_j = P[\hat o_j(G(z, y)) \equiv y_j], \qquad
+    \mathrm{joint} = P[\forall j \in J: \hat o_j(G(z, y)) \equiv y_j]
     $$
 
     Args:
@@ -36,11 +38,8 @@ def conditional_accuracy(given: Generated, settings: Settings) -> Result:
     """
     del settings
     columns = given.asked("conditional_accuracy")
-    right = given.readings() == given.wanted
-    most = [
-        np.unique(column, return_counts=True)[1].max() / len(column)
-        for column in given.wanted[:, columns].T
-    ]
+    right = given.same(given.readings())
+    most = [_constant(given, column) for column in columns]
     return Result(
         values={
             "mean": float(right[:, columns].mean()),
@@ -58,6 +57,16 @@ def conditional_accuracy(given: Generated, settings: Settings) -> Result:
     )
 
 
+def _constant(given: Generated, column: int) -> float:
+    """The largest accuracy that always drawing one value of a factor has."""
+    shares = []
+    for value in range(given.log_probabilities[column].shape[1]):
+        constant = np.array(given.wanted)
+        constant[:, column] = value
+        shares.append(given.same(constant)[:, column].mean())
+    return float(max(shares))
+
+
 METRIC = Metric(
     conditional_accuracy,
     {
@@ -69,7 +78,7 @@ METRIC = Metric(
         "joint": Part("joint", "How often all of them at once, 0 to 1."),
         "chance": Part(
             "chance",
-            "The mean where the most frequent value is always drawn, 0 to 1.",
+            "The mean where the value most often right is always drawn, 0 to 1.",
             "neither",
         ),
         "oracle": Part(

@@ -1,5 +1,6 @@
 """What the scores of generated images are given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,9 @@ class Generated:
       real_pixels: (M, ...) float in [0, 1], the real ones.
       accuracy: (F,) the share of real images that the oracle reads rightly.
       factor_names: F names.
+      equal: equal(found (N, F), wanted (N, F)) -> (N, F) bool, which values are the
+        same: up to a step of a position, and the symmetry of what is turned
+        (editing/equality.py); None is value by value.
     """
 
     wanted: np.ndarray
@@ -37,10 +41,17 @@ class Generated:
     real_pixels: np.ndarray
     accuracy: tuple[float, ...]
     factor_names: tuple[str, ...]
+    equal: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def readings(self) -> np.ndarray:
         """(N, F) int64, the most probable values."""
         return np.stack([p.argmax(axis=1) for p in self.log_probabilities], axis=1)
+
+    def same(self, found: np.ndarray) -> np.ndarray:
+        """(N, F) bool, whether values (N, F) are those that were wanted."""
+        if self.equal is None:
+            return np.asarray(found == self.wanted)
+        return self.equal(found, self.wanted)
 
     def asked(self, metric: str) -> list[int]:
         """The columns that were given; UserError, for `metric`, where none was."""

@@ -1,6 +1,7 @@
 """Generated images as an oracle reads them: what the scores of generators are given.
 
-An oracle is a run of `supervised` that classifies every factor of the data set:
+An oracle is a run of `supervised` that classifies every factor of the data set, or
+reads the angle of one that has a symmetry, as the oracles of the edit bench do:
 
 ```python
 tasks = [f"{name}:classification" for name in data.space.names]
@@ -21,12 +22,15 @@ import numpy as np
 
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
+from disentangle.editing.equality import equal
 from disentangle.errors import UserError
 from disentangle.methods.tasks import DEFAULT_KINDS
 from disentangle.metrics.base import Generated
+from disentangle.study.judges import values_of
 from disentangle.training import encode
 from disentangle.training.run import Run, compare_data
 
+LEAST = 1e-9  # the probability of what is not read
 SEED = 0x6E  # added to the seed of a score for that of the images
 
 
@@ -67,11 +71,9 @@ def drawn_of(
         seen = np.asarray(data.images(real), np.float32) / np.float32(data.max_value)
         truth = np.asarray(data.factors(real), np.int64)
         features, logs = read(seen)
-        right = [
-            float((own.argmax(1) == column).mean())
-            for own, column in zip(logs, truth.T, strict=True)
-        ]
-        return seen, truth, tuple(right), features
+        found = np.stack([own.argmax(1) for own in logs], axis=1)
+        right = equal(data.space, found, truth).mean(0)
+        return seen, truth, tuple(float(share) for share in right), features
 
     def of_member(member: int) -> Generated:
         seen, truth, accuracy, real_features = beside()
@@ -89,6 +91,7 @@ def drawn_of(
             real_pixels=seen,
             accuracy=accuracy,
             factor_names=tuple(data.space.names),
+            equal=functools.partial(equal, data.space),
         )
 
     return [functools.partial(of_member, member) for member in range(len(run.members))]
@@ -110,30 +113,51 @@ def reader(
     Raises:
       UserError: the oracle does not classify every factor.
     """
-    places = classified(oracle, data)
+    tasks, space = read_off(oracle, data), data.space
     nets, params = oracle.method.nets, jax.tree.map(lambda x: x[:1], oracle.params)
 
     def reading(params: Any, images: jax.Array) -> Any:
         features = nets["encoder"].apply(params["encoder"], images)
-        predictions = nets["heads"].apply(params["heads"], features).predictions
-        return features, [jax.nn.log_softmax(predictions[place]) for place in places]
+        found = nets["heads"].apply(params["heads"], features).predictions
+        return features, [
+            found[place] if is_angle else jax.nn.log_softmax(found[place])
+            for place, is_angle in tasks
+        ]
 
     def read(images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        features, logs = encode.batched(reading, params, images, 1)
-        return features[0], [own[0] for own in logs]
+        features, found = encode.batched(reading, params, images, 1)
+        logs = [np.asarray(own[0]) for own in found]
+        parts = dict(zip(space.names, logs, strict=True))
+        values = values_of(data, parts, len(logs[0]))
+        for i, (_, is_angle) in enumerate(tasks):
+            if is_angle:
+                logs[i] = certain(values[:, i], space.sizes[i])
+        return features[0], logs
 
     return read
 
 
-def classified(oracle: Run, data: Dataset) -> list[int]:
-    """(F,) for each factor the place of the task that classifies it."""
+def certain(values: np.ndarray, size: int) -> np.ndarray:
+    """(N,) values as log-probabilities (N, K) of a reader that has no doubt."""
+    return np.asarray(np.log(np.where(np.eye(size)[values] > 0, 1.0, LEAST)))
+
+
+def read_off(oracle: Run, data: Dataset) -> list[tuple[int, bool]]:
+    """(F,) for each factor the place of the task that reads it, and if by its angle.
+
+    Raises:
+      UserError: a factor that no task classifies, nor the angle of one with a symmetry.
+    """
     tasks = oracle.method.tasks
     named = tasks.names if tasks and "heads" in oracle.method.nets else ()
     found = {}
     for place, name in enumerate(named):
-        factor, _, kind = name.partition(":")
-        if (kind or DEFAULT_KINDS[data.space[factor].kind]) == "classification":
-            found[factor] = place
+        word, _, kind = name.partition(":")
+        factor = data.space[word]
+        kind = kind or DEFAULT_KINDS[factor.kind]
+        is_angle = kind == "circular" and factor.symmetry is not None
+        if kind == "classification" or is_angle:
+            found[word] = place, is_angle
     missing = [name for name in data.space.names if name not in found]
     if missing:
         raise UserError(

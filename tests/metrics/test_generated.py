@@ -13,6 +13,8 @@ from disentangle.metrics.class_diversity import class_distances
 from disentangle.metrics.frechet import gaussian_distance, root
 from disentangle.metrics.inception import combined, kl_to_mean
 from disentangle.metrics.precision_recall import covered
+from disentangle.study.judged import reader
+from disentangle.study.judges import _readers, pictures
 
 RNG = np.random.default_rng(0)
 SIZES = (2, 3, 4)
@@ -115,6 +117,21 @@ def test_accuracies_by_hand():
     assert found.per_factor["mean"] == (0.75, 0.75, 0.25)
     assert found.values["mean"] == 0.75 and found.values["joint"] == 0.5
     assert found.values["chance"] == (0.75 + 0.5) / 2
+
+
+def test_values_are_the_same_as_the_data_set_says():
+    """c up to a step of its four values: a constant is right in three of four."""
+    wanted = np.stack([np.zeros(8, int), np.zeros(8, int), np.arange(8) % 4], axis=1)
+    readings = wanted + np.array([0, 1, 1])
+    readings[:, 2] %= 4  # 3 is read as 0, three steps away
+    logs = tuple(one_hot(f, k) for f, k in zip(readings.T, SIZES, strict=True))
+    near = lambda found, to: np.abs(found - to) <= np.array([0, 0, 1])
+    given = replace(
+        ideal(rows=8), wanted=wanted, log_probabilities=logs, given=(2,), equal=near
+    )
+    found = METRICS["conditional_accuracy"].compute(given, Settings())
+    assert found.per_factor["mean"] == (1.0, 0.0, 0.75)
+    assert found.values["mean"] == 0.75 and found.values["chance"] == 0.75
 
 
 def test_inception_on_closed_cases():
@@ -276,8 +293,23 @@ def test_a_run_is_judged_by_an_oracle(toy):
         dt.evaluate(plain, ["inception"], data=toy, oracle=oracle, **sample)
     with pytest.raises(UserError, match="with oracle="):
         dt.evaluate(run, ["frechet"], data=toy, **sample)
-    with pytest.raises(UserError, match="does not classify size, turn, x"):
+    with pytest.raises(UserError, match="does not classify size, x:"):
         dt.evaluate(run, ["frechet"], data=toy, oracle=other_oracle(toy), **sample)
+
+
+@pytest.mark.slow
+def test_an_oracle_of_the_edit_bench_reads_angles(toy):
+    """The same values as the bench has of it, in log-probabilities without a doubt."""
+    words = ["shape:classification", "size:classification", "turn:circular"]
+    fields = {"encoder": "dense", "batch_size": 32, "progress": False}
+    tasks = [*words, "x:classification"]
+    oracle = dt.train("supervised", toy, steps=30, tasks=tasks, **fields)
+    images = pictures(toy, np.arange(96))
+    _, logs = reader(oracle, toy)(images)
+    found = np.stack([own.argmax(1) for own in logs], axis=1)
+    np.testing.assert_array_equal(found, _readers(oracle, toy)[0](images))
+    assert set(np.exp(logs[2]).round(6).ravel().tolist()) == {0.0, 1.0}
+    assert [own.shape[1] for own in logs] == [2, 3, 4, 4]
 
 
 def other_oracle(toy):
