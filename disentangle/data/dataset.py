@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["arrays", "labels", "others"],
-    meta_fields=["name", "space", "shape", "max_value", "draw", "path"],
+    meta_fields=["name", "space", "shape", "max_value", "draw", "path", "parts"],
 )
 @dataclass(frozen=True, repr=False)
 class Dataset:
@@ -47,6 +47,8 @@ class Dataset:
       labels: the table of labels; None for a grid, and for images without labels.
       others: further data sets by name, for methods that see several.
       path: where one's own data was read from, absolute; "" from nowhere.
+      parts: of a data set that is published in parts how many of its images, the first,
+        are for training, and the first one for tests; (0, 0) of others.
 
     Raises:
       UserError: fields of another type or out of range; for a table of images (draw
@@ -63,6 +65,7 @@ class Dataset:
     labels: Table | None = None
     others: dict[str, "Dataset"] = field(default_factory=dict)
     path: str = ""
+    parts: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         check(self)

@@ -18,6 +18,7 @@ from disentangle.data.space import refuse_beyond_device
 from disentangle.errors import UserError
 
 PERMUTED = 2**24  # images of a grid that is permuted as a whole
+PUBLISHED = "published"  # the split of a data set that is published in parts
 
 
 # What a method sees, by name: "images" (B, H, W, C) float32 in [0, 1], "factors"
@@ -155,11 +156,47 @@ def split_data(
     if not (train_size or rest):
         raise UserError(f"all {total} images of {data.name} are test images")
     order = shuffled(total, 0, train_size or rest, seed=seed)
+    return _of_images(data, order), test_index
+
+
+def split_published(
+    data: Dataset, train_size: int, test_size: int, *, seed: int
+) -> tuple[Split, np.ndarray]:
+    """The training part that a data set was published with, and some test images.
+
+    Args:
+      data: of published parts (`Dataset.parts`).
+      train_size: images to train on, the first of a permutation; 0 is all of the part.
+      test_size: at most how many of the test images.
+      seed: of the permutations.
+
+    Raises:
+      UserError: no published parts, or fewer training images than asked for.
+    """
+    count, first = data.parts
+    if not count:
+        raise UserError(
+            f"split={PUBLISHED!r}: {data.name} is not published in parts for training "
+            "and tests"
+        )
+    if train_size > count:
+        raise UserError(
+            f"train_size={train_size:,} must be at most {count:,}, the published "
+            f"training images of {data.name}"
+        )
+    order = shuffled(count, 0, train_size or count, seed=seed)
+    total = len(data) - first
+    tested = first + shuffled(total, 0, min(test_size, total), seed=seed)
+    return _of_images(data, order), np.sort(tested)
+
+
+def _of_images(data: Dataset, order: np.ndarray) -> Split:
+    """The split of these images, with those that have a label."""
     known = data.known(order)
     labelled = None if known is None else order[known.any(axis=1)]
     if labelled is not None:
         labelled = jnp.asarray(labelled, jnp.int32)
-    return Split(data, jnp.asarray(order, jnp.int32), labelled), test_index
+    return Split(data, jnp.asarray(order, jnp.int32), labelled)
 
 
 def shuffled(total: int, start: int, stop: int, *, seed: int) -> np.ndarray:

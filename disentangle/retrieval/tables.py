@@ -78,6 +78,60 @@ def table_edits(
     )
 
 
+def published_edits(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    images: np.ndarray,
+    values: np.ndarray,
+    asked: tuple[np.ndarray, np.ndarray, np.ndarray],
+    asking: Asking,
+) -> Questions:
+    """The edits that a data set was published with, `asking.queries` of an attribute.
+
+    Args:
+      names, sizes: (A,) attributes, and how many values each has.
+      images, values: (G,), (G, A) the gallery and its labels, -1 where one is missing.
+      asked: rows of the gallery (n,) asked with; the values (n, A) put there, -1 where
+        one stays; the labels (n, A) that are right.
+      asking: how many; they are spread evenly over those of an attribute.
+
+    Raises:
+      UserError: none of them changes one attribute to a value that there is.
+    """
+    reference, new, wanted = asked
+    single = np.flatnonzero((new != -1).sum(1) == 1)
+    attribute = (new != -1).argmax(1)
+    chosen = []
+    for a in range(len(names)):
+        own = single[(attribute[single] == a) & (new[single, a] >= 0)]
+        chosen.append(own[counted.spread(len(own), asking.queries)])
+    rows = np.concatenate(chosen).astype(np.int64)
+    if not len(rows):
+        raise UserError("no published query changes one attribute of an image")
+    marks = _marks(sizes)
+    first, hashes = {}, _hashes(values, marks)
+    for row in reversed(range(len(values))):
+        first[int(hashes[row])] = row
+    known = np.where(wanted[rows] < -1, -1, wanted[rows])
+    places = [
+        first.get(int(own), int(row))
+        for own, row in zip(_hashes(known, marks), reference[rows], strict=True)
+    ]
+    return Questions(
+        tuple(names),
+        tuple(sizes),
+        attribute[rows],
+        values[reference[rows]],
+        wanted[rows],
+        images[reference[rows]],
+        images[np.array(places, np.int64)],
+        reference[rows],
+        images,
+        values,
+        matches(wanted[rows], values, reference[rows]),
+    )
+
+
 def _marks(sizes: Sequence[int]) -> list[np.ndarray]:
     """A arrays (K_a + 1,) of random uint64: of a missing label, then of each value."""
     return [

@@ -2,7 +2,8 @@
 
 Of a data set with a world (data/worlds.py) the edited picture exists and all three
 tasks can be asked. Of a table of labelled images of one's own, such as photographs of
-clothes, edits can be asked among its test images (retrieval/tables.py).
+clothes, edits can be asked among its test images (retrieval/tables.py); with the split
+"published" among those it was published with, and the published ones where it has any.
 """
 
 from collections.abc import Callable
@@ -13,13 +14,15 @@ import numpy as np
 
 from disentangle.data import counted
 from disentangle.data.dataset import Dataset
-from disentangle.data.samplers import split_data
+from disentangle.data.fashion.splits import queries_of
+from disentangle.data.samplers import PUBLISHED, split_data, split_published
 from disentangle.data.space import FactorSpace
 from disentangle.data.worlds import WORLDS
 from disentangle.errors import UserError
 from disentangle.retrieval import TASKS, Asking
 from disentangle.retrieval.asking import labelled, world_of
-from disentangle.retrieval.tables import table_edits
+from disentangle.retrieval.edit import Questions
+from disentangle.retrieval.tables import published_edits, table_edits
 from disentangle.training.run import Run, prepare
 
 
@@ -93,10 +96,10 @@ def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subj
             f"{task!r} is asked of {', '.join(WORLDS)}: of a table of labels such as "
             f"{data.name} 'edit' alone can be asked"
         )
-    if (asking.split, asking.gallery) != ("rand", "tuples"):
+    if asking.split not in ("rand", PUBLISHED) or asking.gallery != "tuples":
         raise UserError(
-            f"a table of labels has neither splits nor galleries of its own, but split "
-            f"is {asking.split!r} and gallery {asking.gallery!r}"
+            f"of a table of labels the split is 'rand' or {PUBLISHED!r} and the "
+            f"gallery 'tuples', not {asking.split!r} and {asking.gallery!r}"
         )
     chosen = [i for i, factor in enumerate(data.space.items) if factor.kind != "real"]
     if not chosen:
@@ -111,13 +114,26 @@ def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subj
         found = rows if known is None else np.where(np.asarray(known), rows, -1)
         return np.asarray(found[:, chosen])
 
-    training, test = _parts(data, run)
+    asked = None
+    if asking.split == PUBLISHED:
+        training, test = _published(data, run)
+        asked = queries_of(data)
+    else:
+        training, test = _parts(data, run)
     order = np.argsort(counted.numbers("labels", 0, (len(training),)), kind="stable")
     if asking.labels > len(training):
         raise UserError(
             f"labels={asking.labels:,} are more than the {len(training):,} training "
             "images"
         )
+
+    def questions() -> Questions:
+        given = names, sizes, test, values(test)
+        if asked is None:
+            return table_edits(*given, asking)
+        told = (asked.new[:, chosen], asked.wanted[:, chosen])
+        return published_edits(*given, (asked.reference, *told), asking)
+
     return Subject(
         names,
         sizes,
@@ -125,8 +141,16 @@ def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subj
         data.space,
         values,
         training[order[: asking.labels or None]],
-        lambda: table_edits(names, sizes, test, values(test), asking),
+        questions,
     )
+
+
+def _published(data: Dataset, run: Run | None) -> tuple[np.ndarray, np.ndarray]:
+    """Training images, a run's own of the published ones; all published test images."""
+    split, _ = split_published(data, 0, 1, seed=0)
+    own = _trained(data, run)
+    training = np.asarray(split.subset) if own is None else own
+    return training[training < data.parts[0]], np.arange(data.parts[1], len(data))
 
 
 def _parts(data: Dataset, run: Run | None) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from disentangle.data import as_dataset
 from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
-from disentangle.data.samplers import Split, split_data
+from disentangle.data.samplers import PUBLISHED, Split, split_data, split_published
 from disentangle.data.worlds import split_world
 from disentangle.errors import UserError, unknown
 from disentangle.fields.check import whole_number
@@ -81,7 +81,8 @@ def train(
       train_size: train on this many images of the grid; None on all of it.
       split: train on images of a split of the data set's world, "rand" or one with a
         hole such as "comp" (data/worlds.py), so that what retrieval asks about is
-        never trained on; "" is the whole data set.
+        never trained on; "published", on the part a data set was published with; ""
+        is the whole data set.
       workdir: where checkpoints and logs go; the same call on the same workdir
         goes on where it stopped, with more `steps` beyond, and with more seeds or
         values of a sweep the new models are trained beside. None keeps nothing.
@@ -177,6 +178,8 @@ def _images(data: Dataset, section: Mapping[str, Any]) -> tuple[Split, np.ndarra
     """The training split and the test images of a config's section `data`."""
     train_size, test_size = section["train_size"], section["test_size"]
     seed = section["split_seed"]
+    if section["split"] == PUBLISHED:
+        return split_published(data, train_size, test_size, seed=seed)
     if section["split"]:
         return split_world(data, section["split"], train_size, test_size, seed=seed)
     test_size = max(1, min(test_size, _left(data, train_size)))

@@ -40,7 +40,8 @@ class Data(Source):
     split: str = static(
         "",
         "the training images of data/worlds.py that they are of, such as 'rand' or "
-        "'comp'; '' is the whole data set",
+        "'comp'; 'published' is the part that a data set was published with; '' is the "
+        "whole data set",
     )
 
 

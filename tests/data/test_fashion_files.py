@@ -10,8 +10,12 @@ from PIL import Image
 from disentangle.data import load
 from disentangle.data.fashion import deepfashion, polyvore, splits, zappos
 from disentangle.data.fashion.files import numbers, text_lines
+from disentangle.data.fashion.splits import ABSENT, queries_of
+from disentangle.data.samplers import split_published
 from disentangle.errors import UserError
+from disentangle.retrieval import Asking
 from disentangle.study.sample import data_of
+from disentangle.study.subjects import subject_of
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 5\n"
 
@@ -101,6 +105,39 @@ def test_splits_of_adde_are_read_in_their_order(adde):
 def test_what_is_wrong_in_a_split_is_said_with_its_line(adde, name, text, words):
     (adde / name).write_text(text)
     refused(lambda: load("shopping100k", path=adde), name, *words)
+
+
+def test_published_parts_and_queries_are_asked_as_they_are(adde):
+    """Trained on images 0, 1, 2; the gallery is 3, 4, of which 4, then 3 are asked."""
+    data = load("shopping100k", path=adde)
+    split, tested = split_published(data, 0, 9, seed=0)
+    assert sorted(np.asarray(split.subset).tolist()) == [0, 1, 2]
+    assert tested.tolist() == [3, 4]
+    assert split_published(data, 2, 1, seed=0)[0].size == 2
+    refused(lambda: split_published(data, 4, 1, seed=0), "train_size=4", "at most 3")
+    other = load("fashion_sprites")
+    refused(lambda: split_published(other, 0, 1, seed=0), "not published in parts")
+
+    published = Asking(split="published", labels=3)
+    found = subject_of("edit", data, published, None)
+    assert sorted(found.labelled.tolist()) == [0, 1, 2]
+    asked = found.questions()
+    assert asked.gallery.tolist() == [3, 4] and asked.labels.tolist() == [
+        [1, 1],
+        [0, -1],
+    ]
+    assert asked.attribute.tolist() == [0, 1] and asked.image.tolist() == [4, 3]
+    assert asked.new.tolist() == [[1, -1], [-1, 2]]
+    assert asked.wanted.tolist() == [[1, -1], [1, 2]]
+    assert asked.excluded.tolist() == [1, 0]
+    # One label of the other image is as wanted, then none.
+    assert asked.matches.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+    write(adde / "labels_train.txt", "1 0 0 1 0", "0 1 1 0 0", "0 0 0 1 0")
+    without = queries_of(load("shopping100k", path=adde))
+    assert without.new.tolist() == [[1, -1], [-1, ABSENT]]
+    assert without.wanted.tolist() == [[1, -1], [1, ABSENT]]
+    assert queries_of(other) is None
 
 
 def test_broken_images_and_pointers_name_the_line(adde):

@@ -121,7 +121,8 @@ def read(
     listed = folder / "Eval" / "list_eval_partition.txt"
     place = folder / "Img" if (folder / "Img" / "img").is_dir() else folder
     photos, chosen, names = [], [], []
-    for line, name in _in_parts(listed):
+    rows, parts = _in_parts(listed)
+    for line, name in rows:
         for source, held in (
             ("list_category_img.txt", category_of),
             ("list_attr_img.txt", told),
@@ -154,6 +155,7 @@ def read(
         stream=stream,
         side=side,
         prepare=prepare,
+        parts=parts,
     )
 
 
@@ -169,8 +171,8 @@ def _annotations(folder: Path) -> Path:
     )
 
 
-def _in_parts(path: Path) -> list[tuple[int, str]]:
-    """(line, image) of the training images, then of the others."""
+def _in_parts(path: Path) -> tuple[list[tuple[int, str]], tuple[int, int]]:
+    """(line, image) of the training images, then of the others; `Dataset.parts`."""
     found: dict[str, list[tuple[int, str]]] = {part: [] for part in PARTS}
     for line, text in table(path):
         words = text.split()
@@ -180,7 +182,8 @@ def _in_parts(path: Path) -> list[tuple[int, str]]:
             error = unknown("part", words[1], PARTS)
             raise UserError(f"{path}, line {line}: {error}")
         found[words[1]].append((line, words[0]))
-    return [row for part in PARTS for row in found[part]]
+    train, val = (len(found[part]) for part in PARTS[:2])
+    return [row for part in PARTS for row in found[part]], (train, train + val)
 
 
 def _box(values: list[int]) -> Box:

@@ -5,6 +5,7 @@ lines of text under the file's own name. That is said, and which line of which l
 names a file that is missing, broken or not there.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,7 @@ def photographs(
     stream: bool = False,
     side: int = SIDE,
     prepare: Prepare | None = None,
+    parts: tuple[int, int] = (0, 0),
 ) -> Dataset:
     """A data set of photographs of any size, all brought to side x side.
 
@@ -123,6 +125,7 @@ def photographs(
       stream: whether images are read when a step needs them, and not kept.
       side: pixels of a side.
       prepare: (h, w, 3) uint8 of a photograph or its box -> the same, changed.
+      parts: see `Dataset`.
 
     Raises:
       UserError: no photographs, one that is not there, is a Git LFS pointer or cannot
@@ -154,7 +157,8 @@ def photographs(
         say(f"{name}: {count:,} images are read when they are needed, not kept")
         stream = True
     held = images if stream else images.table(count, shape, f"read {name}")
-    return assemble(held, shape, 255, columns, count, name=name, path=str(path))
+    found = assemble(held, shape, 255, columns, count, name=name, path=str(path))
+    return dataclasses.replace(found, parts=parts)
 
 
 def pixels(

@@ -41,6 +41,8 @@ SHOPPING = (
     *("neckline", "pattern", "pocket", "sleeve", "sport"),
 )
 DEEPFASHION = ("category", "texture", "shape")
+NAMES = {"shopping100k": SHOPPING, "deepfashion_splits": DEEPFASHION}
+ABSENT = -2  # a value that no image has
 
 
 class Split(NamedTuple):
@@ -198,7 +200,13 @@ def read_splits(
         n: values[:, a] for a, n in enumerate(names) if (values[:, a] >= 0).any()
     }
     return photographs(
-        photos, columns, name=name, path=folder, stream=stream, side=side
+        photos,
+        columns,
+        name=name,
+        path=folder,
+        stream=stream,
+        side=side,
+        parts=(len(parts[0].names),) * 2,
     )
 
 
@@ -234,6 +242,32 @@ def queries(folder: Path) -> Queries:
     for other, count in (("indfull_test.txt", len(old)), ("gt_test.txt", len(wanted))):
         _same_length(path, len(rows), folder / other, count)
     return Queries(np.array(rows, np.int64).reshape(-1), old, new, wanted)
+
+
+def queries_of(data: Dataset) -> Queries | None:
+    """The published queries of a data set from here, in its own values; None of others.
+
+    A value that no image has is `ABSENT`. Errors as `queries`.
+    """
+    if data.name not in NAMES or not data.path:
+        return None
+    folder = Path(data.path)
+    asked, names = queries(folder), NAMES[data.name]
+    count = len(sizes_of(folder))
+    words = list(names) if len(names) == count else _numbered(count)
+
+    def coded(table: np.ndarray) -> np.ndarray:
+        found = []
+        for factor in data.space.items:
+            place = {int(value): code for code, value in enumerate(factor.values)}
+            place[MISSING] = MISSING
+            column = table[:, words.index(factor.name)].tolist()
+            found.append([place.get(value, ABSENT) for value in column])
+        return np.array(found, np.int64).T.reshape(len(table), len(data.space.items))
+
+    return Queries(
+        asked.reference, coded(asked.old), coded(asked.new), coded(asked.wanted)
+    )
 
 
 def _check_images(path: Path, rows: list[list[int]], width: int, count: int) -> None:
