@@ -26,11 +26,12 @@ def opposites(told: Attributes) -> Collate:
     Of every image drawn a uniform attribute i is taken among those in which another
     image of the split is on the other side (`triplets.POOL` images of a larger split),
     and a uniform one of these images. 2 B images, the As first; "attribute" (B,) is i.
-    An image that has no such partner is its own.
+    In the place of an image that has no such partner stands one of the batch that has,
+    with its own; where none has, images are their own partners.
     """
 
     def collate(split: Split, index: jax.Array, key: jax.Array) -> Batch:
-        among, which, image = jax.random.split(key, 3)
+        among, which, image, stead = jax.random.split(key, 4)
         pool = candidates(split, among)
         own = told.of_images(split.data, index)
         rows = told.of_images(split.data, pool)
@@ -38,8 +39,14 @@ def opposites(told: Attributes) -> Collate:
         across = there & ((own > 0)[:, None] != (rows > 0)[None])  # (B, P, A)
         attribute = pick(across.any(1), which)
         at = jnp.take_along_axis(across, attribute[:, None, None], axis=2)[..., 0]
-        partner = jnp.where(at.any(1), pool[pick(at, image)], index)
+        has = at.any(1)
+        partner = jnp.where(has, pool[pick(at, image)], index)
         value = jnp.take_along_axis(own, attribute[:, None], axis=1)[:, 0]
+        every = jnp.broadcast_to(has[None], (len(index), len(index)))
+        row = jnp.where(has | ~has.any(), jnp.arange(len(index)), pick(every, stead))
+        index, partner, attribute, value = (
+            part[row] for part in (index, partner, attribute, value)
+        )
         dominant = jnp.where(value > 0, index, partner)
         recessive = jnp.where(value > 0, partner, index)
         batch = take(split.data, jnp.concatenate([dominant, recessive]))

@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from disentangle.data import from_arrays
 from disentangle.data.samplers import Split, part
 from disentangle.errors import UserError
 from disentangle.methods import METHODS, base
+from disentangle.methods.attributes import parse
 from disentangle.methods.class_groups import class_of, same_class
+from disentangle.methods.dna_pieces import opposites
 
 
 def grouped(toy, names, members=3, subset=None, rows=400):
@@ -74,3 +77,17 @@ def test_the_reverse_cycle_moves_the_encoder_alone_and_stops_where_z_has_no_clas
     head = params["encoder"]["Dense_1"]
     head["kernel"] = head["kernel"].at[:, :16].set(0.0)
     assert gradient(params)[0] == 0
+
+
+def test_who_has_no_opposite_gives_its_place_to_one_that_has():
+    """Image 2 has no label: no pair shows it, and every pair is of a 1 and a 0."""
+    images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
+    data = from_arrays(images, np.array([[1], [0], [-1], [1]]), names=["a"])
+    collate = opposites(parse(data.space, ()))
+    for seed in range(5):
+        index = jnp.array([2, 0, 1, 2, 3])
+        batch = collate(Split(data), index, jax.random.key(seed))
+        shown = np.rint(255 * np.asarray(batch["images"])[:, 0, 0, 0]).astype(int)
+        assert set(shown[:5]) <= {0, 3} and set(shown[5:]) == {1}
+    alone = collate(Split(data), jnp.array([2, 2]), jax.random.key(0))
+    assert (np.rint(255 * np.asarray(alone["images"])[:, 0, 0, 0]) == 2).all()
