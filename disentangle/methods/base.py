@@ -133,7 +133,8 @@ class Method(NamedTuple):
     the method fixes that; `categorical` the code columns of each categorical latent,
     which are the probabilities of its values; `collate` makes a step's batch of the
     images drawn; `check(hyper)` of one member's numbers raises UserError where the
-    ranges of single ones do not suffice.
+    ranges of single ones do not suffice, `suits(split)` where the training images do
+    not.
 
     What a method may offer, None where it cannot: `sample(params, *, key, n) -> images
     (n, H, W, C)` of the model's own; `edit(params, images, factors (B, F), wanted
@@ -177,6 +178,7 @@ class Method(NamedTuple):
     components: int = 0
     collate: Collate = alone
     check: Callable[[Any], None] = lambda hyper: None
+    suits: Callable[[Split], None] = lambda split: None
     averages: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({})
     sample: Callable[..., jax.Array] | None = None
     edit: Callable[..., jax.Array] | None = None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from disentangle.data.samplers import Batch, Collate, Split, named, take, with_others
 from disentangle.data.space import FactorSpace
@@ -34,6 +35,24 @@ class Domains(NamedTuple):
     factor: str = ""
     column: int = -1
     values: tuple[int, ...] = ()
+
+    def suits(self, split: Split) -> None:
+        """Raises UserError where no training image is of one of the domains."""
+        data, rows = split.data, split.subset
+        if not self.factor or (rows is None and data.space.is_grid):
+            return
+        index = np.arange(len(data)) if rows is None else np.asarray(rows)
+        found, known = (
+            np.asarray(data.factors(index))[:, self.column],
+            data.known(index),
+        )
+        told = True if known is None else np.asarray(known)[:, self.column]
+        for value, name in zip(self.values, self.names, strict=True):
+            if not (told & (found == value)).any():
+                raise UserError(
+                    f"none of the {len(index):,} training images is of the domain "
+                    f"{name!r}: give more of them, or other values"
+                )
 
 
 TWO_SETS = Domains(("the data set", TARGET), with_others)
@@ -81,7 +100,8 @@ def with_value(
 ) -> jax.Array:
     """(count,) images of a split that have a value, independent and equally likely.
 
-    Of a subset that has no such image they are any of its images.
+    Of test images that have no such one they are any; of training images there is one,
+    see `Domains.suits`.
     """
     data = split.data
     if split.subset is None and data.space.is_grid:

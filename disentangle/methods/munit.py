@@ -248,6 +248,7 @@ def build(
         },
         represent=represent,
         collate=domains.collate,
+        suits=domains.suits,
         averages=dict.fromkeys(generators, lambda hyper, step: hyper.decay),
         edit=None if two_sets else editing(ways, domains.column),
         translation=ways,

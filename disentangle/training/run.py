@@ -171,6 +171,7 @@ def prepare(config: Any, data: Dataset) -> tuple[Experiment, Method, Split, np.n
         raise UserError(
             f"batch_size={batch_size} is larger than the {split.size} training images"
         )
+    method.suits(split)
     return experiment, method, split, test_index
 
 

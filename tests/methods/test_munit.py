@@ -179,3 +179,12 @@ def test_signs_are_drawn_in_the_other_domain_with_the_colour_of_the_exemplar():
         assert hit > 0.9 and found.second[1] > 0.8
         assert (places.max(1) > 0.9 * places.sum(1)).all()
         assert sorted(places.argmax(1)) == [0, 1, 2, 3]
+
+
+def test_training_images_without_a_domain_are_refused(toy):
+    turns = np.asarray(toy.factors(np.arange(96)))[:, 2]
+    domains = by_factor(toy.space, "turn", (0, 3))
+    domains.suits(Split(toy))
+    domains.suits(Split(toy, jnp.asarray(np.flatnonzero(turns != 1), jnp.int32)))
+    with pytest.raises(UserError, match="is of the domain 'turn 3'"):
+        domains.suits(Split(toy, jnp.asarray(np.flatnonzero(turns != 3), jnp.int32)))
