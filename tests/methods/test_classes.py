@@ -79,6 +79,7 @@ def test_the_reverse_cycle_moves_the_encoder_alone_and_stops_where_z_has_no_clas
     assert gradient(params)[0] == 0
 
 
+@pytest.mark.slow
 def test_who_has_no_opposite_gives_its_place_to_one_that_has():
     """Image 2 has no label: no pair shows it, and every pair is of a 1 and a 0."""
     images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)

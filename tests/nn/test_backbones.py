@@ -46,7 +46,7 @@ def test_a_backbone_computes_what_torchvisions_does(name, side):
     white = (images - np.float32(MEAN)) / np.float32(SD)
     with torch.no_grad():
         wanted = network(torch.tensor(white.transpose(0, 3, 1, 2))).numpy()
-    net = encoder(name, (side, side, 3), None)
+    net = encoder(name, (side, side, 3), None, in_training=True)
     found = np.asarray(jax.jit(net.apply)(from_torchvision(name, arrays), images))
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, atol=2e-4 * np.abs(wanted).max())
@@ -56,7 +56,9 @@ def arrays_of(name, shape=(64, 64, 3)):
     """Our random variables by torch's names: what a file would hold."""
     from disentangle.nn import backbones
 
-    held = jax.device_get(encoder(name, shape, None).init(jax.random.key(0)))
+    held = jax.device_get(
+        encoder(name, shape, None, in_training=True).init(jax.random.key(0))
+    )
     tree = held.state | {"params": held.params} if isinstance(held, Variables) else {}
     names = backbones.NAMES[name]()
     found = {}
@@ -107,9 +109,16 @@ def test_nothing_outside_of_an_image_is_its_largest_value():
 
 
 def test_a_backbone_has_its_width_and_refuses_what_it_cannot_take():
-    assert output_width(encoder("alexnet", (64, 64, 3), None), (64, 64, 3)) == 4096
-    assert output_width(encoder("resnet18", (64, 64, 3), None), (64, 64, 3)) == 512
-    assert output_width(encoder("resnet18", (64, 64, 3), 7), (64, 64, 3)) == 7
+    shape = (64, 64, 3)
+    for name, outputs, width in (
+        ("alexnet", None, 4096),
+        ("resnet18", None, 512),
+        ("resnet18", 7, 7),
+    ):
+        net = encoder(name, shape, outputs, in_training=True)
+        assert output_width(net, shape) == width
+    with pytest.raises(UserError, match="'resnet18' has batch norms or dropout"):
+        encoder("resnet18", shape, None)
     with pytest.raises(UserError, match="1 or 3 channels"):
         encoder("alexnet", (64, 64, 2), None)
     with pytest.raises(UserError, match="at least 63 pixels"):

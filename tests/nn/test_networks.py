@@ -69,7 +69,7 @@ WIDTHS = {"chen": 1200, "pooled": 64, "small": 128, "alexnet": 4096, "resnet18":
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_output_width_is_found_without_a_run(name):
-    net = encoder(name, (64, 64, 1), None)
+    net = encoder(name, (64, 64, 1), None, in_training=True)
     assert output_width(net, (64, 64, 1)) == WIDTHS.get(name, 256)
 
 

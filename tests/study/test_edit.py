@@ -331,6 +331,7 @@ def test_pictures_of_ones_own_are_edited(run, data):
         dt.edit(small, images, "size", 1, data=data)
 
 
+@pytest.mark.slow
 def test_an_attribute_that_stays_as_it_is_is_refused(data):
     quick = {"steps": 1, "batch_size": 8, "progress": False, "condition": ("shape",)}
     told = dt.train("conditional_vae", data, encoder="dense", decoder="dense", **quick)

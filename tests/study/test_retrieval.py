@@ -228,6 +228,7 @@ def test_what_sets_need_is_said_before_anything_is_encoded(run, toy, toy_world):
         TASKS["complete"].check(asked, every[of_slot != 1])
 
 
+@pytest.mark.slow
 def test_labelled_images_are_first_those_a_model_was_trained_on(toy):
     """More labels than the 40 images of a model: its own, then others, each once."""
     quick = {"steps": 1, "batch_size": 8, "progress": False, "train_size": 40}

@@ -194,6 +194,7 @@ def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy, fields, says):
         dt.train("diffusion_on_codes", toy, init_from=codes, **quick, **told)
 
 
+@pytest.mark.slow
 def test_what_stays_random_is_said(toy, capsys):
     quick = {"steps": 1, "batch_size": 4, "progress": False}
     dt.train("diffusion_on_codes", toy, source="dense", denoiser="dense", **quick)
