@@ -27,6 +27,7 @@ def said(capsys, *words, code=0):
     return captured.err if code else captured.out
 
 
+@pytest.mark.slow
 def test_the_models_of_a_workdir_are_written_beside_it(workdir, capsys):
     lines = said(capsys, workdir, "--format=torch").splitlines()
     folders = [workdir / "export" / f"seed={seed}" for seed in (0, 1)]

@@ -67,7 +67,7 @@ DEAR = (
     *("adde", "adde_paper", "adde_outfits", "csa_net", "type_aware"),
     *("fashion_search_net", "cpggan", "cdpggan", "stack_gan", "multi_conditional_gan"),
     *("dcgan", "tripod", "factor_vae", "amnet", "hfs_vae", "ada_gvae", "joint_vae"),
-    *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae"),
+    *("conditional_gan", "csn", "gvae", "rf_vae", "ada_ml_vae", "rf_vae_0", "ml_vae"),
     *("cycle_vae", "class_content_style", "dna_gan"),
     *("control_vae", "slow_vae", "pcl", "ivae"),
     *("jacobian_l1_vae", "lie_group_vae", "factor_qvae"),

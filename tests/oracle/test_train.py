@@ -117,6 +117,7 @@ def test_groups_begin_alike_and_see_the_same_batch(program, parts):
             assert np.allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_inactive_task_takes_no_part(program, parts, everyone):
     """Its head stays; infinite outputs and labels of it change no bit of the rest."""
     groups = train.every_group(4)

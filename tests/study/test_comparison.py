@@ -125,6 +125,7 @@ def test_more_steps_and_other_scores_do_what_is_missing(config, toy, tmp_path):
     assert len(go(config, toy, tmp_path)[0]["rows"]) == 4
 
 
+@pytest.mark.slow
 def test_scores_that_lack_a_metric_are_made_anew(config, toy, study):
     folder, whole = study
     path = folder / "runs" / "vae" / "scores.json"
@@ -132,12 +133,14 @@ def test_scores_that_lack_a_metric_are_made_anew(config, toy, study):
     assert go(config, toy, folder)[0] == whole
 
 
+@pytest.mark.slow
 def test_runs_may_not_be_changed(config, toy, study):
     config["runs"]["strong"]["method"]["beta"] = 2.0
     with pytest.raises(UserError, match=r"runs.strong .*method.beta: 8.0 -> 2.0"):
         go(config, toy, study[0])
 
 
+@pytest.mark.slow
 def test_every_run_has_its_facts(study):
     vae = study[1]["facts"]["vae"]
     assert vae["method"] == "vae" and vae["supervision"] == "none"
@@ -221,6 +224,7 @@ def test_targets_name_what_exists():
     assert {t.method for t in targets_of("shapes3d")} >= {"beta_vae"}
 
 
+@pytest.mark.slow
 def test_the_page_shows_ours_beside_the_published(study):
     folder, found = study
     tree = json.loads((folder / "config.json").read_text())

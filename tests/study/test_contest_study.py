@@ -27,6 +27,7 @@ def done(tmp_path_factory):
     return run_contest(config(), folder, progress=False)
 
 
+@pytest.mark.slow
 def test_its_rows_are_what_the_bench_says(done):
     found = Results.load(done)
     rows = {row["name"]: row for row in found.rows}
@@ -43,6 +44,7 @@ def test_its_rows_are_what_the_bench_says(done):
     assert held["normalised 2"] == pytest.approx(rows[TRUTH]["normalised"]["2"]["mean"])
 
 
+@pytest.mark.slow
 def test_the_page_and_the_terminal_name_the_best(done):
     found = Results.load(done)
     table = means(found)
@@ -54,12 +56,14 @@ def test_the_page_and_the_terminal_name_the_best(done):
     assert "dsprites, bottleneck" in page
 
 
+@pytest.mark.slow
 def test_the_winner_costs_no_more_than_allowed(done):
     found = Results.load(done)
     rows = {row["name"]: row for row in found.rows}
     assert rows[found.winners["dsprites"]]["cost"] <= 25
 
 
+@pytest.mark.slow
 def test_a_finished_contest_is_not_held_again(done):
     before = (done / Results.FILE).stat().st_mtime_ns
     run_contest(config(), done, progress=False)

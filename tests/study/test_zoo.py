@@ -112,6 +112,7 @@ def test_what_models_are_ranked_by(study):
         criterion(rows, "mgi.score")
 
 
+@pytest.mark.slow
 def test_a_zoo_holds_the_models_that_it_names(study, tmp_path):
     pytest.importorskip("safetensors")
     zoo = build_zoo(study, tmp_path)

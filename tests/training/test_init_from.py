@@ -178,16 +178,10 @@ def test_models_that_diverged_stay_so_and_all_are_refused(source):
         train(config(slope=[4.0, 5.0]), init_from=run)
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"latents": 16}, r"kernel \(256, 20\) \(there \(256, 16\)\)"),
-        ({"encoder": "mlp"}, r"params\.encoder\.\S+ "),
-    ],
-)
-def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy, fields, says):
+def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy):
     quick = {"steps": 1, "batch_size": 4, "progress": False}
-    start = {"encoder": "dense", "latents": 10} | fields
+    start = {"encoder": "dense", "latents": 16}
+    says = r"kernel \(\d+, 20\) \(there \(\d+, 16\)\)"
     codes = dt.train("autoencoder", toy, decoder="dense", **quick, **start)
     told = {"source": "dense", "denoiser": "dense"}
     with pytest.raises(UserError, match=f"would be random: .*{says}"):

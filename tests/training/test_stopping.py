@@ -159,6 +159,7 @@ def at_work(process: subprocess.Popen, ready: Path | str, log: Path) -> None:
 ENDED = [(command, number) for command in LONG_COMMANDS for number in CODES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "number"),
     [

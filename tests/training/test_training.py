@@ -27,9 +27,8 @@ def close(left, right, rtol):
         np.testing.assert_allclose(a, b, atol=rtol * scale)
 
 
-@pytest.mark.parametrize(
-    "network", ["dense", pytest.param("locatello", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["dense", "locatello"])
 def test_each_member_of_a_population_is_the_model_trained_alone(toy, network):
     nets = {"encoder": network, "decoder": network}
     together = quick(toy, "beta_vae", beta=[1.0, 9.0], seeds=2, **nets)

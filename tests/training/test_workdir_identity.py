@@ -92,6 +92,7 @@ def test_two_orders_of_the_same_sizes_are_two_data_sets(tmp_path, toy):
         train(tmp_path / "r", dataclasses.replace(toy, space=plain_space(12, 8)))
 
 
+@pytest.mark.slow
 def test_an_older_workdir_without_a_hash_is_taken_with_a_warning(workdir, toy):
     held = json.loads((workdir / "data.json").read_text())
     digest = held.pop("digest")
