@@ -81,6 +81,7 @@ def test_the_other_scheme_is_a_permutation_too(monkeypatch, total):
     assert tuple(itertools.chain(*parts)) == orders[1]
 
 
+@pytest.mark.slow
 def test_the_other_scheme_is_uniform(monkeypatch):
     """Where 0 goes, over seeds: chi-squared of 20 cells within its 1e-6 quantiles."""
     monkeypatch.setattr(samplers, "PERMUTED", 0)

@@ -44,6 +44,7 @@ def seen(toy, subset, labels, seed, steps=40):
     return np.concatenate(found)
 
 
+@pytest.mark.slow
 def test_the_labelled_images_are_fixed_and_as_many_as_asked_for(toy):
     counts = np.bincount(seen(toy, None, labels=10, seed=3), minlength=96)
     assert (counts > 0).sum() == 10

@@ -74,6 +74,7 @@ def test_no_label_at_all_is_no_loss_and_no_gradient(name):
     assert not np.asarray(gradient).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABEL_LOSSES)
 def test_all_labels_known_is_the_loss_of_a_complete_table(name):
     distance = LABEL_LOSSES[name](SIZES)

@@ -108,6 +108,7 @@ def test_parts_come_from_the_curves(tangled):
     np.testing.assert_allclose(result.arrays["importance"].sum(axis=0), 1.0)
 
 
+@pytest.mark.slow
 def test_a_perfect_code_with_and_without_drawn_codes():
     rng = np.random.default_rng(1)
     factors = np.stack([rng.integers(0, 4, 600) for _ in range(3)], axis=1)

@@ -103,6 +103,7 @@ def best_by_enumeration(codes, values):
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 def test_thresholds_are_the_best_of_all():
     rng = np.random.default_rng(0)

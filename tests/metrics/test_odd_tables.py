@@ -177,6 +177,7 @@ FEW = settings(max_examples=40)
 SOME = st.lists(st.sampled_from([*SINGLE]), min_size=3, max_size=3)
 
 
+@pytest.mark.slow
 @settings(FEW, max_examples=30)
 @given(tables(), SOME)
 def test_a_few_metrics_of_odd_tables(small, table, names):

@@ -298,6 +298,7 @@ def test_scoring_goes_on_with_what_is_not_scored(done, tmp_path, monkeypatch):
     assert read(workdir, "scores.json") == read(done, "scores.json")
 
 
+@pytest.mark.slow
 def test_the_report_and_the_tables_show_the_job(done):
     page = write_report(done).read_text()
     text = result_tables(done)

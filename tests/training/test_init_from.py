@@ -178,6 +178,7 @@ def test_models_that_diverged_stay_so_and_all_are_refused(source):
         train(config(slope=[4.0, 5.0]), init_from=run)
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy):
     quick = {"steps": 1, "batch_size": 4, "progress": False}
     start = {"encoder": "dense", "latents": 16}

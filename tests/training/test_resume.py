@@ -140,6 +140,7 @@ def test_no_room_for_a_checkpoint_leaves_the_old_ones(tmp_path, monkeypatch):
     assert np.array_equal(found["a"], tree["a"])
 
 
+@pytest.mark.slow
 def test_a_second_process_on_one_workdir_refuses(tmp_path):
     process = start(tmp_path / "run")
     try:
