@@ -54,27 +54,13 @@ from disentangle.data.worlds import world
 PARTS = ("entropy", "label_triplet", "compositional", "consistency")
 
 
-def train(
-    job: Job,
-    method: str,
-    steps: int,
-    start: Any = None,
-    size: int | None = None,
-    **fields: Any,
-) -> Any:
-    """One training of a job, of all of its seeds together.
-
-    Args:
-      job: what is trained on; its labels are the images of the training set,
-      method, steps, start: what is trained, how long and from where,
-      size: unless it has another number of images, 0 for all,
-      fields: of the method.
-    """
+def train(job: Job, method: str, steps: int, start: Any = None, **fields: Any) -> Any:
+    """One training of a job, of all of its seeds together."""
     return dt.train(
         method,
         job.data,
         split=job.split,
-        train_size=job.labels if size is None else size,
+        train_size=job.labels,
         steps=steps,
         seed=job.seeds.start,
         seeds=len(job.seeds),
@@ -110,6 +96,9 @@ def rows_of(job: Job) -> Rows:
     def alone(method: str, **fields: Any) -> Callable[[Any], list[float]]:
         return lambda first: edited(job, train(job, method, job.steps, **fields))
 
+    def unlabelled(method: str) -> Any:
+        return train(job._replace(labels=0), method, job.steps, **own)
+
     def amnet(first: Any) -> list[float]:
         del first
         start = train(job, "amnet", job.steps, **pred)
@@ -138,7 +127,7 @@ def rows_of(job: Job) -> Rows:
         "AMNet": amnet,
         "FashionSearchNet": alone("fashion_search_net"),
         "CSN": alone("csn", **own),
-        "beta-VAE of all images": alone("beta_vae", size=0, **own),
+        "beta-VAE of all images": lambda first: edited(job, unlabelled("beta_vae")),
     }
 
 

@@ -7,8 +7,8 @@ A row is one training of experiments/bench.py, and the edit bench on it
 (disentangle/editing): targets of --split are combinations that were never trained on.
 Trainings have workdirs in --out, the numbers are kept in --results, a line per row and
 seed: what was stopped goes on, and what is there is not done again. --scale
-multiplies the budgets: whole they are up to 2,300 CPU seconds at 32x32, with .3, which
-the table of README.md has, up to 700.
+multiplies the budgets: with .3, which the table of README.md has, they are up to 700
+CPU seconds at 32x32.
 
 Printed: of every way to edit, what the method was told, its steps, CPU seconds and
 parameters, the scores of the bench as means over the seeds (with half of the 95 %

@@ -56,10 +56,7 @@ RETRIEVED = {  # a score of a study -> its words
     "edit_retrieval/hit_10": "Hit@10 of edits",
     "edit_retrieval/kept": "PA@1 of edits",
 }
-CODES = {
-    DCI: "DCI disentanglement",
-    "mig/score": "MIG",
-}  # a score of codes -> its words
+CODES = {DCI: "DCI disentanglement", "mig/score": "MIG"}  # the same, of codes
 
 
 def of_most_budgets(lines: Iterable[Line]) -> dict[int, list[Line]]:

@@ -93,8 +93,7 @@ def load(
     """
     check_size(size)
     data = _load(name, path, source, cache_dir, size)
-    is_there = size in (0, *data.shape[:2]) and DATASETS[name].sized
-    return smaller(data, size) if size and not is_there else data
+    return smaller(data, size) if size and not DATASETS[name].sized else data
 
 
 def _load(name: Any, path: Any, source: Any, cache_dir: Any, size: int) -> Dataset:

@@ -42,10 +42,8 @@ class Domains(NamedTuple):
         if not self.factor or (rows is None and data.space.is_grid):
             return
         index = np.arange(len(data)) if rows is None else np.asarray(rows)
-        found, known = (
-            np.asarray(data.factors(index))[:, self.column],
-            data.known(index),
-        )
+        found = np.asarray(data.factors(index))[:, self.column]
+        known = data.known(index)
         told = True if known is None else np.asarray(known)[:, self.column]
         for value, name in zip(self.values, self.names, strict=True):
             if not (told & (found == value)).any():

@@ -146,10 +146,10 @@ def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
     value_of = partial(stacked_critic, smooth=settings.smooth)
     critic = sized(critic_loss(gan, value_of, wrong=True), settings.stage)
     generates = sized(generator_loss(gan, logistic_generator), settings.stage)
-    if settings.stage == 1:
-        return method_of(_doubled(gan), players(gan, critic, generates), space)
-    both = method_of(gan, players(gan, critic, generates), space)
-    return both._replace(whole=first.generators)
+    is_second = settings.stage == 2
+    shown = gan if is_second else _doubled(gan)
+    found = method_of(shown, players(gan, critic, generates), space)
+    return found._replace(whole=first.generators if is_second else ())
 
 
 def sized(loss: Any, stage: int) -> Any:

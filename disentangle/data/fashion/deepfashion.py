@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.dataset import Dataset
 from disentangle.data.fashion.files import (
     SIDE,
     Box,
     Photograph,
     checked_folder,
     photographs,
+    recipe,
     relative,
     text_lines,
 )
@@ -223,17 +224,12 @@ def _kinds(attributes: list[tuple[str, int]], told: np.ndarray) -> dict[str, lis
     return found
 
 
-def _recipe(cut: bool, about: str) -> Recipe:
-    own = functools.partial(read, cut=cut)
-    return Recipe(
-        read=own,
-        stream=functools.partial(own, stream=True),
-        network="padded",
-        about=f"289,222 photographs of clothes{about}: path= the folder with Anno and "
-        "Eval",
-        sized=True,
-    )
-
-
-RECIPE = _recipe(False, ", category and 5 kinds of attributes")
-CUT = _recipe(True, " without their background, as deepfashion")
+RECIPE = recipe(
+    read,
+    "289,222 photographs of clothes, category and 5 kinds of attributes: path= the "
+    "folder with Anno and Eval",
+)
+CUT = recipe(
+    functools.partial(read, cut=True),
+    "deepfashion without the background of its photographs: path= as there",
+)

@@ -6,6 +6,7 @@ names a file that is missing, broken or not there.
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from disentangle.data import folder as folders
-from disentangle.data.dataset import Dataset
+from disentangle.data.dataset import Dataset, Recipe
 from disentangle.data.own import assemble
 from disentangle.data.stream import EachFile
 from disentangle.errors import UserError
@@ -159,6 +160,17 @@ def photographs(
     held = images if stream else images.table(count, shape, f"read {name}")
     found = assemble(held, shape, 255, columns, count, name=name, path=str(path))
     return dataclasses.replace(found, parts=parts)
+
+
+def recipe(read: Callable[..., Dataset], about: str) -> Recipe:
+    """The row of DATASETS of photographs that `read` reads, from a path alone."""
+    return Recipe(
+        read=read,
+        stream=functools.partial(read, stream=True),
+        network="padded",
+        about=about,
+        sized=True,
+    )
 
 
 def pixels(

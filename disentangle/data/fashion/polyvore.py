@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.dataset import Dataset
 from disentangle.data.fashion.files import (
     LFS,
     POINTER,
@@ -27,6 +27,7 @@ from disentangle.data.fashion.files import (
     Photograph,
     checked_folder,
     photographs,
+    recipe,
     text_lines,
 )
 from disentangle.errors import UserError, unknown
@@ -214,16 +215,11 @@ def _fine(path: Path) -> dict[str, str]:
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
 
 
-def _recipe(split: str, about: str) -> Recipe:
-    own = functools.partial(read, split=split)
-    return Recipe(
-        read=own,
-        stream=functools.partial(own, stream=True),
-        network="padded",
-        about=f"Polyvore Outfits, {about}: path= its folder",
-        sized=True,
-    )
-
-
-RECIPE = _recipe("nondisjoint", "251,008 items of clothes in sets")
-DISJOINT = _recipe("disjoint", "no item of a test set in a training set")
+RECIPE = recipe(
+    read,
+    "Polyvore Outfits, 251,008 items of clothes in sets: path= its folder",
+)
+DISJOINT = recipe(
+    functools.partial(read, split="disjoint"),
+    "Polyvore Outfits, no item of a test set in a training set: path= its folder",
+)

@@ -9,15 +9,15 @@ to the name. Some rows have no image; they are left out, and it is said which is
 """
 
 import csv
-import functools
 from pathlib import Path
 
-from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.dataset import Dataset
 from disentangle.data.fashion.files import (
     SIDE,
     Photograph,
     checked_folder,
     photographs,
+    recipe,
     text_lines,
 )
 from disentangle.errors import UserError
@@ -103,10 +103,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return found
 
 
-RECIPE = Recipe(
-    read=read,
-    stream=functools.partial(read, stream=True),
-    network="padded",
-    sized=True,
-    about="44,446 photographs of products, 8 attributes: path= where styles.csv is",
+RECIPE = recipe(
+    read,
+    "44,446 photographs of products, 8 attributes: path= where styles.csv is",
 )

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.dataset import Dataset
 from disentangle.data.fashion.files import (
     SIDE,
     Photograph,
@@ -28,6 +28,7 @@ from disentangle.data.fashion.files import (
     image_folder,
     numbers,
     photographs,
+    recipe,
     relative,
     text_lines,
 )
@@ -287,26 +288,13 @@ def _same_length(path: Path, count: int, other: Path, others: int) -> None:
         )
 
 
-def _recipe(name: str, attributes: Sequence[str], about: str) -> Recipe:
-    read = functools.partial(read_splits, name=name, attributes=attributes)
-    return Recipe(
-        read=read,
-        stream=functools.partial(read, stream=True),
-        network="padded",
-        about=about,
-        sized=True,
-    )
-
-
-SHOPPING100K = _recipe(
-    "shopping100k",
-    SHOPPING,
+SHOPPING100K = recipe(
+    functools.partial(read_splits, name="shopping100k", attributes=SHOPPING),
     "100,586 photographs of clothes, 12 attributes: path= ADDE's split files, images "
     "below",
 )
-DEEPFASHION_SPLITS = _recipe(
-    "deepfashion_splits",
-    DEEPFASHION,
+DEEPFASHION_SPLITS = recipe(
+    functools.partial(read_splits, name="deepfashion_splits", attributes=DEEPFASHION),
     "113,948 photographs of clothes, 3 attributes: path= ADDE's split files, images "
     "below",
 )

@@ -8,19 +8,19 @@ Conditions are class, closure, gender and heel: what a shoe is compared by. Ther
 labels beside the triplets.
 """
 
-import functools
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from disentangle.data.dataset import Dataset, Recipe
+from disentangle.data.dataset import Dataset
 from disentangle.data.fashion.files import (
     SIDE,
     Photograph,
     checked_folder,
     numbers,
     photographs,
+    recipe,
     relative,
     text_lines,
 )
@@ -86,10 +86,4 @@ def triplets(path: Path, condition: str, part: str) -> Triplets:
     return Triplets(anchor, close, far)
 
 
-RECIPE = Recipe(
-    read=read,
-    stream=functools.partial(read, stream=True),
-    network="padded",
-    sized=True,
-    about="50,025 photographs of shoes: path= the folder of filenames.json",
-)
+RECIPE = recipe(read, "50,025 photographs of shoes: path= the folder of filenames.json")
