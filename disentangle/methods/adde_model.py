@@ -8,7 +8,7 @@ from disentangle.data.samplers import Batch
 from disentangle.data.space import FactorSpace
 from disentangle.methods.adde_stages import Choices, Images
 from disentangle.methods.attributes import Attributes, parse
-from disentangle.methods.base import Params
+from disentangle.methods.base import Params, moved
 from disentangle.methods.prototypes import memory
 from disentangle.nn import Heads, Net, attribute_heads, encoder, output_width
 
@@ -34,7 +34,7 @@ class Model(NamedTuple):
         heads: Heads = self.nets["heads"].apply(params["heads"], features)
         labels = self.attributes.of_batch(batch)
         seen = Images(heads.codes, heads.predictions, labels)
-        return seen, {"encoder": state} if state else {}
+        return seen, moved("encoder", state)
 
     def describe(self, params: Params, images: jax.Array) -> Heads:
         """(B, H, W, C) -> codes (B, A, d) and logits, in evaluation."""

@@ -37,6 +37,7 @@ from disentangle.methods.base import (
     Player,
     Recipe,
     Sets,
+    moved,
 )
 from disentangle.methods.csa_net import both_one_hot
 from disentangle.methods.set_batches import (
@@ -182,7 +183,7 @@ def build(
         entropy = entropies(seen.predictions, labels)
         value = ranked + hyper.entropy * entropy
         logs = {"ranking": ranked, "entropy": entropy}
-        return Output(value, logs, {"encoder": state} if state else {})
+        return Output(value, logs, moved("encoder", state))
 
     return Method(
         nets=made.nets,

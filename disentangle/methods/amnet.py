@@ -42,6 +42,7 @@ from disentangle.methods.base import (
     Player,
     Recipe,
     Subspaces,
+    moved,
 )
 from disentangle.methods.prototypes import class_means, one_hot
 from disentangle.methods.subspaces import evidence, log_probabilities
@@ -163,10 +164,10 @@ def build(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> Output:
         del step
-        codes, moved = made.nets["encoder"].train(
+        codes, held = made.nets["encoder"].train(
             params["encoder"], batch["images"], key=key
         )
-        state = {"encoder": moved} if moved else {}
+        state = moved("encoder", held)
         labels = attributes.of_batch(batch)
         if not is_second:
             entropy = entropies(made.classify(params, codes), labels)

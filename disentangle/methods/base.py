@@ -42,6 +42,11 @@ class Output(NamedTuple):
         return self.loss.sum() if self.loss.ndim else self.loss
 
 
+def moved(name: str, state: Any) -> dict[str, Any]:
+    """`Output.state` of one network that was trained; {} of one without a state."""
+    return {name: state} if state else {}
+
+
 class TaskGradients(NamedTuple):
     """The gradient of a player whose loss gives `tasks` losses, (N,).
 

@@ -38,6 +38,7 @@ from disentangle.methods.base import (
     Player,
     Recipe,
     Sets,
+    moved,
 )
 from disentangle.methods.set_batches import (
     distances,
@@ -123,7 +124,7 @@ def build(
         near, far = distances(lambda *given: pair(params, *given), found)
         ranking = jax.vmap(lambda n, f: outfit_ranking(n, f, hyper.margin))(near, far)
         value = told_mean(ranking, batch["told"])
-        return Output(value, {"ranking": value}, {"encoder": state} if state else {})
+        return Output(value, {"ranking": value}, moved("encoder", state))
 
     return Method(
         nets=nets,

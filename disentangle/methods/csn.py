@@ -42,6 +42,7 @@ from disentangle.methods.base import (
     Player,
     Recipe,
     Subspaces,
+    moved,
 )
 from disentangle.methods.triplets import candidates, pick
 from disentangle.nn import ENCODERS, Net, encoder
@@ -170,7 +171,7 @@ def build(
         codes, state = shared.train(params["encoder"], batch["images"], key=key)
         masks = nets["masks"].apply(params["masks"], batch["condition"])
         found = objective(codes, masks, batch["told"], hyper)
-        return Output(*found, {"encoder": state} if state else {})
+        return Output(*found, moved("encoder", state))
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         return nets["encoder"].apply(params["encoder"], images)

@@ -47,6 +47,7 @@ from disentangle.methods.base import (
     Recipe,
     TaskGradients,
     Tasks,
+    moved,
 )
 from disentangle.methods.tasks import Task, parse
 from disentangle.nn import ENCODERS, Heads, attribute_heads, encoder, output_width
@@ -142,8 +143,8 @@ def build(
             chunks = jnp.where(active[:, None], codes, 0.0)
             alike = settings.triplet * triplets(tasks, chunks, batch)
             weighted += (weights if weights.size else 1.0) * alike
-        moved = {"encoder": state} if state else {}
-        return Output(weighted, {"task_losses": values}, moved, active)
+        logs = {"task_losses": values}
+        return Output(weighted, logs, moved("encoder", state), active)
 
     def represent(params: Params, images: jax.Array) -> jax.Array:
         codes = forward(params, images).codes

@@ -33,6 +33,7 @@ from disentangle.methods.base import (
     Player,
     Recipe,
     Sets,
+    moved,
 )
 from disentangle.methods.set_batches import (
     distances,
@@ -115,7 +116,7 @@ def build(
         mask_norm = jnp.stack([m.sum(1).mean() for m in used]).mean()
         value = triplet + hyper.code_norm * norms + hyper.mask_norm * mask_norm
         logs = {"triplet": triplet, "code_norm": norms, "mask_norm": mask_norm}
-        return Output(value, logs, {"encoder": state} if state else {})
+        return Output(value, logs, moved("encoder", state))
 
     return Method(
         nets=nets,
