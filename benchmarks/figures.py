@@ -2,6 +2,7 @@
 
     python -m benchmarks.figures
     python -m benchmarks.figures --study=runs/locatello_small
+    python -m benchmarks.figures --adde=runs/adde_figures
 
 Writes beside that file, each where its table has lines:
 
@@ -13,6 +14,12 @@ dci_edit.png     EDIT of every method that was trained for the edit bench agains
 retrieval.png    with --study, the workdir of a study that has these scores: what codes
                  retrieve against their DCI disentanglement and MIG, a point per model
 
+adde_blocks.png, adde_cosines.png, adde_planes.png, adde_swaps.png
+                 with --adde, the workdir of an ADDE that `retrieve` and `report` were
+                 run on, four figures of its page: the memory, cosines between the
+                 values of each attribute, these values in a plane, and edits beside
+                 the true picture
+
 Means over seeds; bars are 95 % intervals over seeds where there are several.
 """
 
@@ -20,6 +27,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,8 +35,21 @@ from matplotlib.figure import Figure
 
 from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import RESULTS, Line, by_setting, half_of, held
+from disentangle.records import ArrayRecord
+from disentangle.report import files
+from disentangle.report.prototypes import (
+    blocks_figure,
+    cosines,
+    cosines_figure,
+    plane_of,
+    rings_figure,
+)
+from disentangle.report.retrieval import edits_figure
 from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
 from disentangle.statistics import correlation
+from disentangle.statistics.ranks import spearman
+from disentangle.study.prototypes import Prototypes
+from disentangle.study.retrieval import Shown
 from disentangle.study.sweeps.wide import models
 
 HERE = Path(__file__).parent
@@ -182,6 +203,28 @@ def correlations(found: pd.DataFrame) -> Iterator[str]:
                 yield f"{data:10s} {code:20s} {score:28s} {rho.value:5.2f} {ends}"
 
 
+def angles(found: Prototypes) -> Iterator[str]:
+    """How alike near and far values of each attribute with an order are.
+
+    The mean cosine of values 1, 2, ... steps apart, on the circle where values go
+    round; over all pairs Spearman's of the cosine and the steps; and the share of
+    variance that a plane shows.
+    """
+    parts = zip(found.parts.items(), found.ordered, found.rings, strict=True)
+    for (name, rows), ordered, ring in parts:
+        if not ordered:
+            continue
+        first, second = np.triu_indices(len(rows), 1)
+        apart = second - first
+        apart = np.minimum(apart, len(rows) - apart) if ring else apart
+        alike = cosines(rows)[first, second]
+        means = [alike[apart == n].mean() for n in range(1, apart.max() + 1)]
+        yield (
+            f"{name:12s} {' '.join(f'{mean:5.2f}' for mean in means)}; "
+            f"ρ {spearman(alike, apart):.2f}, in a plane {plane_of(rows)[1]:.0%}"
+        )
+
+
 def written(name: str, figure: Figure) -> str:
     """Writes a figure; its file's name."""
     path = HERE / f"{name}.png"
@@ -196,22 +239,50 @@ FIGURES: dict[str, tuple[str, Callable[[Iterable[Line]], Figure | None]]] = {
 }
 
 
+ADDE: dict[str, tuple[type[ArrayRecord], str, Callable[[Any], Figure]]] = {
+    "adde_blocks": (Prototypes, "report", blocks_figure),
+    "adde_cosines": (Prototypes, "report", cosines_figure),
+    "adde_planes": (Prototypes, "report", rings_figure),
+    "adde_swaps": (Shown, "retrieve", edits_figure),
+}
+
+
+def of_study(workdir: Path) -> Iterator[str]:
+    """Draws the models of a study; what there is to say of it."""
+    found = models(workdir)
+    figure = retrieval(found)
+    if figure is None:
+        yield f"retrieval: {workdir} has no scores of retrieval beside DCI"
+        return
+    yield written("retrieval", figure)
+    yield from correlations(found)
+
+
+def of_adde(workdir: Path) -> Iterator[str]:
+    """Draws what the page of an ADDE shows; what there is to say of it."""
+    for name, (record, command, draw) in ADDE.items():
+        found = files.found(record, workdir)
+        none = f"{name}: {workdir} has no {record.FILE}, run disentangle {command}"
+        yield written(name, draw(found)) if found else none
+    memory = files.found(Prototypes, workdir)
+    if memory:
+        yield "mean cosines of values 1, 2, ... steps apart:"
+        yield from angles(memory)
+
+
 def main() -> None:
     """Draws what there are results for."""
     parser = flags_of(__doc__)
     parser.add_argument("--study", type=Path, help="workdir of a study")
+    parser.add_argument("--adde", type=Path, help="workdir of an ADDE")
     given = parser.parse_args()
     for name, (source, draw) in FIGURES.items():
         figure = draw(held(RESULTS / f"{source}.jsonl"))
         none = f"{name}: no results yet, run benchmarks.{source}"
         print(written(name, figure) if figure else none)
-    if given.study:
-        found = models(given.study)
-        figure = retrieval(found)
-        none = f"retrieval: {given.study} has no scores of retrieval beside DCI"
-        print(written("retrieval", figure) if figure else none)
-        if figure:
-            print("\n".join(correlations(found)))
+    for workdir, told in ((given.study, of_study), (given.adde, of_adde)):
+        if workdir:
+            print("\n".join(told(workdir)))
 
 
 if __name__ == "__main__":

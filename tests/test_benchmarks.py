@@ -1,14 +1,17 @@
 """Every benchmark is a command that refuses a wrong word in one line."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import adde_table, class_leakage, edit_table, images
+from benchmarks import adde_table, class_leakage, edit_table, figures, images
 from benchmarks.command import execute
 from disentangle.errors import UserError
+from disentangle.study.prototypes import Prototypes
 
 FILES = sorted(Path(adde_table.__file__).parent.glob("*.py"))
 ALSO_WORKERS = {"retrieval", "weightings"}  # run in an environment without ours
@@ -70,3 +73,19 @@ def test_a_benchmark_without_flags_refuses_words(monkeypatch, capsys):
         images.main()
     assert end.value.code == 2
     assert "--bathc" in capsys.readouterr().err
+
+
+def test_the_figures_of_an_adde_say_how_alike_values_are(tmp_path, monkeypatch):
+    angle = 2 * np.pi * np.arange(5) / 5
+    table = np.zeros((9, 8), np.float32)
+    table[:5, :2] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    table[5:7, 4], table[7:, 5] = (1.0, 2.0), (1.0, -1.0)
+    names, ordered = np.array(["hue", "size", "shape"]), np.array([True, True, False])
+    sizes, rings = np.array([5, 2, 2]), np.array([True, False, False])
+    Prototypes(table, names, sizes, ordered, rings).save(tmp_path)
+    monkeypatch.setattr(figures, "HERE", tmp_path)
+    *drawn, lacking, _, hue, size = figures.of_adde(tmp_path)
+    assert drawn == [p.name for p in sorted(tmp_path.glob("*.png"))]
+    assert len(drawn) == 3 and "no retrieval.npz, run disentangle retrieve" in lacking
+    assert re.match("hue +0.31 -0.81; ρ -.*, in a plane 100%", hue)
+    assert re.match("size +1.00; ", size)

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 
 from disentangle.report import files
 from disentangle.report.blocks import Block, Drawing, Row, Text
@@ -48,7 +51,8 @@ def blocks_figure(found: Prototypes) -> Figure:
     with plotting():
         figure = new_figure(height=3.4)
         axes = figure.subplots()
-        axes.imshow(matrix, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+        image = _heat(axes, matrix, limit)
+        axes.set_aspect("auto")
         ends = np.cumsum(found.sizes)
         for end in ends[:-1]:
             axes.axvline(end - 0.5, color=RULE, linewidth=0.8)
@@ -61,6 +65,7 @@ def blocks_figure(found: Prototypes) -> Figure:
         axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.set_ylabel(f"{len(matrix)} numbers of a code")
+        _key(figure, image, [axes])
     return figure
 
 
@@ -77,8 +82,9 @@ def cosines_figure(found: Prototypes) -> Figure:
     with plotting():
         figure, places = _small(len(found.sizes))
         for axes, (name, rows) in zip(places, found.parts.items(), strict=True):
-            axes.imshow(cosines(rows), cmap=DIVERGING, vmin=-1, vmax=1)
+            image = _heat(axes, cosines(rows), 1.0)
             axes.set_title(name, color=INK)
+        _key(figure, image, places)
     return figure
 
 
@@ -104,6 +110,24 @@ def rings_figure(found: Prototypes) -> Figure:
             axes.set_aspect("equal", adjustable="datalim")
             axes.margins(0.2)
     return figure
+
+
+def _heat(axes: Axes, matrix: np.ndarray, limit: float) -> AxesImage:
+    """Draws numbers from -limit (red) to limit (blue), each as it is."""
+    return axes.imshow(
+        matrix, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none"
+    )
+
+
+def _key(figure: Figure, image: AxesImage, places: list[Axes]) -> None:
+    """A bar that says which colour is which number."""
+    ticks = MaxNLocator(4)
+    bar = figure.colorbar(
+        image, ax=places, ticks=ticks, aspect=40, fraction=0.04, pad=0.03
+    )
+    bar.outline.set_visible(False)
+    for part in bar.ax.collections:
+        part.set_rasterized(True)  # one picture in an SVG, not 256 paths
 
 
 def _small(count: int) -> tuple[Figure, list]:
