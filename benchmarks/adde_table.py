@@ -43,6 +43,7 @@ from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    heading,
     held,
     keep,
     known,
@@ -151,7 +152,8 @@ def work(job: Job, path: Path, names: list[str]) -> None:
             if seed not in lacking:
                 continue
             values = found if isinstance(found, dict) else {name: found}
-            keep(path, {"key": key_of(job, seed), "row": name, "values": values})
+            line = {"key": key_of(job, seed), "row": name, "values": values}
+            keep(path, line, job.data)
             for part, value in values.items():
                 print(f"{key_of(job, seed)}  {part:28s} {value:6.2f}", flush=True)
 
@@ -175,7 +177,7 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         for line in own:
             for name, value in line["values"].items():
                 rows.setdefault(name, {})[line["key"].rpartition(" ")[2]] = value
-        yield f"\n{setting}: EX@1 in percent"
+        yield f"\n{heading(setting, own)}: EX@1 in percent"
         whole = rows.get("stage 2, replace", {})
         for name, values in rows.items():
             apart = [value - whole[s] for s, value in values.items() if s in whole]

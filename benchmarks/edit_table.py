@@ -34,6 +34,7 @@ from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    heading,
     held,
     keep,
     known,
@@ -218,7 +219,7 @@ def ways_of(judged: Edits) -> dict[str, dict[str, list[float | None]]]:
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """A block per setting, a line per row and way."""
     for setting, own in by_setting(lines).items():
-        yield f"\n{setting}"
+        yield f"\n{heading(setting, own)}"
         head = " ".join(f"{score:>14s}" for score in SCORES)
         yield f"  {'row, way':44s} {'told':>9s} {'steps':>6s} {'cpu s':>6s} {head}"
         for way in REFERENCES:
@@ -313,7 +314,7 @@ def main() -> None:
                 continue
             print(f"{name}, seed {seed}", flush=True)
             are_there = any("render" in line["ways"] for line in lines.values())
-            keep(path, work(job, name, judges, not are_there))
+            keep(path, work(job, name, judges, not are_there), data)
     print("\n".join(table(held(path))))
 
 

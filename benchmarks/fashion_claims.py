@@ -44,6 +44,7 @@ from benchmarks.figures import written
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    heading,
     held,
     keep,
     known,
@@ -196,7 +197,7 @@ def work(job: Job, name: str, path: Path) -> None:
         if name == MARKED:
             np.save(job.grid_file(share), drawn_of(run).table)
         line = {"key": job.key, "row": title, "steps": steps, "values": values}
-        keep(path, line | {"seconds": seconds_of(spent)})
+        keep(path, line | {"seconds": seconds_of(spent)}, job.data)
         print(f"{job.key}: {title}, {steps} steps: {values}", flush=True)
 
 
@@ -224,7 +225,7 @@ def marks_figure(job: Job) -> Figure | None:
 def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A block per setting, a line per row."""
     for setting, own in by_setting(lines).items():
-        yield f"\n{setting}"
+        yield f"\n{heading(setting, own)}"
         head = " ".join(f"{column:>14s}" for column in COLUMNS)
         yield f"  {'row':28s} {'seeds':>5s} {'steps':>6s} {'cpu s':>6s} {head}"
         for name in dict.fromkeys(line["row"] for line in own):

@@ -1,7 +1,8 @@
 """The results of a table of trainings, a line each: what was stopped goes on.
 
 A line is a dict with "key", which says what it depends on and ends in ", seed N",
-"row", the name of what was trained, and "versions". Lines go to results/, which is kept
+"row", the name of what was trained, "data", the digest of the pictures, and "versions".
+Lines go to results/, which is kept
 in the repository: a table goes on from there, and another machine adds what is missing.
 --results=FILE starts from nothing.
 """
@@ -14,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from disentangle.data.dataset import Dataset
 from disentangle.oracle.seeds import interval
 from disentangle.versions import versions
 
 Line = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
+DIGITS = 12  # of a digest
 PACKAGES = ("jax", "numpy", "scikit-learn")
 
 
@@ -40,13 +43,14 @@ def held(path: Path) -> list[Line]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def keep(path: Path, line: Line) -> None:
-    """Adds a line, on a line of its own also behind a torn one."""
+def keep(path: Path, line: Line, data: Dataset) -> None:
+    """Adds a line of a data set, on a line of its own also behind a torn one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a") as file:
         file.write("\n" * (is_torn and path.stat().st_size > 0))
-        file.write(json.dumps(line | {"versions": versions(PACKAGES)}) + "\n")
+        own = {"data": data.digest[:DIGITS], "versions": versions(PACKAGES)}
+        file.write(json.dumps(line | own) + "\n")
 
 
 def known(path: Path, key: str) -> dict[str, Line]:
@@ -60,6 +64,17 @@ def by_setting(lines: Iterable[Line]) -> dict[str, list[Line]]:
     for line in lines:
         found.setdefault(line["key"].rpartition(", seed")[0], []).append(line)
     return found
+
+
+def heading(setting: str, lines: Iterable[Line]) -> str:
+    """What stands above a block; says so where its lines are of different pictures.
+
+    Those that an older version drew may differ in a grey level here and there. Of lines
+    without a digest nothing is known.
+    """
+    found = dict.fromkeys(str(line["data"]) for line in lines if "data" in line)
+    drawn = f" (pictures of {len(found)} digests: {', '.join(found)})"
+    return setting + drawn * (len(found) > 1)
 
 
 def half_of(values: Collection[float]) -> float | None:

@@ -42,6 +42,7 @@ from benchmarks.edit_table import counted, seconds_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    heading,
     held,
     keep,
     known,
@@ -201,7 +202,7 @@ def work(job: Job, name: str, judges: Callable[[], Judges]) -> dict[str, Any]:
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     """A block per setting, a line per row."""
     for setting, own in by_setting(lines).items():
-        yield f"\n{setting}"
+        yield f"\n{heading(setting, own)}"
         head = " ".join(f"{score:>13s}" for score in SCORES)
         yield f"  {'row':18s} {'seeds':>5s} {'cpu s':>6s} {head}   EDIT of each factor"
         for name in dict.fromkeys(line["row"] for line in own):
@@ -247,7 +248,7 @@ def main() -> None:
         for name in rows:
             if name not in known(path, job.key):
                 print(f"{name}, seed {seed}", flush=True)
-                keep(path, work(job, name, judges))
+                keep(path, work(job, name, judges), data)
     print("\n".join(table(held(path))))
 
 

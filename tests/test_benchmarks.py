@@ -1,6 +1,7 @@
 """Every benchmark is a command that refuses a wrong word in one line."""
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -8,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import adde_table, class_leakage, edit_table, figures, images
+from benchmarks import (
+    adde_table,
+    class_leakage,
+    edit_table,
+    figures,
+    images,
+    kept_lines,
+)
 from benchmarks.command import execute
 from disentangle.errors import UserError
 from disentangle.study.prototypes import Prototypes
@@ -89,3 +97,15 @@ def test_the_figures_of_an_adde_say_how_alike_values_are(tmp_path, monkeypatch):
     assert len(drawn) == 3 and "no retrieval.npz, run disentangle retrieve" in lacking
     assert re.match("hue +0.31 -0.81; ρ -.*, in a plane 100%", hue)
     assert re.match("size +1.00; ", size)
+
+
+@pytest.mark.parametrize(
+    "name", ["adde_table", "edit_table", "fashion_claims", "rotated_codes"]
+)
+def test_kept_results_can_be_printed(name):
+    """Lines in results/ have what the table of today prints."""
+    module = importlib.import_module(f"benchmarks.{name}")
+    lines = kept_lines.held(kept_lines.RESULTS / f"{name}.jsonl")
+    text = "\n".join(module.table(lines))
+    for setting in kept_lines.by_setting(lines):
+        assert setting in text

@@ -81,17 +81,22 @@ def test_seconds_add_up_over_what_was_stopped(tmp_path):
     assert 0.02 <= before <= edit_table.seconds_of(path) < before + 1
 
 
-def test_results_are_kept_line_by_line(tmp_path):
+def test_results_are_kept_line_by_line(tmp_path, toy):
     """A torn last line is none, and what comes behind it has a line of its own."""
     path = tmp_path / "out" / "table.jsonl"
-    kept_lines.keep(path, {"key": "toy, seed 0", "row": "one", "value": 1.0})
+    kept_lines.keep(path, {"key": "toy, seed 0", "row": "one", "value": 1.0}, toy)
     with path.open("a") as file:
         file.write('{"key": "toy, seed 0", "row": "tw')
-    kept_lines.keep(path, {"key": "toy, seed 1", "row": "one", "value": 3.0})
+    kept_lines.keep(path, {"key": "toy, seed 1", "row": "one", "value": 3.0}, toy)
     lines = kept_lines.held(path)
     assert [line["value"] for line in lines] == [1.0, 3.0]
     assert list(kept_lines.known(path, "toy, seed 0")) == ["one"]
     assert kept_lines.by_setting(lines) == {"toy": lines}
+    assert {line["data"] for line in lines} == {toy.digest[:12]}
+    assert kept_lines.heading("toy", lines) == "toy"
+    more = [*lines, {"data": "0123"}, {}]
+    says = f"toy (pictures of 2 digests: {toy.digest[:12]}, 0123)"
+    assert kept_lines.heading("toy", more) == says
     assert kept_lines.plus_minus([1.0, 3.0]) == "2.000 ±12.706"  # t(1) sd / sqrt 2
     assert kept_lines.plus_minus([1.0], 0.25) == "1.000 ±0.250"
     assert kept_lines.plus_minus([1.0]) == "1.000"
