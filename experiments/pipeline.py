@@ -30,9 +30,11 @@ is 48 to 54 convolutional trainings in place of 18 to 24. Ask for it by
 --config.affinity.group_by=kernel; data.train_size must leave images to validate on.
 
 Every field can be overridden: --config.budget=3 --config.supervised.steps=500. With
---config.supervised.method.triplet=1 every network learns the triplets of ADDE's first
-stage beside its tasks, and --config.score.metrics=dci,mig,edit_retrieval asks what the
-groups' codes retrieve together, beside single-task networks and one of all tasks.
+--config.edits an ADDE of both stages is trained for each group, each task alone and all
+together, by section `adde`, and --config.score.metrics=dci,mig,edit_retrieval asks what
+the groups' codes find together when an attribute is edited. With
+--config.supervised.method.triplet=1 the networks themselves learn the triplets of
+ADDE's first stage beside their tasks.
 """
 
 from ml_collections import ConfigDict
@@ -81,6 +83,8 @@ def _compete(config: ConfigDict, bottleneck: int) -> None:
     config.supervised.steps = 1500
     config.supervised.eval_every = 500
     config.supervised.seeds = 3
+    config.adde.method.encoder = "pooled"
+    config.adde.steps = 1500
     config.score.num_train = 1500
     config.score.num_test = 750
 
@@ -92,6 +96,8 @@ def _shrink(config: ConfigDict) -> None:
         part.checkpoint_every = 200
     config.supervised.steps = 600
     config.supervised.eval_every = 200
+    config.adde.steps = 600
+    config.adde.optimizer.learning_rate = 1e-3
     config.unsupervised.steps = 1000
     config.unsupervised.eval_every = 500
     config.unsupervised.optimizer.learning_rate = 5e-4

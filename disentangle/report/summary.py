@@ -17,7 +17,7 @@ from disentangle.study.stage_timer import Summary
 
 T = TypeVar("T")
 # Of more representations than MOST, the sentence on scores names the BEST.
-MOST, BEST = 6, 3
+MOST, BEST = 8, 3
 # What a sentence says of each way of sharing; the order is that of every sentence.
 NETWORKS = {
     "grouped": "grouped networks",

@@ -32,13 +32,13 @@ def one_model(run: Run, member: int) -> Run:
 
 
 def with_own(
-    made: Encoder, run: Run, member: int, names: Sequence[str], sizes: Sequence[int]
+    run: Run, made: Encoder, member: int, names: Sequence[str], sizes: Sequence[int]
 ) -> Encoder:
     """The encoder with what the method of a run says itself.
 
     Args:
-      made: of this model, from labelled images.
-      run: that it is from.
+      run: the models.
+      made: one of them, from labelled images.
       member: its place there.
       names, sizes: (A,) the attributes that are asked about. A method that was told
         others keeps what labelled images say, and a note says so.
@@ -64,9 +64,9 @@ def with_own(
     if known.compared is not None:
         made = replace(made, whole=functools.partial(_whole, one, known))
     if known.classify is not None:
-        made = replace(made, classify=_classifier(one, known, place))
+        made = replace(made, classify=classifier(one, known, place))
     if known.edit is not None:
-        edits = {mode: _edit(one, known, place, mode) for mode in EDIT_MODES}
+        edits = {mode: edit_of(one, known, place, mode) for mode in EDIT_MODES}
         made = replace(made, edits=edits)
     return made
 
@@ -78,7 +78,7 @@ def _whole(one: Run, known: Subspaces, codes: np.ndarray) -> np.ndarray:
     return np.asarray(decoded(known.compared, one.params, codes, 1)[0])
 
 
-def _classifier(
+def classifier(
     one: Run, known: Subspaces, place: Sequence[int]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Log-probabilities in the order of the attributes that are asked about."""
@@ -91,12 +91,12 @@ def _classifier(
     return classify
 
 
-def _edit(one: Run, known: Subspaces, place: Sequence[int], mode: str) -> Edit:
+def edit_of(one: Run, known: Subspaces, place: Sequence[int], mode: str) -> Edit:
     """The method's own edit, of one attribute of each code."""
 
     def edited(codes: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         found = np.array(codes, np.float32)
-        had = np.full(old.shape, -1, np.int32)
+        had = np.full((len(codes), len(known.names)), -1, np.int32)
         had[:, place] = old
         for a, p in enumerate(place):
             rows = np.flatnonzero(new[:, a] >= 0)

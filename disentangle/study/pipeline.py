@@ -19,6 +19,7 @@ networks per seed beside the one on all tasks.
                                     of every group, as `group` reads it
   groups.json                       the exact best groups, with certificate
   losses.json                       test loss of every task in every network
+  adde/                             with edits=True: an ADDE for each group
   codes/<representation>-<seed>.npz their codes, as `score` reads them; their scores
                                     beside them, .json
   scores.json importance.npz        DCI, MIG, ... of all of them
@@ -44,7 +45,7 @@ from disentangle.fields import defaults, read
 from disentangle.files import place
 from disentangle.methods.tasks import parse
 from disentangle.oracle.train import every_group
-from disentangle.study import few_groups, representations, truth
+from disentangle.study import addes, few_groups, representations, truth
 from disentangle.study.affinity import AFFINITIES
 from disentangle.study.evaluate import check_sample, load_data
 from disentangle.study.groups import Groups, choose_groups, grouping_source
@@ -82,18 +83,22 @@ from disentangle.training.workdir import check_workdir, owned, refuse_other
 
 # What a finished job may be given anew; what depends on it is done again.
 FREE = (
-    *("budget", "singletons", "singleton_value", "truth"),
+    *("budget", "singletons", "singleton_value", "truth", "edits"),
     *("affinity.group_by", "score"),
 )
+# Of section `adde`, whose `steps` each of the two takes.
+ADDE_STAGES = ({"method.learns": "attributes"}, {"method.learns": "edits"})
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
     """The full-size job's config; experiments/pipeline.py has the small one."""
     supervised = default_config(data, "supervised")
     vae = default_config(data, unsupervised)
+    adde = default_config(data, "adde")
+    adde.stages, adde.steps = ADDE_STAGES, 2_000
     section = supervised.data
-    with supervised.unlocked(), vae.unlocked():
-        del supervised["data"], vae["data"]
+    with supervised.unlocked(), vae.unlocked(), adde.unlocked():
+        del supervised["data"], vae["data"], adde["data"]
     return ConfigDict(
         {
             "data": section,
@@ -102,6 +107,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
             "affinity": defaults(AffinitySection),
             "supervised": supervised,
             "unsupervised": vae,
+            "adde": adde,
             "score": defaults(Score),
         }
     )
@@ -131,6 +137,7 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
         experiment = read_experiment(training_config(config, part))
         if not experiment.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")
+    read_experiment(training_config(config, "adde"))
     return config
 
 
@@ -189,6 +196,8 @@ def run_pipeline(
         check_singletons(config["singletons"], config["singleton_value"], names)
         for part in ("supervised", "unsupervised"):
             prepare(training_config(config, part), data)
+        if config["edits"]:
+            addes.check(config, names, data)
         few_groups.check_choice(config, names, data)
         begin(folder, "pipeline", config)
         serving = train(config, names, data, stages, timer, how)
@@ -230,7 +239,12 @@ def train(
             progress=how.progress,
             loggers=how.loggers,
         )
-    return representations.Serving(multitask, networks, vae, groups)
+    serving = representations.Serving(multitask, networks, vae, groups)
+    if not config["edits"]:
+        return serving
+    with timer("train an ADDE for each group, each task and all together"):
+        edited = addes.train_addes(config, tasks, groups.groups, data, folder, how)
+    return serving._replace(addes=edited)
 
 
 def wanted(
@@ -281,7 +295,7 @@ def finish(
 def check_change(folder: Path, config: dict[str, Any]) -> None:
     """Raises UserError where a job of this config cannot go on in the folder."""
     refuse_other(folder)
-    own, known = ("supervised", "unsupervised"), plain(default_pipeline(""))
+    own, known = ("supervised", "unsupervised", "adde"), plain(default_pipeline(""))
     allow_changes(folder, config, known, free=FREE, own=own)
     for name, part in (("multitask", "supervised"), ("vae", "unsupervised")):
         checked = read_experiment(training_config(config, part)).config
@@ -308,7 +322,7 @@ def stage_sources(config: dict[str, Any], folder: Path) -> list[tuple[str, Any]]
         ("panels", vae),
         ("losses", losses),
         *([("truth", losses)] if config["truth"] else []),
-        ("scores", [losses, vae, config["score"]]),
+        ("scores", [losses, vae, config["score"], *addes.source(config, folder)]),
     ]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from disentangle.files import write_arrays
 from disentangle.metrics.base import Ask, Result
 from disentangle.metrics.score import score_details
 from disentangle.records import JsonRecord
+from disentangle.study.addes import Addes, factor_of, in_order
 from disentangle.study.encoding import encode_images
 from disentangle.study.gain import beside_single
 from disentangle.study.groups import Groups
@@ -57,6 +59,7 @@ class Serving(NamedTuple):
     networks: tuple[Run, ...]  # members: task weights, then seeds (seed fastest)
     vae: Run  # a member a seed
     groups: Groups
+    addes: Addes = MappingProxyType({})  # members: seeds of the networks
 
     @property
     def trained(self) -> Networks:
@@ -73,18 +76,33 @@ class Serving(NamedTuple):
         """The seeds every network was trained with."""
         return self.trained.seeds
 
-    def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
-        """representation -> task -> the network whose head is used for it."""
+    @property
+    def shares(self) -> dict[str, dict[str, list[str]]]:
+        """way of sharing -> task -> the tasks of the network that serves it."""
         assignment, groups = self.groups.serves, self.groups.groups
-        find = self.trained.network_of
-        chosen = {
+        return {
             "single-task": {task: [task] for task in self.tasks},
             "all-together": {task: list(self.tasks) for task in self.tasks},
             "grouped": {task: groups[assignment[task]] for task in self.tasks},
         }
+
+    def servers(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
+        """representation -> task -> the network whose head is used for it."""
+        find = self.trained.network_of
         return {
             name: {task: find(group, seed) for task, group in row.items()}
-            for name, row in chosen.items()
+            for name, row in self.shares.items()
+        }
+
+    def editors(self, seed: int) -> dict[str, dict[str, tuple[Run, int]]]:
+        """representation -> factor -> the ADDE whose subspace it is; {} without any."""
+        if not self.addes:
+            return {}
+        place = self.seeds.index(seed)  # the members are the seeds, in their order
+        find = lambda group: (self.addes[in_order(self.tasks, group)], place)
+        return {
+            f"ADDE, {name}": {factor_of(task): find(of) for task, of in row.items()}
+            for name, row in self.shares.items()
         }
 
 
@@ -125,16 +143,21 @@ def tables(
     """(representation, seed) -> its Table; only of models that did not diverge.
 
     A supervised representation is the concatenation of every task's subspace,
-    taken from the network that serves the task. Every member of the VAE's run is one,
+    taken from the network (and one of ADDEs from the ADDE) that serves the task. Every
+    member of the VAE's run is one,
     with its own seed; members of a sweep are a representation for each setting.
     """
     encoded = {
         id(run): encode_images(run, data, index)
-        for run in (serving.multitask, *serving.networks, serving.vae)
+        for run in (
+            *(serving.multitask, *serving.networks, serving.vae),
+            *serving.addes.values(),
+        )
     }
     found = {}
     for seed in serving.seeds:
-        for name, servers in serving.servers(seed).items():
+        both = serving.servers(seed) | serving.editors(seed)
+        for name, servers in both.items():
             if not all(run.alive[member] for run, member in servers.values()):
                 continue
             parts, names, own = [], [], []

@@ -22,6 +22,8 @@ from disentangle.study.subjects import Subject, subject_of
 from disentangle.training.run import Run
 
 Columns = Mapping[str, Sequence[int]] | str
+# (encoder, member, names and sizes of attributes) -> it with what its method says
+Own = Callable[[Encoder, int, Sequence[str], Sequence[int]], Encoder]
 ALL = "all"  # every column is of every attribute
 # How METRICS ask: fewer queries than a paper needs, enough for an error of .01.
 SCORED = Asking(queries=500, triplets=2_000, searches=200, sets=2_000)
@@ -36,7 +38,9 @@ class Models(NamedTuple):
       alive: (P,) bool.
       encode: images -> (P, n, D) codes.
       attributes: (D,) the factor of each column, where the method fixes that.
-      run: where they are from, if from a run.
+      run: whose training pictures the labelled ones are, and whose rule of sets is
+        asked by; None where nothing was trained.
+      own: adds what the method itself says of its codes; None where it says nothing.
     """
 
     names: tuple[str, ...]
@@ -45,6 +49,7 @@ class Models(NamedTuple):
     encode: Callable[[Any], np.ndarray]
     attributes: tuple[str, ...] | None = None
     run: Run | None = None
+    own: Own | None = None
 
 
 def models_of(given: Run | Callable[[Any], Any]) -> Models:
@@ -54,9 +59,14 @@ def models_of(given: Run | Callable[[Any], Any]) -> Models:
       given: a Run, or images (n, H, W, C) uint8 -> codes (n, D), such as pixels.
     """
     if isinstance(given, Run):
-        attributes = given.method.attributes
         return Models(
-            given.members, given.swept, given.alive, given.encode, attributes, given
+            given.members,
+            given.swept,
+            given.alive,
+            given.encode,
+            given.method.attributes,
+            given,
+            functools.partial(with_own, given),
         )
     name = str(getattr(given, "__name__", type(given).__name__))
 
@@ -172,9 +182,9 @@ class Searches:
             )
             empty = [name for name, of in pairs if not len(of)]
             made = replace(made, notes=_notes(empty))
-            run = self.models.run
-            if run is not None and not self._columns:
-                made = with_own(made, run, member, subject.names, subject.sizes)
+            own = self.models.own
+            if own is not None and not self._columns:
+                made = own(made, member, subject.names, subject.sizes)
             self._encoders[key] = made
         return self._encoders[key]
 

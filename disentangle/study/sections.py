@@ -92,6 +92,11 @@ class Grouping:
         "whether to train every group of tasks, 2^N - 1 networks per seed, and say how "
         "far the chosen groups are from the best",
     )
+    edits: bool = static(
+        False,
+        "whether to train an ADDE, section `adde`, for each group, task and all tasks "
+        "too, so that scores say what groups do to edits of codes",
+    )
 
 
 @settings

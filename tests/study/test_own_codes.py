@@ -1,13 +1,17 @@
 """What ADDE and methods of sets say of their codes, as the retrieval tasks use it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import disentangle as dt
 from disentangle.methods.adde_losses import l2_normalise
 from disentangle.retrieval import Asking
+from disentangle.study.member_models import Part, joined
 from disentangle.study.own_codes import one_model
 from disentangle.study.searches import Searches, models_of
+from disentangle.training.run import prepare
 
 FEW = Asking(labels=20, queries=6, triplets=20, searches=4, sets=20, bootstrap=0)
 NAMES = ("shape", "size", "x", "turn")
@@ -52,6 +56,48 @@ def test_edits_classifiers_and_subspaces_are_the_methods_own(toy):
     np.testing.assert_allclose(made.respect(codes, 1), alike, atol=1e-6)
     outcome = asked.outcome(0, "edit")
     assert 0 <= outcome.value("replace", "exact@1") <= 1 and not outcome.notes
+
+
+@pytest.mark.slow
+def test_the_parts_of_one_model_joined_are_that_model(toy):
+    """Its chunks, as if each were of a model of its own, in another order."""
+    run = trained(toy, "adde", seeds=2, subspace=3, hidden=4, train_size=40)
+    owners = np.array(run.method.attributes)
+    order = dict.fromkeys(owners[::-1].tolist())
+    columns = [np.flatnonzero(owners == name) for name in order]
+    parts = [Part(run, 1, own, name) for name, own in zip(order, columns, strict=True)]
+    few = dataclasses.replace(FEW, labels=8)
+    both = [
+        Searches(models, toy, few) for models in (models_of(run), joined(parts, "p", 0))
+    ]
+    made = []
+    for asked, member in zip(both, (1, 0), strict=True):
+        asked.prepare(["edit"])
+        made.append(asked.encoder(member, asked.subject("edit")))
+    whole, apart = made
+    np.testing.assert_array_equal(whole.labels, apart.labels)
+    trained_on = np.asarray(prepare(run.config, toy)[2].subset)
+    assert set(apart.labels) <= set(trained_on.tolist())  # and no others
+    spot = np.concatenate(columns)
+    index = whole.labels[:6]
+    codes, split = whole.encode(index), apart.encode(index)
+    np.testing.assert_allclose(split, codes[:, spot], atol=1e-6)
+    rng = np.random.default_rng(0)
+    old = np.array([rng.integers(0, len(x[0]), 6) for x in whole.classify(codes)]).T
+    new = np.where(rng.random((6, 4)) < 0.4, old[::-1], -1)
+    old[::2] = -1
+    for mode, edit in whole.edits.items():
+        found = apart.edits[mode](split, old, new)
+        np.testing.assert_allclose(found, edit(codes, old, new)[:, spot], atol=1e-5)
+        assert not np.allclose(found, split)
+    for ours, own in zip(apart.classify(split), whole.classify(codes), strict=True):
+        np.testing.assert_allclose(ours, own, atol=1e-5)
+    np.testing.assert_allclose(
+        apart.compared(split), whole.compared(codes)[:, spot], atol=1e-6
+    )
+    for a in range(4):
+        own = whole.respect(codes, a)
+        np.testing.assert_allclose(apart.respect(split, a), own, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -324,3 +324,38 @@ def test_wrong_jobs_are_refused_and_leave_nothing(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         run_pipeline(job(**changes), tmp_path / "p", progress=False)
     assert not (tmp_path / "p/multitask").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_job_trains_an_adde_for_each_group(done, toy, tmp_path):
+    """Scores of its parts stand beside those that were there, which stay."""
+    workdir = shutil.copytree(done, tmp_path / "p")
+    config = job(edits=True)
+    config["adde"] |= {"steps": 4, "batch_size": 8, "eval_every": 0}
+    config["adde"]["method"]["encoder"] = "narrow"
+    quiet = {"progress": False, "log": lambda line: None}
+    dense = {"method": config["adde"]["method"] | {"memory": "dense"}}
+    with pytest.raises(UserError, match="choose 'block'"):
+        run_pipeline(config | {"adde": config["adde"] | dense}, workdir, **quiet)
+    assert not (workdir / "adde").exists()
+    before = read(workdir, "scores.json")
+    run_pipeline(config, workdir, **quiet)
+    groups, tasks = read(workdir, "groups.json"), read(workdir, "losses.json")["tasks"]
+    wanted = {"+".join(t for t in tasks if t in group) for group in groups["groups"]}
+    wanted |= {*tasks, "+".join(tasks)}
+    assert {path.name for path in (workdir / "adde").iterdir()} == wanted
+    for name in wanted:
+        run = load_run(workdir / "adde" / name)
+        assert [row["seed"] for row in run.swept] == [0, 1]
+        told = [n.partition(":")[0] for n in run.config["method"]["attributes"]]
+        assert told == [n.partition(":")[0] for n in name.split("+")]
+        assert run.config["method"]["learns"] == "edits"
+    after = read(workdir, "scores.json")
+    added = {f"ADDE, {n}" for n in ("grouped", "single-task", "all-together")}
+    new = [row for row in after["rows"] if row["representation"] in added]
+    assert [row for row in after["rows"] if row not in new] == before["rows"]
+    assert {row["representation"] for row in new} == added and len(new) == 6
+    codes = arrays(workdir / "codes/ADDE, single-task-0.npz")["codes"]
+    beside = arrays(workdir / "codes/single-task-0.npz")["codes"]
+    assert codes.shape == (len(beside), 32 * len(tasks))
+    assert "ADDE, grouped" in write_report(workdir).read_text()

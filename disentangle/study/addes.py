@@ -1,0 +1,104 @@
+"""An ADDE for each group of tasks of the main job, through both of its stages.
+
+With `edits=True` the job trains, beside its networks, one ADDE (methods/adde.py, the
+config's section `adde`) for each chosen group, each task alone and all tasks together,
+so that what groups do to edits of codes is measured where codes can be edited:
+
+  adde/<tasks joined by +>/         a job of stages, a member per seed of the networks
+
+An attribute is a task's factor, in the bins that queries of the data set ask about.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from disentangle.data.dataset import Dataset
+from disentangle.data.space import FactorSpace
+from disentangle.errors import UserError
+from disentangle.methods.attributes import usual
+from disentangle.study.networks import training_config
+from disentangle.study.stages import crc
+from disentangle.training.config import stage_configs
+from disentangle.training.run import Run, fit, prepare
+from disentangle.training.stages import How
+
+FOLDER = "adde"
+Addes = Mapping[tuple[str, ...], Run]  # tasks, in the job's order -> their ADDE
+
+
+def asked_groups(
+    tasks: Sequence[str], groups: Sequence[Sequence[str]]
+) -> list[tuple[str, ...]]:
+    """Each task alone, the groups, and all tasks together; each once."""
+    found = [*([task] for task in tasks), *groups, tasks]
+    return list(dict.fromkeys(in_order(tasks, group) for group in found))
+
+
+def in_order(tasks: Sequence[str], group: Sequence[str]) -> tuple[str, ...]:
+    """A group's tasks as the job has them one after the other."""
+    return tuple(task for task in tasks if task in group)
+
+
+def factor_of(task: str) -> str:
+    """The factor that a task is about."""
+    return task.partition(":")[0]
+
+
+def config_of(
+    config: Mapping[str, Any], group: Sequence[str], space: FactorSpace
+) -> dict[str, Any]:
+    """The training config of a group's ADDE; seeds are those of the networks."""
+    bins = {factor_of(name): name for name in usual(space)}
+    factors = dict.fromkeys(factor_of(task) for task in group)
+    wanted = tuple(bins.get(factor, factor) for factor in factors)
+    own = training_config(config, "adde", attributes=wanted)
+    return own | {name: config["supervised"][name] for name in ("seed", "seeds")}
+
+
+def check(config: Mapping[str, Any], tasks: Sequence[str], data: Dataset) -> None:
+    """Raises UserError where the ADDEs of a job cannot be trained, before any is."""
+    if config["adde"]["method"].get("memory") == "dense":
+        raise UserError(
+            "adde.method.memory='dense' edits all attributes at once, and a group's "
+            "codes are put together of several networks: choose 'block'"
+        )
+    for stage in stage_configs(config_of(config, tasks, data.space)):
+        prepare(stage, data)
+
+
+def train_addes(
+    config: Mapping[str, Any],
+    tasks: Sequence[str],
+    groups: Sequence[Sequence[str]],
+    data: Dataset,
+    folder: Path,
+    how: How,
+) -> Addes:
+    """The ADDE of each group, each task alone, and all together.
+
+    Args:
+      config: of the job.
+      tasks: the N task names.
+      groups: the chosen ones.
+      data, folder: of the job.
+      how: what is shown and logged.
+    """
+    return {
+        group: fit(
+            config_of(config, group, data.space),
+            data,
+            workdir=folder / FOLDER / "+".join(group),
+            loggers=how.loggers,
+            progress=how.progress,
+        )
+        for group in asked_groups(tasks, groups)
+    }
+
+
+def source(config: Mapping[str, Any], folder: Path) -> list[Any]:
+    """What scores of ADDEs depend on; [] where none is trained."""
+    if not config["edits"]:
+        return []
+    ends = sorted((folder / FOLDER).glob("*/final.json"))
+    return [config["adde"], {path.parent.name: crc(path) for path in ends}]
