@@ -13,14 +13,14 @@ and seed, and what is there is not trained again.
 
 Rows: the ways of `retrieve` after stage 1 (`chance`, `nothing`, `filter`, `expected`,
 and edits by class means); `from ...`, replace by prototypes that are read off the
-classifier and unlabelled pictures; stage 2 whole, by edits and by what its own
-classifiers say of the gallery (`filter`, `expected`), with each loss left out,
-cross-entropies alone on the same images (with class means, and what these classifiers
-say), as published, also without the loss of its memory; stage 1 without each of its
-losses, and with triplets of whole rows; AMNet, FashionSearchNet, CSN, a VAE without
-labels of all images, which edit by class means of the labelled images if not of their
-own. No row reads more labels than those of its training images, the VAE those of the
-same.
+classifier and the gallery's pictures without labels; stage 2 whole, by edits and by
+what its own classifiers say of the gallery (`filter`, `expected`), with each loss left
+out, cross-entropies alone on the same images (with class means, and what these
+classifiers say), as published, also without the loss of its memory; stage 1 without
+each of its losses, and with triplets of whole rows; AMNet, FashionSearchNet, CSN, a VAE
+without labels of all images, which edit by class means of the labelled images if not of
+their own. No row reads more labels than those of its training images, the VAE those of
+the same.
 """
 
 import functools
