@@ -35,6 +35,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.command import execute, flags_of
 from benchmarks.kept_lines import RESULTS, Line, by_setting, half_of, held
+from disentangle.data import DATASETS
 from disentangle.records import ArrayRecord
 from disentangle.report import files
 from disentangle.report.prototypes import (
@@ -45,7 +46,7 @@ from disentangle.report.prototypes import (
     rings_figure,
 )
 from disentangle.report.retrieval import edits_figure
-from disentangle.report.style import MARKERS, PALETTE, log_axis, new_figure, plotting
+from disentangle.report.style import MARKERS, PALETTE, new_figure, plotting
 from disentangle.statistics import correlation
 from disentangle.statistics.ranks import spearman
 from disentangle.study.prototypes import Prototypes
@@ -89,8 +90,16 @@ def of_most_budgets(lines: Iterable[Line]) -> dict[int, list[Line]]:
     for setting, own in by_setting(lines).items():
         first = [line for line in own if line["row"] == "stage 1"]
         if first and (count := LABELS.search(setting)):
-            every.setdefault(LABELS.sub("", setting), {})[int(count[1])] = first
+            known = int(count[1]) or pictures_of(setting.partition(" ")[0])
+            every.setdefault(LABELS.sub("", setting), {})[known] = first
     return max(every.values(), key=len, default={})
+
+
+def pictures_of(name: str) -> int:
+    """How many pictures a data set has, which are labelled where no budget is set."""
+    space = DATASETS[name].space
+    assert space is not None
+    return space.size
 
 
 def budgets(lines: Iterable[Line]) -> Figure | None:
@@ -120,7 +129,9 @@ def budgets(lines: Iterable[Line]) -> Figure | None:
                 capsize=3,
             )
         axes.set_xscale("log")
-        log_axis(axes.xaxis)
+        every = sorted(set().union(*found.values()))
+        axes.set_xticks(every, [f"{count:,}" for count in every])
+        axes.minorticks_off()
         axes.set_xlabel("labelled pictures")
         axes.set_ylabel("EX@1, %")
         axes.set_ylim(0, 100)

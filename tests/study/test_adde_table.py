@@ -20,9 +20,11 @@ def test_a_figure_mixes_no_settings():
         line("shapes3d", 1000, 1, "stage 1", replace=3.0),
         line("shapes3d", 1000, 1, "stage 2", replace=5.0),
         line("fashion_sprites", 1000, 0, "stage 1", replace=9.0),
+        line("shapes3d", 0, 0, "stage 1", replace=8.0),
     ]
     found = of_most_budgets(lines)
-    assert found == {100: lines[:1], 1000: lines[1:3]}
+    every = {480_000: lines[5:]}  # 0 is no budget: all pictures have labels
+    assert found == {100: lines[:1], 1000: lines[1:3]} | every
     assert of_most_budgets([]) == {}
 
 
