@@ -98,6 +98,7 @@ ROWS: dict[str, Recipe] = {
     "class_content_style": Recipe("class_content_style", (2_500,)),
     "dna_gan": Recipe("dna_gan", (3_000,), {"attributes": "factors"}, rate=0, batch=32),
     "slow_vae": Recipe("slow_vae", (2_500,)),
+    "pcl": Recipe("pcl", (2_500,)),
     "s2_beta_vae": Recipe("s2_beta_vae", (3_000,)),
     "supervised_vae": Recipe("supervised_vae"),
     "ivae": Recipe("ivae", fields=TOLD),

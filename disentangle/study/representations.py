@@ -101,7 +101,7 @@ class Serving(NamedTuple):
         place = self.seeds.index(seed)  # the members are the seeds, in their order
         find = lambda group: (self.addes[in_order(self.tasks, group)], place)
         return {
-            f"ADDE, {name}": {factor_of(task): find(of) for task, of in row.items()}
+            f"adde-{name}": {factor_of(task): find(of) for task, of in row.items()}
             for name, row in self.shares.items()
         }
 

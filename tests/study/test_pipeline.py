@@ -351,11 +351,11 @@ def test_a_finished_job_trains_an_adde_for_each_group(done, toy, tmp_path):
         assert told == [n.partition(":")[0] for n in name.split("+")]
         assert run.config["method"]["learns"] == "edits"
     after = read(workdir, "scores.json")
-    added = {f"ADDE, {n}" for n in ("grouped", "single-task", "all-together")}
+    added = {f"adde-{n}" for n in ("grouped", "single-task", "all-together")}
     new = [row for row in after["rows"] if row["representation"] in added]
     assert [row for row in after["rows"] if row not in new] == before["rows"]
     assert {row["representation"] for row in new} == added and len(new) == 6
-    codes = arrays(workdir / "codes/ADDE, single-task-0.npz")["codes"]
+    codes = arrays(workdir / "codes/adde-single-task-0.npz")["codes"]
     beside = arrays(workdir / "codes/single-task-0.npz")["codes"]
     assert codes.shape == (len(beside), 32 * len(tasks))
-    assert "ADDE, grouped" in write_report(workdir).read_text()
+    assert "adde-grouped" in write_report(workdir).read_text()
