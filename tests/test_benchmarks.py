@@ -100,7 +100,8 @@ def test_the_figures_of_an_adde_say_how_alike_values_are(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["adde_table", "edit_table", "fashion_claims", "rotated_codes"]
+    "name",
+    ["adde_table", "edit_table", "fashion_claims", "rotated_codes", "set_completion"],
 )
 def test_kept_results_can_be_printed(name):
     """Lines in results/ have what the table of today prints."""
