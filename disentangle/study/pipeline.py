@@ -86,6 +86,7 @@ FREE = (
     *("budget", "singletons", "singleton_value", "truth", "edits"),
     *("affinity.group_by", "score"),
 )
+NEWER = ("singleton_value", "edits", "adde")  # which configs of older versions lack
 # Of section `adde`, whose `steps` each of the two takes.
 ADDE_STAGES = ({"method.learns": "attributes"}, {"method.learns": "edits"})
 
@@ -115,8 +116,8 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
 
 def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     """The config as plain data, with every error found before any compute."""
-    config = {"singleton_value": None} | plain(config)
     reference = plain(default_pipeline(""))
+    config = {name: reference[name] for name in NEWER} | plain(config)
     check_fields(config, reference)
     check_sections(config, reference, ("data", "affinity", "score"))
     read(Data, config["data"], "data.")

@@ -326,6 +326,14 @@ def test_wrong_jobs_are_refused_and_leave_nothing(tmp_path, changes, message):
     assert not (tmp_path / "p/multitask").exists()
 
 
+def test_a_config_of_an_older_version_trains_no_adde():
+    held = job()
+    lacking = {k: v for k, v in held.items() if k not in pipeline.NEWER}
+    found = pipeline.check(lacking)
+    assert found["edits"] is False and found["singleton_value"] is None
+    assert set(found) == set(held)
+
+
 @pytest.mark.slow
 def test_a_finished_job_trains_an_adde_for_each_group(done, toy, tmp_path):
     """Scores of its parts stand beside those that were there, which stay."""
