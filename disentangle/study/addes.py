@@ -7,23 +7,34 @@ so that what groups do to edits of codes is measured where codes can be edited:
   adde/<tasks joined by +>/         a job of stages, a member per seed of the networks
 
 An attribute is a task's factor, in the bins that queries of the data set ask about.
+What the job says itself (`SET`, of the method `TOLD`) is not in the section.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from disentangle.data.dataset import Dataset
 from disentangle.data.space import FactorSpace
 from disentangle.errors import UserError
 from disentangle.methods.attributes import usual
-from disentangle.study.networks import training_config
 from disentangle.study.stages import crc
-from disentangle.training.config import stage_configs
+from disentangle.training.config import (
+    check_fields,
+    default_config,
+    plain,
+    read_experiment,
+    stage_configs,
+)
 from disentangle.training.run import Run, fit, prepare
 from disentangle.training.stages import How
 
 FOLDER = "adde"
+SET = ("data", "seed", "seeds", "stages", "init_from")
+TOLD = ("attributes", "learns")
+STAGES = ({"method.learns": "attributes"}, {"method.learns": "edits"})
 Addes = Mapping[tuple[str, ...], Run]  # tasks, in the job's order -> their ADDE
 
 
@@ -45,25 +56,50 @@ def factor_of(task: str) -> str:
     return task.partition(":")[0]
 
 
-def config_of(
-    config: Mapping[str, Any], group: Sequence[str], space: FactorSpace
-) -> dict[str, Any]:
-    """The training config of a group's ADDE; seeds are those of the networks."""
+def default_section(data: str) -> ConfigDict:
+    """The section `adde`; each of the two stages takes its `steps`."""
+    section = default_config(data, "adde")
+    with section.unlocked():
+        for name in SET:
+            del section[name]
+        for name in TOLD:
+            del section.method[name]
+    return section
+
+
+def config_of(config: Mapping[str, Any], attributes: Sequence[str]) -> dict[str, Any]:
+    """The training config of an ADDE; data and seeds are those of the networks."""
+    section, networks = config["adde"], config["supervised"]
+    told = {"attributes": tuple(attributes), "learns": "edits"}
+    own = {"data": config["data"], "stages": STAGES, "init_from": ""}
+    own |= {name: networks[name] for name in ("seed", "seeds")}
+    return dict(section) | own | {"method": section["method"] | told}
+
+
+def attributes_of(group: Sequence[str], space: FactorSpace) -> tuple[str, ...]:
+    """What the ADDE of a group of tasks learns."""
     bins = {factor_of(name): name for name in usual(space)}
     factors = dict.fromkeys(factor_of(task) for task in group)
-    wanted = tuple(bins.get(factor, factor) for factor in factors)
-    own = training_config(config, "adde", attributes=wanted)
-    return own | {name: config["supervised"][name] for name in ("seed", "seeds")}
+    return tuple(bins.get(factor, factor) for factor in factors)
 
 
-def check(config: Mapping[str, Any], tasks: Sequence[str], data: Dataset) -> None:
-    """Raises UserError where the ADDEs of a job cannot be trained, before any is."""
-    if config["adde"]["method"].get("memory") == "dense":
+def check_section(config: Mapping[str, Any]) -> None:
+    """Raises UserError for a section `adde` that no data set can be trained by."""
+    section, known = config["adde"], plain(default_section(""))
+    for held, of in ((section, known), (section["method"], known["method"])):
+        check_fields(held, of)
+    if section["method"]["memory"] == "dense":
         raise UserError(
             "adde.method.memory='dense' edits all attributes at once, and a group's "
             "codes are put together of several networks: choose 'block'"
         )
-    for stage in stage_configs(config_of(config, tasks, data.space)):
+    read_experiment(config_of(config, ()))
+
+
+def check(config: Mapping[str, Any], tasks: Sequence[str], data: Dataset) -> None:
+    """Raises UserError where the ADDEs of a job cannot be trained, before any is."""
+    told = attributes_of(tasks, data.space)
+    for stage in stage_configs(config_of(config, told)):
         prepare(stage, data)
 
 
@@ -86,7 +122,7 @@ def train_addes(
     """
     return {
         group: fit(
-            config_of(config, group, data.space),
+            config_of(config, attributes_of(group, data.space)),
             data,
             workdir=folder / FOLDER / "+".join(group),
             loggers=how.loggers,

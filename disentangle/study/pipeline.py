@@ -87,19 +87,15 @@ FREE = (
     *("affinity.group_by", "score"),
 )
 NEWER = ("singleton_value", "edits", "adde")  # which configs of older versions lack
-# Of section `adde`, whose `steps` each of the two takes.
-ADDE_STAGES = ({"method.learns": "attributes"}, {"method.learns": "edits"})
 
 
 def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
     """The full-size job's config; experiments/pipeline.py has the small one."""
     supervised = default_config(data, "supervised")
     vae = default_config(data, unsupervised)
-    adde = default_config(data, "adde")
-    adde.stages, adde.steps = ADDE_STAGES, 2_000
     section = supervised.data
-    with supervised.unlocked(), vae.unlocked(), adde.unlocked():
-        del supervised["data"], vae["data"], adde["data"]
+    with supervised.unlocked(), vae.unlocked():
+        del supervised["data"], vae["data"]
     return ConfigDict(
         {
             "data": section,
@@ -108,7 +104,7 @@ def default_pipeline(data: str, unsupervised: str = "beta_vae") -> ConfigDict:
             "affinity": defaults(AffinitySection),
             "supervised": supervised,
             "unsupervised": vae,
-            "adde": adde,
+            "adde": addes.default_section(data),
             "score": defaults(Score),
         }
     )
@@ -129,16 +125,18 @@ def check(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     if chosen["group_by"] not in there:
         raise unknown("affinity.group_by", chosen["group_by"], there)
     check_score(config["score"])
-    for part in ("supervised", "unsupervised"):
+    for part in ("supervised", "unsupervised", "adde"):
         section = config[part]
         if not isinstance(section, Mapping):
             raise UserError(f"config field {part!r} must be a section")
         if not isinstance(section.get("method"), Mapping):
             raise UserError(f"config field '{part}.method' must be a section")
+        if part == "adde":
+            addes.check_section(config)
+            continue
         experiment = read_experiment(training_config(config, part))
         if not experiment.config["eval_every"]:
             raise UserError(f"{part}.eval_every=0: the job needs test losses")
-    read_experiment(training_config(config, "adde"))
     return config
 
 
