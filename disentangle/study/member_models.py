@@ -32,6 +32,11 @@ class Part(NamedTuple):
     columns: Sequence[int]
     attribute: str = ""
 
+    @property
+    def model(self) -> tuple[int, int]:
+        """The same for all parts of one model, which is encoded by once."""
+        return id(self.run), self.member
+
 
 class Own(NamedTuple):
     """A part whose method edits its columns by themselves.
@@ -75,13 +80,12 @@ def joined(parts: Sequence[Part], name: str, seed: int) -> Models:
 
     The parts were trained on the same pictures, whose labels are the known ones.
     """
-    runs = [one_model(part.run, part.member) for part in parts]
+    models = {part.model: one_model(part.run, part.member) for part in parts}
+    runs = [models[part.model] for part in parts]
 
     def encode(images: Any) -> np.ndarray:
-        codes = [
-            run.encode(images)[0][:, list(part.columns)]
-            for run, part in zip(runs, parts, strict=True)
-        ]
+        found = {model: one.encode(images)[0] for model, one in models.items()}
+        codes = [found[part.model][:, list(part.columns)] for part in parts]
         return np.concatenate(codes, axis=1)[None]
 
     owners = [part.attribute for part in parts for _ in part.columns]

@@ -11,7 +11,7 @@ from disentangle.retrieval import Asking
 from disentangle.study.member_models import Part, joined
 from disentangle.study.own_codes import one_model
 from disentangle.study.searches import Searches, models_of
-from disentangle.training.run import prepare
+from disentangle.training.run import Run, prepare
 
 FEW = Asking(labels=20, queries=6, triplets=20, searches=4, sets=20, bootstrap=0)
 NAMES = ("shape", "size", "x", "turn")
@@ -59,7 +59,7 @@ def test_edits_classifiers_and_subspaces_are_the_methods_own(toy):
 
 
 @pytest.mark.slow
-def test_the_parts_of_one_model_joined_are_that_model(toy):
+def test_the_parts_of_one_model_joined_are_that_model(toy, monkeypatch):
     """Its chunks, as if each were of a model of its own, in another order."""
     run = trained(toy, "adde", seeds=2, subspace=3, hidden=4, train_size=40)
     owners = np.array(run.method.attributes)
@@ -82,6 +82,11 @@ def test_the_parts_of_one_model_joined_are_that_model(toy):
     index = whole.labels[:6]
     codes, split = whole.encode(index), apart.encode(index)
     np.testing.assert_allclose(split, codes[:, spot], atol=1e-6)
+    calls, encode = [], Run.encode
+    counted = lambda run, images: calls.append(1) or encode(run, images)
+    monkeypatch.setattr(Run, "encode", counted)
+    both[1].models.encode(toy.images(index))
+    assert len(calls) == 1  # for its four parts
     rng = np.random.default_rng(0)
     old = np.array([rng.integers(0, len(x[0]), 6) for x in whole.classify(codes)]).T
     new = np.where(rng.random((6, 4)) < 0.4, old[::-1], -1)
