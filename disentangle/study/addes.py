@@ -93,7 +93,11 @@ def check_section(config: Mapping[str, Any]) -> None:
             "adde.method.memory='dense' edits all attributes at once, and a group's "
             "codes are put together of several networks: choose 'block'"
         )
-    read_experiment(config_of(config, ()))
+    models = read_experiment(config_of(config, ())).population
+    if len({member.seed for member in models}) != len(models):
+        raise UserError(
+            "section 'adde' takes one value of each field: nothing is swept"
+        )
 
 
 def check(config: Mapping[str, Any], tasks: Sequence[str], data: Dataset) -> None:

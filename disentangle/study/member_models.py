@@ -117,9 +117,7 @@ def with_parts(
       names, sizes: (A,) the attributes that are asked about.
     """
     del member
-    found = {
-        part.attribute: of for part, of in zip(parts, _own(parts, runs), strict=True)
-    }
+    found = _own(parts, runs)
     own = [found.get(name) for name in names]
     if any(
         one is None or one.known.sizes[one.place] != size
@@ -156,17 +154,15 @@ def unit_rows(codes: np.ndarray) -> np.ndarray:
     return np.asarray(codes / np.maximum(length, 1e-12), np.float32)
 
 
-def _own(parts: Sequence[Part], runs: Sequence[Run]) -> list[Own | None]:
-    """What the method of each part says of its columns; None of one without edits."""
+def _own(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, Own]:
+    """Attribute -> the part that is of it, where its method edits."""
     ends = np.cumsum([0, *(len(part.columns) for part in parts)])
-    found = list[Own | None]()
+    found = {}
     for part, run, start, stop in zip(parts, runs, ends[:-1], ends[1:], strict=True):
-        known = run.method.subspaces
-        if known is None or known.edit is None or part.attribute not in known.names:
-            found.append(None)
-            continue
-        columns, place = list(part.columns), known.names.index(part.attribute)
-        found.append(Own(run, known, columns, np.arange(start, stop), place))
+        known, name = run.method.subspaces, part.attribute
+        if known is not None and known.edit is not None and name in known.names:
+            spot, place = np.arange(start, stop), known.names.index(name)
+            found[name] = Own(run, known, list(part.columns), spot, place)
     return found
 
 

@@ -143,9 +143,9 @@ def tables(
     """(representation, seed) -> its Table; only of models that did not diverge.
 
     A supervised representation is the concatenation of every task's subspace,
-    taken from the network (and one of ADDEs from the ADDE) that serves the task. Every
-    member of the VAE's run is one,
-    with its own seed; members of a sweep are a representation for each setting.
+    taken from the network (of ADDEs the ADDE) that serves the task. Every member of
+    the VAE's run is one, with its own seed; members of a sweep are a representation
+    for each setting.
     """
     encoded = {
         id(run): encode_images(run, data, index)

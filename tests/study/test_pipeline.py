@@ -334,6 +334,14 @@ def test_a_config_of_an_older_version_trains_no_adde():
     assert set(found) == set(held)
 
 
+def test_the_addes_of_a_job_are_not_swept():
+    """A member of each is a seed of the networks."""
+    config = job(edits=True)
+    config["adde"]["method"]["margin"] = [0.1, 0.5]
+    with pytest.raises(UserError, match="one value of each field"):
+        pipeline.check(config)
+
+
 @pytest.mark.slow
 def test_a_finished_job_trains_an_adde_for_each_group(done, toy, tmp_path):
     """Scores of its parts stand beside those that were there, which stay."""
