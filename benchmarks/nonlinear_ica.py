@@ -3,14 +3,15 @@
     python -m benchmarks.nonlinear_ica --seeds=3
     python -m benchmarks.nonlinear_ica --rows=vae,ivae --steps=6000
 
-Planted truth. `segments`: 3 sources, Gaussian within each of 8 segments, which differ
-in means and variances (Khemakhem et al. 2020, section 6, smaller); the VAE sees the
-images, iVAE the segment beside each. Its codes are means of q(z|x, u), as in the paper,
-in `ivae_told`; in `ivae` u is uniform. `transitions`: 3 factors of 9 values, the whole
-grid, whose pairs move by a discretised Laplace distribution; the VAE sees the images,
-SlowVAE and PCL the pairs. Sources go through two leaky square layers and a linear one
-to 4x4 grey images of 8 bits, a new mixing for every seed. All codes have 3 numbers,
-the networks one hidden layer of 256; the likelihood is Gaussian with deviation 0.03.
+Planted truth. `segments`: 3 sources, Gaussian of mean 0 within each of --segments (40),
+which differ in variances (Khemakhem et al. 2020, section 6, there 5 sources); the VAE
+sees the images, iVAE the segment beside each. Its codes are means of q(z|x, u), as in
+the paper, in `ivae_told`; in `ivae` u is uniform. `transitions`: 3 factors of 9 values,
+the whole grid, whose pairs move by a discretised Laplace distribution; the VAE sees the
+images, SlowVAE and PCL the pairs. Sources go through two leaky square layers and a
+linear one to 4x4 grey images of 8 bits, a new mixing for every seed. All codes have 3
+numbers, the networks one hidden layer of 256; the likelihood is Gaussian with deviation
+0.03.
 
 Printed per row: the mean correlation coefficient of the codes with the true sources
 (best assignment; Pearson) as mean and half of its 95 % interval over seeds (Student's
@@ -34,7 +35,8 @@ from disentangle.metrics.mcc import assigned, correlations
 from disentangle.study.judges import pictures
 from disentangle.training.config import read_experiment
 
-SOURCES, SEGMENTS, ROWS_EACH, VALUES = 3, 8, 400, 9
+SOURCES, IMAGES, VALUES = 3, 8_000, 9
+WIDTHS = 0.1, 2.0  # of a source within a segment
 NOISE = 0.03
 
 
@@ -74,21 +76,20 @@ def mixed(sources: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (0.5 + 0.45 * x / np.abs(x).max()).reshape(-1, 4, 4)
 
 
-def segments(seed: int) -> tuple[Dataset, np.ndarray]:
-    """The images with their segments as labels, and the sources."""
+def segments(seed: int, count: int) -> tuple[Dataset, np.ndarray]:
+    """The images with their segments, of `count`, as labels, and the sources."""
     rng = np.random.default_rng(seed)
-    segment = np.repeat(np.arange(SEGMENTS), ROWS_EACH)
-    mean = rng.uniform(-2.0, 2.0, (SEGMENTS, SOURCES))
-    width = rng.uniform(0.3, 1.2, (SEGMENTS, SOURCES))
-    noise = rng.normal(size=(len(segment), SOURCES))
-    sources = mean[segment] + width[segment] * noise
+    segment = np.arange(IMAGES) % count
+    width = rng.uniform(*WIDTHS, (count, SOURCES))
+    sources = width[segment] * rng.normal(size=(IMAGES, SOURCES))
     sources = (sources - sources.mean(0)) / sources.std(0)
     images = mixed(sources, rng)
     return dt.from_arrays(images, segment[:, None], names=["segment"]), sources
 
 
-def grid(seed: int) -> tuple[Dataset, np.ndarray]:
-    """The images of a whole grid of factors, and these."""
+def grid(seed: int, count: int) -> tuple[Dataset, np.ndarray]:
+    """The images of a whole grid of factors, and these; `count` says nothing of it."""
+    del count
     rng = np.random.default_rng(seed)
     factors = np.stack(np.meshgrid(*[np.arange(VALUES)] * SOURCES, indexing="ij"), -1)
     factors = factors.reshape(-1, SOURCES)
@@ -100,10 +101,10 @@ def grid(seed: int) -> tuple[Dataset, np.ndarray]:
 TOYS = {"segments": segments, "transitions": grid}
 
 
-def score(name: str, seed: int, steps: int) -> tuple[float, float]:
+def score(name: str, seed: int, steps: int, count: int) -> tuple[float, float]:
     """(mean correlation coefficient, CPU seconds) of one training."""
     row = ROWS[name]
-    data, sources = TOYS[row.toy](seed)
+    data, sources = TOYS[row.toy](seed, count)
     fields = row.fields | {"latents": SOURCES, "encoder": "mlp"}
     if row.method != "pcl":
         fields |= {"decoder": "mlp", "likelihood": "sharp"}
@@ -134,13 +135,15 @@ def told_codes(run: dt.Run, data: Dataset) -> np.ndarray:
     return np.asarray(vae.posterior(run.member(0), images, u)[0])
 
 
-def compared(names: list[str], seeds: int, steps: int) -> dict[str, list[float]]:
+def compared(
+    names: list[str], seeds: int, steps: int, count: int
+) -> dict[str, list[float]]:
     """Row -> its coefficient for every seed; a line is printed per row."""
     LIKELIHOODS["sharp"] = lambda l, x: gaussian(l, x) / jnp.float32(NOISE**2)
     try:
         found = {}
         for name in names:
-            each = [score(name, seed, steps) for seed in range(seeds)]
+            each = [score(name, seed, steps, count) for seed in range(seeds)]
             found[name] = [value for value, _ in each]
             spent = np.mean([seconds for _, seconds in each])
             print(f"{name:20s} MCC {plus_minus(found[name])}  cpu s {spent:.0f}")
@@ -154,11 +157,15 @@ def main() -> None:
     parser = flags_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--segments", type=int, default=40)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     given = parser.parse_args()
     names = chosen(parser, given.rows, ROWS)
-    print(f"{given.steps} steps of 64 images, {given.seeds} seeds")
-    compared(names, given.seeds, given.steps)
+    print(
+        f"{given.steps} steps of 64 images, {given.seeds} seeds, "
+        f"{given.segments} segments"
+    )
+    compared(names, given.seeds, given.steps, given.segments)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
         --config=experiments/bench.py:shapes3d,glow,tiny
 
 Argument: `dataset,row[,size]`. Rows are named like methods, and a few are a method in
-another setting (`captioned_diffusion`, `enc_diff_film`). A run is then asked for edits
-by `disentangle edit --workdir=runs/gan`.
+another setting (`adde_diffusion`, `captioned_diffusion`, `enc_diff_film`). A run is
+then asked for edits by `disentangle edit --workdir=runs/gan`.
 
 cpu   32x32 pixels, what benchmarks/edit_table.py trains; it prints the CPU seconds
 tiny  32x32 pixels, narrow networks, a fortieth of the steps, 16 images a step, nothing
@@ -133,6 +133,24 @@ ROWS: dict[str, Recipe] = {
         batch=32,
         gpu=MANY,
     ),
+    "adde_diffusion": Recipe(
+        "diffusion_on_codes",
+        (1_500, 2_000),
+        {"draws": 10, "latents": 8, "heads": 64, "attributes": "factors"},
+        (
+            {
+                "method.name": "adde",
+                "method.learns": "attributes",
+                "method.attributes": "factors",
+                "method.subspace": 8,
+                "optimizer.learning_rate": 1e-3,
+            },
+            {},
+        ),
+        rate=0,
+        batch=32,
+        gpu=MANY,
+    ),
     "enc_diff": Recipe("enc_diff", (2_000,), {"draws": 10}, rate=0, batch=32, gpu=MANY),
     "enc_diff_film": Recipe(
         "enc_diff",
@@ -197,7 +215,7 @@ def training(
     config.batch_size = size.batch or recipe.batch
     config.data.size = size.pixels
     config.eval_every = 0 if size == SIZES["tiny"] else config.eval_every
-    stages = stages_of(recipe, size, scale)
+    stages = [_named(one, names) for one in stages_of(recipe, size, scale)]
     if len(stages) > 1:
         config.stages = tuple(stages)
     config.steps = stages[-1]["steps"]

@@ -31,11 +31,13 @@ class Sorted(NamedTuple):
       values: (D, N) float32 by row.
       order: (D, N) int32, the rows by value.
       ranked: (D, N) float32, the values in that order.
+      alike: (N,) int32, the same number for rows that are equal in every code.
     """
 
     values: np.ndarray
     order: np.ndarray
     ranked: np.ndarray
+    alike: np.ndarray
 
 
 class Tree(NamedTuple):
@@ -130,7 +132,10 @@ def presort(codes: np.ndarray) -> Sorted:
     """Sorts every code of (N, D), taken as float32."""
     values = np.ascontiguousarray(codes.T, np.float32)
     order = np.argsort(values, axis=1, kind="stable").astype(np.int32)
-    return Sorted(values, order, np.take_along_axis(values, order, axis=1))
+    bits = np.ascontiguousarray(codes, np.float32).view(np.uint32)
+    alike = np.unique(bits, axis=0, return_inverse=True)[1].reshape(-1)
+    ranked = np.take_along_axis(values, order, axis=1)
+    return Sorted(values, order, ranked, alike.astype(np.int32))
 
 
 def grow(

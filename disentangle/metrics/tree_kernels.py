@@ -10,6 +10,8 @@ same value of a code, though, have no order but the one that the moves of a sort
 them in, here introsort (Musser 1997) with three-way partitions. A tree is grown without
 it first: `grow_tree` then says whether another order of equal values could have rounded
 to another tree, and if so it is grown again, sorting every node as scikit-learn does.
+Rows that are equal in all codes and in the target, as one image that was drawn twice,
+may stand in any order: nothing that is added up tells them apart.
 
 Reading this file imports numba, which keeps the compiled kernels beside it or in the
 user's cache. Whether they are stale it knows by this file alone: none calls another's.
@@ -122,7 +124,7 @@ def _search(table, y, drawn, work, a, b, total, known, mixed, slack):
     visited again.
     """
     best, second, code, place, at = -np.inf, -np.inf, -1, b, np.inf
-    loose, after = mixed, mixed
+    loose, after = -np.inf, mixed  # the best split by sums that may round otherwise
     codes = drawn.shuffled
     left, passed, found = len(codes), 0, 0
     while left > known + found:
@@ -133,8 +135,7 @@ def _search(table, y, drawn, work, a, b, total, known, mixed, slack):
             continue
         j += found
         c = codes[j]
-        after = _sort_node(table, work, c, a, b, slack < 0)
-        loose |= after
+        after, seen = _sort_node(table, y, work, c, a, b, slack < 0)
         if work.value[b - 1] <= work.value[a] + SAME:
             codes[j], codes[known + found] = codes[known + found], codes[j]
             found += 1
@@ -143,6 +144,8 @@ def _search(table, y, drawn, work, a, b, total, known, mixed, slack):
         codes[left], codes[j] = codes[j], codes[left]
         most, next_most, p = _best_place(y, work.rows, work.value, a, b, total)
         second = max(second, next_most, min(most, best))
+        if mixed or seen:
+            loose = max(loose, most)
         if most > best:
             best, code, place = most, c, p
             low, high = np.float64(work.value[p - 1]), np.float64(work.value[p])
@@ -151,7 +154,7 @@ def _search(table, y, drawn, work, a, b, total, known, mixed, slack):
         codes[k] = drawn.constant[k]
     for k in range(known, known + found):
         drawn.constant[k] = codes[k]
-    doubt = loose and code >= 0 and best - second <= slack
+    doubt = code >= 0 and best - second <= slack and best - loose <= slack
     return code, place, at, known + found, doubt, after
 
 
@@ -251,17 +254,22 @@ def _divide(work, a, place, b):
 
 
 @compiled
-def _sort_node(table, work, code, a, b, literal):
+def _sort_node(table, y, work, code, a, b, literal):
     """Sorts the rows of a node, and their values, by a code.
 
-    Where no value is there twice, there is one order, and it is known. Returns whether
-    the order left is not scikit-learn's.
+    Where rows that differ have no value in common, there is one order, and it is known.
+    Returns whether the order left is not scikit-learn's, and whether that can be seen
+    in what is added up.
     """
-    order, ranked = work.order[code], work.ranked[code]
-    p = a + 1
-    while p < b and ranked[p] != ranked[p - 1]:
-        p += 1
-    twice = p < b
+    order, ranked, alike = work.order[code], work.ranked[code], table.alike
+    twice, seen = False, False
+    for p in range(a + 1, b):
+        if ranked[p] == ranked[p - 1]:
+            row, last = order[p], order[p - 1]
+            seen |= y[row] != y[last]
+            twice |= seen or alike[row] != alike[last]
+            if seen:
+                break
     sort = twice and literal
     for p in range(a, b):
         if sort:
@@ -270,7 +278,7 @@ def _sort_node(table, work, code, a, b, literal):
             work.rows[p], work.value[p] = order[p], ranked[p]
     if sort:
         _sort(work.value, work.rows, a, b)
-    return twice and not literal
+    return twice and not literal, seen and not literal
 
 
 @compiled

@@ -44,8 +44,12 @@ def of_images(inputs: Inputs):
     code = inputs.net("encoder", inputs.batch["images"])
     if "scale" not in inputs.params:
         return code
-    held = inputs.params["scale"]
-    code = code[:, : inputs.settings.latents] if inputs.settings.gaussian else code
+    held, chosen = inputs.params["scale"], inputs.settings
+    if chosen.heads:
+        heads = inputs.method.nets["heads"].apply(inputs.params["heads"], code)
+        code = np.float64(heads.codes).reshape(len(code), -1)
+    elif chosen.gaussian:
+        code = code[:, : chosen.latents]
     return (code - np.float64(held["mean"])) / np.float64(held["size"])
 
 
@@ -88,6 +92,7 @@ CASES = {
     "diffusion_on_codes": [
         Case({"source": "dense"}, two),
         Case({"source": "dense", "gaussian": False, "rotation": 2}, two),
+        Case({"source": "dense", "heads": 8, "latents": 2}, two),
     ],
     "enc_diff": [Case({}, two), Case({"conditioning": "film", "latents": 4}, two)],
 }

@@ -158,6 +158,44 @@ def test_the_encoder_of_another_run_stays_as_it_is_and_its_codes_are_scaled(
     assert run.decode(codes).shape == (1, 96, 64, 64, 1)
 
 
+def test_the_subspaces_of_an_adde_are_a_code_whose_columns_have_an_owner(toy):
+    """The codes are the ADDE's but for a shift and a scale; turned they have none."""
+    names = toy.space.names
+    small = {"attributes": names, "encoder": "dense", "subspace": 3, "hidden": 8}
+    source = dt.train(
+        "adde",
+        toy,
+        steps=2,
+        batch_size=16,
+        progress=False,
+        learns="attributes",
+        **small,
+    )
+    fields = {"source": "dense", "latents": 3, "heads": 8, "attributes": names}
+    frozen = METHODS["diffusion_on_codes"]
+    method = frozen.build(
+        frozen.settings(**DENSE, **fields, conditioning="attention"),
+        toy.space,
+        toy.shape,
+    )
+    assert method.whole == ("encoder", "heads")
+    assert method.attributes == tuple(name for name in names for _ in range(3))
+    tokens = method.nets["condition"].init(jax.random.key(0))
+    assert tokens["nothing"].shape == (len(names), 32)
+    params = base.init(method, key=jax.random.key(0))
+    params |= {name: source.member(0)[name] for name in method.whole}
+    images = np.float32(toy.images(np.arange(64))) / toy.max_value
+    params["scale"] = {"mean": jnp.arange(3.0 * len(names)), "size": jnp.float32(2.0)}
+    found = 2.0 * np.asarray(method.represent(params, images))
+    found += np.arange(3.0 * len(names))
+    np.testing.assert_allclose(found, source.encode(images)[0], atol=1e-4)
+    turned = frozen.settings(**DENSE, **fields, rotation=1)
+    assert frozen.build(turned, toy.space, toy.shape).attributes is None
+    with pytest.raises(UserError, match="Did you mean"):
+        wrong = frozen.settings(**DENSE, **fields | {"attributes": (names[0] + "s",)})
+        frozen.build(wrong, toy.space, toy.shape)
+
+
 def test_the_networks_of_a_learned_code_are_trained_and_averaged_together(toy):
     method = METHODS["enc_diff"].build(
         Learned(**DENSE, encoder="dense"), toy.space, toy.shape

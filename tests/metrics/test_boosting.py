@@ -126,6 +126,26 @@ def test_a_tree_is_grown_again_where_the_order_of_equal_values_may_decide():
     assert unsure == [False, True]
 
 
+def test_images_that_were_drawn_twice_do_not_make_a_tree_unsure():
+    """One class and the others are told apart by every code: all splits are equal."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, 250, 300)
+    classes = (np.arange(250) % 5 == 0)[drawn]
+    codes = (rng.normal(size=(250, 6)) + 9.0 * (np.arange(250) % 5 == 0)[:, None])[
+        drawn
+    ]
+    assert len(np.unique(codes[:, 0])) < 200
+    target = classes - 0.2
+    table, tree = boosting.presort(codes), boosting.new_tree(300)
+    given = boosting.drawn_by(3, 6), boosting.room(table), tree
+    assert not tree_kernels.grow_tree(table, target, *given, False)
+    for seed in range(10):
+        check_tree(codes, target, seed)
+    apart = target + 0.1 * rng.random(300)  # rows of one image are told apart
+    for seed in range(10):
+        check_tree(codes, apart, seed)
+
+
 @pytest.mark.parametrize("shape", ["drawn", "equal", "two values", "an organ pipe"])
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 400, 3000])
 def test_equal_values_are_left_in_scikit_learns_order(shape, rows):
