@@ -43,7 +43,6 @@ from benchmarks.kept_lines import (
 )
 from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError
-from disentangle.methods import METHODS
 from disentangle.statistics.ranks import spearman
 from disentangle.study.editing import Edits, judge_edits
 from disentangle.study.judges import STEPS, Judges, judges_of
@@ -193,7 +192,7 @@ def work(job: Job, name: str, judges: Judges, first: bool) -> dict[str, Any]:
     return {
         "key": job.key,
         "row": name,
-        "supervision": METHODS[ROWS[name].method].supervision,
+        "supervision": run.supervision,
         "steps": steps_of(config_of(job, name)),
         "seconds": seconds_of(spent),
         "parameters": int(sum(x.size for x in jax.tree.leaves(run.params))),
@@ -221,10 +220,10 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
     for setting, own in by_setting(lines).items():
         yield f"\n{heading(setting, own)}"
         head = " ".join(f"{score:>14s}" for score in SCORES)
-        yield f"  {'row, way':44s} {'told':>9s} {'steps':>6s} {'cpu s':>6s} {head}"
+        yield f"  {'row, way':44s} {'told':>14s} {'steps':>6s} {'cpu s':>6s} {head}"
         for way in REFERENCES:
             asked = [line for line in own if way in line["ways"]]
-            yield f"  {way:44s} {'':23s} {_cells(asked, way)}"
+            yield f"  {way:44s} {'':28s} {_cells(asked, way)}"
         for name in dict.fromkeys(line["row"] for line in own):
             yield from _row(name, [line for line in own if line["row"] == name])
         yield from _correlation(own)
@@ -237,7 +236,7 @@ def _row(name: str, lines: list[dict[str, Any]]) -> Iterator[str]:
         if way in REFERENCES:
             continue
         words = f"{name}, {way}"
-        told = f"{first['supervision']:>9s} {first['steps']:6d} {seconds:6.0f}"
+        told = f"{first['supervision']:>14s} {first['steps']:6d} {seconds:6.0f}"
         yield f"  {words:44s} {told} {_cells(lines, way)}"
     more = {"parameters": first["parameters"], "seeds": len(lines)}
     more |= {} if first["dci"] is None else {"DCI": _mean(lines, "dci")}

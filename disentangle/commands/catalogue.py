@@ -12,11 +12,12 @@ from disentangle.data.export import FORMATS
 from disentangle.errors import unknown
 from disentangle.fields import about, fields_of
 from disentangle.methods import METHODS
-from disentangle.methods.base import SUPERVISION, Recipe
+from disentangle.methods.base import Recipe
 from disentangle.methods.gan_losses import GAN_LOSSES
 from disentangle.methods.info_vae import KERNELS, STATISTICS
 from disentangle.methods.label_losses import LABEL_LOSSES
 from disentangle.methods.likelihood import LIKELIHOODS
+from disentangle.methods.supervision import SUPERVISION
 from disentangle.methods.tasks import KINDS
 from disentangle.methods.total_correlation import TC_ESTIMATORS
 from disentangle.metrics import METRICS

@@ -23,6 +23,7 @@ class Facts:
       name: the model's in its run, such as "beta=4,seed=0".
       step: steps taken.
       before: steps that its parameters had when it began.
+      learned: what they had been told by then (methods/supervision.py).
       digest: of the arrays beside it; "" where there are none.
       scores: part of a metric -> value, where they are known.
       protocol: how these were taken: metric -> what its result says it ran.
@@ -35,6 +36,7 @@ class Facts:
     name: str
     step: int
     before: int = 0
+    learned: str = "none"
     digest: str = ""
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -55,6 +57,7 @@ def facts_of(run: Run, index: int) -> Facts:
         name=member.name,
         step=run.step,
         before=run.before,
+        learned=run.learned,
     )
 
 

@@ -101,6 +101,7 @@ def read_model(path: str | Path) -> Run:
         spec=spec,
         observed={},
         before=facts.before,
+        learned=facts.learned,
     )
 
 

@@ -209,19 +209,6 @@ class Method(NamedTuple):
         return self.decode is None and (self.sample or self.generate) is not None
 
 
-# What a method is told besides images: the word of a Recipe, and what it means.
-SUPERVISION = {
-    "none": "images alone",
-    "relevance": "images, and which latents are to be used",
-    "pairs": "pairs of images that differ in few factors",
-    "groups": "groups of images that share the values of some factors",
-    "labels": "images, and all factors of some of them",
-    "given": "the values of some factors, beside every image",
-    "domains": "which of two domains an image is of",
-    "all": "all factors of every image of the training set",
-}
-
-
 class Recipe(NamedTuple):
     """One row of the METHODS table.
 
@@ -231,7 +218,7 @@ class Recipe(NamedTuple):
       settings: class of the method's fields, made by `fields.settings`: `build` is
         given one for its static fields, a loss one with arrays in the swept fields.
       summary: one line for `python -m disentangle list`.
-      supervision: a key of SUPERVISION.
+      supervision: a key of SUPERVISION (methods/supervision.py).
       protocol: what the paper or its authors' code sets for dSprites, where this
         differs from `training.config.default_config` (the method's defaults within
         the protocol of Locatello et al. 2019): dotted config field -> value, as

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from disentangle.methods.base import SUPERVISION
+from disentangle.methods.supervision import meaning
 from disentangle.report import files
 from disentangle.report.blocks import (
     Block,
@@ -52,7 +52,7 @@ def editing(workdir: Path) -> list[Block]:
         return []
     with files.reading(workdir / held.FILE):
         asked, split = held.asking, held.asking["split"]
-        told = SUPERVISION.get(held.supervision, held.supervision)
+        told = meaning(held.supervision)
         least = min(min(values) for values in held.oracles.values())
         blocks: list[Block] = [
             Text(

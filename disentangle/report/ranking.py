@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from disentangle.errors import UserError
-from disentangle.methods.base import SUPERVISION
+from disentangle.methods.supervision import AND, SUPERVISION, meaning
 from disentangle.metrics import part_of
 from disentangle.report import files
 from disentangle.report.blocks import (
@@ -68,7 +68,7 @@ class Group(NamedTuple):
     @property
     def words(self) -> str:
         """ "1,000 labels; 20,000 steps of 64"."""
-        told = SUPERVISION.get(self.supervision, self.supervision)
+        told = meaning(self.supervision)
         if self.labels is not None:
             told += f" ({plural(self.labels, 'labelled image')})"
         return f"{told}; {plural(self.steps, 'step')} of {self.batch_size:,}"
@@ -261,7 +261,8 @@ def sentence(workdir: Path) -> str:
 
 def _best(group: Group, first: Standing, runs: int, key: str) -> str:
     """ "with pairs, gvae 0.21 ± 0.03 (3 seeds; 1,000 steps; first of 4)"."""
-    told = TOLD[group.supervision].format(labels=group.labels)
+    words = [TOLD.get(word, word) for word in group.supervision.split(AND)]
+    told = " and ".join(words).format(labels=group.labels)
     seeds = plural(len(first.scores[key]), "seed")
     value = over_seeds(first.scores[key], SCORE_DECIMALS).text
     steps = number(float(group.steps))

@@ -19,7 +19,6 @@ import pandas as pd
 from disentangle.data.dataset import Dataset
 from disentangle.editing import REFERENCES, Asking
 from disentangle.errors import UserError, unknown
-from disentangle.methods import METHODS
 from disentangle.records import ArrayRecord, JsonRecord
 from disentangle.study.edit_asked import Asked, asked_of, check
 from disentangle.study.edit_bench import Done, all_ways, bench
@@ -135,7 +134,7 @@ class Kept:
             asking | {"oracle_steps": oracle_steps},
             [names[column] for column in columns],
             {j.name: j.accuracy[columns].tolist() for j in asked.judges.each},
-            METHODS[run.config["method"]["name"]].supervision,
+            run.supervision,
             [],
         )
         self._examples = no_examples(asked.data.shape, len(columns))

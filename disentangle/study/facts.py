@@ -68,7 +68,7 @@ class Facts(JsonRecord):
 
     Attributes:
       method: name in METHODS.
-      supervision: a key of SUPERVISION.
+      supervision: what they were told, see methods/supervision.py.
       labels: labelled images, where the supervision is "labels"; else None.
       steps, batch_size: as trained.
       images_per_step: images that a step sees, partners and labelled ones included.
@@ -106,7 +106,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     """The facts of a trained run; ROWS images are encoded for what became of it."""
     config = plain(run.config)
     method, steps = config["method"], config["steps"]
-    supervision = METHODS[method["name"]].supervision
+    supervision = run.supervision
     seen = images_per_step(run.method, data, config["batch_size"])
     index = sample_index(data, ROWS, seed=0)
     read = narrowed(run, data, index)

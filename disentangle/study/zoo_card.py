@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from disentangle.export import Facts
 from disentangle.methods import METHODS
+from disentangle.methods.supervision import combined
 from disentangle.metrics import METRICS
 
 
@@ -36,6 +37,7 @@ def card(name: str, facts: Facts, standing: Standing) -> str:
     """
     config, data = facts.config, facts.data
     method = METHODS[config["method"]["name"]]
+    told = combined([facts.learned, method.supervision])
     shape = "x".join(map(str, data.shape))
     factors = ", ".join(f"{f.name} ({f.size})" for f in data.space.items) or "none"
     lines = [
@@ -68,7 +70,7 @@ def card(name: str, facts: Facts, standing: Standing) -> str:
         "## Limits",
         "",
         "One model of one seed; a score of it is no estimate of its method's. What it "
-        f"was told besides images: {method.supervision}. It knows images like those of "
+        f"was told besides images: {told}. It knows images like those of "
         f"{data.name} alone.",
         "",
         f"Written by disentangle {facts.version}. Model id {facts.id}, data hash "

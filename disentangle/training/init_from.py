@@ -46,6 +46,7 @@ class Origin(JsonRecord):
       digests: id of each model of the source -> SHA-256 of its arrays.
       copied: paths of the arrays that went over.
       fresh: paths of the others.
+      told: what that run, and those before it, were told (methods/supervision.py).
     """
 
     FILE: ClassVar[str] = "init.json"
@@ -55,6 +56,7 @@ class Origin(JsonRecord):
     digests: dict[str, str]
     copied: tuple[str, ...]
     fresh: tuple[str, ...]
+    told: str = "none"
 
 
 class Given(NamedTuple):
@@ -66,6 +68,7 @@ class Given(NamedTuple):
       alive: (M,) bool, which did not diverge.
       step: that they are at.
       before: steps that their parameters had before.
+      told: what they were told until now (methods/supervision.py).
     """
 
     arrays: Table
@@ -73,13 +76,14 @@ class Given(NamedTuple):
     alive: np.ndarray
     step: int = 0
     before: int = 0
+    told: str = "none"
 
 
 def given_by(run: Run) -> Given:
     """The models of a run."""
     arrays = jax.device_get(table(*apart(run.params)))
     ids = tuple(one.id for one in run.population)
-    return Given(arrays, ids, run.alive, run.step, run.before)
+    return Given(arrays, ids, run.alive, run.step, run.before, run.supervision)
 
 
 class Start:
@@ -105,7 +109,7 @@ class Start:
           UserError: no array goes over; the source has more than one model, and not as
             many as there are to be; all of its models diverged.
         """
-        arrays, ids, alive, step, before = self.source
+        arrays, ids, alive, step, before, told = self.source
         refuse_other_number(self.name, len(ids), len(experiment.members))
         if not alive.any():
             raise UserError(f"init_from {self.name}: all of its models diverged")
@@ -115,7 +119,7 @@ class Start:
             one: _digest({name: held[at] for name, held in arrays.items()})
             for at, one in enumerate(ids)
         }
-        return Origin(self.name, step, step + before, digests, copied, fresh)
+        return Origin(self.name, step, step + before, digests, copied, fresh, told)
 
     def begin(self, state: TrainState, rows: Sequence[int]) -> TrainState:
         """Step 0 of some models of a run, with what goes over.
@@ -124,7 +128,7 @@ class Start:
           state: of these models, fresh.
           rows: their places in the run; those of a source of several models.
         """
-        arrays, ids, alive, step, before = self.source
+        arrays, ids, alive, step, before, _ = self.source
         at = np.asarray(rows if len(ids) > 1 else [0] * len(rows))
         tree = {"params": state.params, "state": state.state}
         copied, _ = matched(self.name, arrays, table(**tree))

@@ -69,14 +69,13 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{folder} holds no run that can be read: {error}") from None
     roster = read_roster(folder, experiment.population)
     state = restore_batches(experiment, method, roster, folder)
-    before = steps_before(folder)
-    return run_of(experiment, method, state, {}, spec, folder, before)
+    origin = origin_in(folder)
+    return run_of(experiment, method, state, {}, spec, folder, origin)
 
 
-def steps_before(folder: Path) -> int:
-    """Steps that the parameters of a workdir had when it began."""
-    origin = Origin.held(folder, "its parameters are taken to have begun here")
-    return origin.before if origin else 0
+def origin_in(folder: Path) -> Origin | None:
+    """What the parameters of a workdir began with; None for fresh ones."""
+    return Origin.held(folder, "its parameters are taken to have begun here")
 
 
 def population_of(folder: Path) -> tuple[Member, ...]:
@@ -134,7 +133,7 @@ def run_of(
     observed: dict[str, Any],
     spec: DataSpec,
     workdir: Path | None,
-    before: int = 0,
+    origin: Origin | None = None,
 ) -> Run:
     """The Run of the states of all members."""
     return Run(
@@ -147,5 +146,6 @@ def run_of(
         spec=spec,
         observed=observed,
         workdir=workdir,
-        before=before,
+        before=origin.before if origin else 0,
+        learned=origin.told if origin else "none",
     )

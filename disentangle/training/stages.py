@@ -43,7 +43,7 @@ from disentangle.training.init_from import (
     tell_unlearned,
 )
 from disentangle.training.kept import keep_data
-from disentangle.training.load import load_run, run_of, steps_before
+from disentangle.training.load import load_run, origin_in, run_of
 from disentangle.training.loggers import open_loggers
 from disentangle.training.pictures import reconstructions
 from disentangle.training.roster import FILE as ROSTER
@@ -201,7 +201,6 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
     asked = how.at_once or (len(experiment.population) if axis else None)
     chosen = lambda count: members_at_once(job, count, asked)
     members, writers = experiment.population, SharedWriters(())
-    before = origin.before if origin else 0
     if folder is None:
         roster = in_batches(members, chosen(len(members)))
     else:
@@ -210,7 +209,7 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
         if origin:
             origin.save(folder)
         elif job.start:
-            before = steps_before(folder)
+            origin = origin_in(folder)
         shapes, _ = apart(jax.eval_shape(lambda: init(method, key=jax.random.key(0))))
         (folder / "parameters.txt").write_text(parameter_table(shapes) + "\n")
         writers = open_loggers(folder, experiment, how.loggers, how.logs)
@@ -226,7 +225,7 @@ def train_stage(job: Job, data: Dataset, how: How, folder: Path | None) -> Run:
                 axis=axis,
             )
         state, observed, spec = final.state, final.observed, data_spec(data)
-        run = run_of(experiment, method, state, observed, spec, folder, before)
+        run = run_of(experiment, method, state, observed, spec, folder, origin)
         if how.loggers:
             images = reconstructions(run, data, job.test_index)
             writers.write_images(run.step, "test", images)

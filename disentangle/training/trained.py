@@ -10,7 +10,9 @@ import numpy as np
 
 from disentangle.data.precision import float32
 from disentangle.errors import UserError, shown, unknown
+from disentangle.methods import METHODS
 from disentangle.methods.base import Method, Params, Subspaces
+from disentangle.methods.supervision import combined
 from disentangle.training import edits, encode
 from disentangle.training.data_spec import DataSpec
 from disentangle.training.members import Member
@@ -33,6 +35,7 @@ class Run:
       observed: what observers accumulated, by name, a leading axis P.
       workdir: where it lives on disk, if it does.
       before: steps that its parameters had when it began, 0 for fresh ones.
+      learned: what they had been told by then (methods/supervision.py).
     """
 
     config: dict[str, Any]
@@ -45,6 +48,13 @@ class Run:
     observed: dict[str, Any]
     workdir: Path | None = None
     before: int = 0
+    learned: str = "none"
+
+    @property
+    def supervision(self) -> str:
+        """What the models were told besides images, in this training and before it."""
+        own = METHODS[self.config["method"]["name"]].supervision
+        return combined([self.learned, own])
 
     @property
     def members(self) -> tuple[str, ...]:

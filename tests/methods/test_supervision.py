@@ -8,7 +8,7 @@ import pytest
 from disentangle.data.samplers import Split
 from disentangle.fields import swept_names
 from disentangle.methods import METHODS, base
-from disentangle.methods.base import SUPERVISION
+from disentangle.methods.supervision import SUPERVISION
 from disentangle.training.config import default_config, read_experiment
 
 

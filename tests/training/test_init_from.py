@@ -1,6 +1,7 @@
 """Starting with another run's parameters: what goes over, for whom, and once."""
 
 import dataclasses
+import json
 import shutil
 
 import jax
@@ -13,7 +14,9 @@ from recipes import batch_norm
 
 import disentangle as dt
 from disentangle.errors import UserError
+from disentangle.export.weights import model_bytes, read_model
 from disentangle.methods import METHODS
+from disentangle.study.facts import describe
 from disentangle.training.config import default_config
 from disentangle.training.init_from import Origin, Start, given_by
 from disentangle.training.load import load_run, run_of
@@ -187,6 +190,36 @@ def test_a_frozen_encoder_goes_over_whole_or_not_at_all(toy):
     told = {"source": "dense", "denoiser": "dense"}
     with pytest.raises(UserError, match=f"would be random: .*{says}"):
         dt.train("diffusion_on_codes", toy, init_from=codes, **quick, **told)
+
+
+@pytest.mark.slow
+def test_what_earlier_trainings_were_told_stays_said(toy, tmp_path):
+    """A denoiser is told nothing; on codes that were taught it is of taught codes."""
+    quick = {"batch_size": 4, "progress": False, "encoder": "dense"}
+    codes = dt.train("ada_gvae", toy, steps=1, decoder="dense", latents=4, **quick)
+    told = {"source": "dense", "denoiser": "dense", "latents": 4}
+    start = {"init_from": codes, "workdir": tmp_path / "one", "progress": False}
+    one = dt.train("diffusion_on_codes", toy, steps=1, **start, **told)
+    assert (codes.supervision, one.supervision) == ("pairs", "pairs")
+    assert load_run(tmp_path / "one").supervision == "pairs"
+    two = dt.train("supervised", toy, steps=1, init_from=tmp_path / "one", **quick)
+    assert two.supervision == "pairs + all"
+    assert describe(two, toy).supervision == "pairs + all"
+    (tmp_path / "two.safetensors").write_bytes(model_bytes(two, 0))
+    assert read_model(tmp_path / "two.safetensors").supervision == "pairs + all"
+    # Stages say it too, and an init.json of before is read.
+    config = default_config("toy", "diffusion_on_codes").to_dict()
+    config |= {"steps": 1, "batch_size": 4}
+    config["method"] |= told
+    first = {"method.name": "ada_gvae", "method.encoder": "dense", "steps": 1}
+    config["stages"] = [first | {"method.decoder": "dense"}, {}]
+    three = fit(config, toy, workdir=tmp_path / "three", progress=False)
+    assert three.supervision == "pairs"
+    held = tmp_path / "three" / "init.json"
+    said = json.loads(held.read_text())
+    assert said.pop("told") == "pairs"
+    held.write_text(json.dumps(said))
+    assert load_run(tmp_path / "three").supervision == "none"
 
 
 @pytest.mark.slow
