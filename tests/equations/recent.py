@@ -92,7 +92,9 @@ def jacobian(inputs: Inputs) -> dict[str, float]:
         total += np.abs(slope * image * (1 - image)).sum() / len(z)
     h, share = inputs.hyper, d / len(columns)
     kl = kl64(mean, logvar).sum(1).mean()
-    return {"vae": reconstruction + h.beta * kl + h.gamma * share * total}
+    grown = min(1, inputs.step / h.ramp)
+    more = h.beta * kl + h.gamma * share * total
+    return {"vae": reconstruction + grown * more}
 
 
 def lie(inputs: Inputs) -> dict[str, float]:
@@ -104,13 +106,15 @@ def lie(inputs: Inputs) -> dict[str, float]:
     bases = np.float64(inputs.params["algebra"]["bases"])
     group = np.stack([expm(np.tensordot(row, bases, 1)) for row in t])
     flat = group.reshape(len(x), -1)
-    reconstruction = nll64(inputs.settings.likelihood, net("decoder", flat), x)
+    direct = float(jax.random.uniform(jax.random.fold_in(inputs.key, 1))) < h.direct
+    told = element if direct else flat
+    reconstruction = nll64(inputs.settings.likelihood, net("decoder", told), x)
     loss = reconstruction + h.beta * kl64(mean, logvar).sum(1).mean()
     loss += h.group * ((element - flat) ** 2).sum(1).mean()
     pairs = [(a, b) for i, a in enumerate(bases) for j, b in enumerate(bases) if i != j]
     for a, b in pairs:
-        loss += h.hessian * ((a @ b) ** 2).sum() / len(pairs)
-        loss += h.commutator * ((a @ b - b @ a) ** 2).sum() / len(pairs)
+        loss += h.hessian * ((a @ b) ** 2).sum() / len(bases) ** 2
+        loss += h.commutator * ((a @ b - b @ a) ** 2).sum() / len(bases) ** 2
     return {"vae": loss}
 
 
@@ -164,11 +168,12 @@ CASES = {
         Case({"likelihood": "gaussian", "latents": 3, "prior": ()}, ivae),
     ],
     "jacobian_l1_vae": [
-        Case({"gamma": 0.5}, jacobian),
-        Case({"columns": 2, "gamma": 3.0, "latents": 4}, jacobian),
+        Case({"gamma": 0.5}, jacobian, step=20_000),
+        Case({"columns": 2, "gamma": 3.0, "latents": 4}, jacobian, step=10**6),
     ],
     "lie_group_vae": [
-        Case({"start": 0.3, "size": 4}, lie),
+        Case({"start": 0.3, "size": 4, "direct": 0.0}, lie),
+        Case({"start": 0.3, "size": 4, "direct": 1.0, "commutator": 9.0}, lie),
         Case({"start": 0.5, "size": 3, "latents": 3, "group": 2.0}, lie),
         Case({"likelihood": "gaussian", "start": 0.1, "hessian": 0.0}, lie),
     ],

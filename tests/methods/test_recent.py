@@ -64,10 +64,10 @@ def test_planted_generators_that_commute_cost_nothing():
     np.testing.assert_array_equal(lie_group_vae.pair_penalties(jnp.array(turns)), 0)
     diagonal = jnp.stack([jnp.diag(jnp.float32([1, 2])), jnp.diag(jnp.float32([3, 1]))])
     hessian, commutator = lie_group_vae.pair_penalties(diagonal)
-    assert (float(hessian), float(commutator)) == (13.0, 0.0)  # 3^2 + 2^2
+    assert (float(hessian), float(commutator)) == (6.5, 0.0)  # (3^2 + 2^2) 2 / 2^2
     mixed = jnp.float32([[[0, 1], [0, 0]], [[0, 0], [1, 0]]])  # [A, B] = diag(1, -1)
     hessian, commutator = lie_group_vae.pair_penalties(mixed)
-    assert (float(hessian), float(commutator)) == (1.0, 2.0)
+    assert (float(hessian), float(commutator)) == (0.5, 1.0)
     assert float(lie_group_vae.pair_penalties(mixed[:1])[0]) == 0.0
 
 
