@@ -24,7 +24,9 @@ $$
 $$
 
 E|z_t - z_{t-1}| the mean of a folded normal distribution (Leone et al. 1961). The
-half before all is ours: losses are per image here, as those of other pairs.
+half before all is ours: losses are per image here, as those of other pairs. Their code
+takes the KL to N(0, I) of both images, and the last term in both directions, with the
+mean of the other image's posterior in place of the expectation.
 """
 
 from typing import Any
@@ -62,8 +64,8 @@ class Settings(gaussian_vae.Settings):
     )
     data_rate: float = static(
         1.0,
-        "of the Laplace moves of the factors, per step between values",
-        source=f"{PAPER} (not checked against the code)",
+        "of the Laplace moves of the factors, by ln K steps between values",
+        source=f"{PAPER}, code",
         least=0.0,
         most=100.0,
     )

@@ -5,43 +5,76 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import laplace, norm
 
+import disentangle as dt
 from disentangle.data.samplers import Split
 from disentangle.errors import UserError
 from disentangle.methods import ivae, pcl, slow_vae
-from disentangle.methods.transitions import log_transitions, transitions
+from disentangle.methods.transitions import log_transitions, movable, transitions
 
 
 def test_a_transition_is_a_laplace_distribution_on_the_values_there_are():
-    table = np.exp(log_transitions((3,), 0.7)[0])
-    e1, e2 = np.exp(-0.7), np.exp(-1.4)
-    by_hand = np.array([[1, e1, e2], [e1, 1, e1], [e2, e1, 1]])
-    by_hand /= by_hand.sum(1, keepdims=True)
-    np.testing.assert_allclose(table, by_hand, rtol=1e-6)
+    """Its scale is ln K / rate, as in Klindt et al.'s code."""
+    for size, rate in ((2, 1.0), (3, 0.7), (32, 2.0)):
+        values = np.arange(size)
+        by_hand = [laplace.pdf(values, j, np.log(size) / rate) for j in values]
+        by_hand /= np.sum(by_hand, axis=1, keepdims=True)
+        np.testing.assert_allclose(
+            np.exp(log_transitions(size, rate)), by_hand, rtol=1e-6
+        )
     for rate, row in ((0.0, [0.25] * 4), (99.0, [0, 1, 0, 0])):
-        found = np.exp(log_transitions((4,), rate)[0][1])
+        found = np.exp(log_transitions(4, rate)[1])
         np.testing.assert_allclose(found, row, atol=1e-6)
 
 
-def test_pairs_move_as_often_as_the_table_says(toy):
-    """20,000 pairs from all images: every factor on its own, as often as its table."""
-    collate = transitions(toy.space, "laplace", 1.0)
-    index = jnp.arange(20_000, dtype=jnp.int32) % 96
-    split = Split(toy)
-    factors = jax.eval_shape(lambda: collate(split, index, jax.random.key(0)))
-    assert factors["images"].shape == (40_000, 64, 64, 1)
+def drawn(space, data, kind, rate=1.0, count=20_000):
+    """Factors (count, F) of images of the data set, and of what follows them."""
+    collate = transitions(space, kind, rate)
+    index = jnp.arange(count, dtype=jnp.int32) % space.size
+    split = Split(data)
+    shapes = jax.eval_shape(lambda: collate(split, index, jax.random.key(0)))
+    assert shapes["images"].shape == (2 * count, *data.shape)
     found = jax.jit(lambda key: collate(split, index, key)["factors"])
     before, now = np.split(np.asarray(found(jax.random.key(0))), 2)
-    np.testing.assert_array_equal(before, toy.space.factors(np.asarray(index)))
-    for column, size in enumerate(toy.space.sizes):
-        expected = np.exp(log_transitions((size,), 1.0)[0])
-        for value in range(size):
-            rows = now[before[:, column] == value, column]
-            often = np.bincount(rows, minlength=size) / len(rows)
-            np.testing.assert_allclose(often, expected[value], atol=0.025)
-    moved = (now != before).astype(float)
-    assert np.abs(np.corrcoef(moved.T) - np.eye(4)).max() < 0.03
+    np.testing.assert_array_equal(before, space.factors(np.asarray(index)))
+    return before, now
+
+
+def test_pairs_move_as_often_as_the_tables_say(toy):
+    """Every ordered factor on its own, one of them where none would have moved."""
+    before, now = drawn(toy.space, toy, "laplace")
+    assert movable(toy.space) == [1, 2, 3]  # the shape has no order
+    np.testing.assert_array_equal(now[:, 0], before[:, 0])
+    assert (now != before).any(1).all()
+    tables = [np.exp(log_transitions(size, 1.0)) for size in toy.space.sizes[1:]]
+    stay = [table.diagonal()[before[:, c + 1]] for c, table in enumerate(tables)]
+    still = np.prod(stay, axis=0)  # of each pair, that no factor moves at first
+    for c, table in enumerate(tables):
+        others = table * (1 - np.eye(len(table)))
+        others /= others.sum(1, keepdims=True)
+        rows = before[:, c + 1]
+        change = others[rows] - np.eye(len(table))[rows]
+        expected = table[rows] + (still / 3)[:, None] * change
+        often = np.eye(len(table))[now[:, c + 1]]
+        for value in range(len(table)):
+            own = rows == value
+            gap = (often[own] - expected[own]).mean(0)
+            np.testing.assert_allclose(gap, 0.0, atol=0.025)
+
+
+def test_factors_without_an_order_move_where_there_are_no_others():
+    labels = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), -1)
+    data = dt.from_arrays(np.zeros((12, 4, 4), np.uint8), labels.reshape(-1, 2))
+    before, now = drawn(data.space, data, "laplace", count=2_000)
+    assert (now != before).any(1).all() and (now != before).any(0).all()
+
+
+def test_of_uniform_pairs_some_factors_have_another_value(toy):
+    """1 to 3 of the 4, as often each; a factor that is drawn never keeps its value."""
+    before, now = drawn(toy.space, toy, "uniform")
+    counts = np.bincount((now != before).sum(1), minlength=5) / len(now)
+    np.testing.assert_allclose(counts, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.02)
 
 
 def test_what_is_no_transition_is_refused(toy):
