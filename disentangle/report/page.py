@@ -17,6 +17,7 @@ from disentangle.report import (
     editing,
     files,
     latents,
+    paired,
     prototypes,
     retrieval,
     runs,
@@ -42,6 +43,7 @@ Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is unde
 SECTIONS: dict[str, Build] = {
     "breakdown": ("The labels", breakdown.breakdown),
     "scores": ("Disentanglement scores", scores.scores),
+    "paired": ("Do the groups help", paired.paired),
     "retrieval": ("Retrieval", retrieval.retrieval),
     "edits": ("One attribute changed", editing.editing),
     "prototypes": ("Prototypes", prototypes.prototypes),

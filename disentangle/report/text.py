@@ -11,6 +11,7 @@ import pandas as pd
 from disentangle.affinity import FROM_GROUPS
 from disentangle.progress import Progress
 from disentangle.report.blocks import over_seeds, plural
+from disentangle.report.paired import paired_text
 from disentangle.study.affinity import load_affinities
 from disentangle.study.gain import NO_REFERENCE
 from disentangle.study.groups import Groups
@@ -36,7 +37,7 @@ def result_tables(workdir: Path) -> str:
     """Affinity, groups, test losses and scores of a finished job."""
     parts = [affinity_table(workdir), _groups(workdir), *_truth(workdir)]
     parts.append(_losses(workdir))
-    return "\n".join([*parts, score_table(workdir)])
+    return "\n".join([*parts, score_table(workdir), paired_text(workdir)])
 
 
 def _groups(workdir: Path) -> str:

@@ -108,6 +108,13 @@ def from_labels(
     )
 
 
+def unlabelled(encode: Encode, chunks: Sequence[np.ndarray]) -> Encoder:
+    """An encoder of images without labels: it has no edits, and no classifiers."""
+    columns = tuple(np.asarray(one, np.int64) for one in chunks)
+    none = np.empty(0, np.int64)
+    return Encoder(encode, columns, {}, lambda codes: [], none, none.reshape(0, 0))
+
+
 def check_labels(values: np.ndarray, sizes: Sequence[int]) -> None:
     """Raises UserError where labels (n, A) are of one value of an attribute."""
     if values.shape != (len(values), len(sizes)):

@@ -132,7 +132,10 @@ def similar_retrieval(asked: Questions, encoder: Encoder, asking: Asking) -> Out
         for a, name in enumerate(names):
             place = a if way == "own" else len(names)
             parts[name] = {
-                **{kind: _accuracy(asked, encoder, name, kind, way) for kind in KINDS},
+                **{
+                    kind: triplets_right(encoder, asked.triplets[name, kind], a, way)
+                    for kind in KINDS
+                },
                 "map": precise[place, a],
             }
         rows += _rows(way, parts, asking)
@@ -148,12 +151,18 @@ def _rows(way: str, parts: dict[str, dict[str, np.ndarray]], asking: Asking) -> 
     return found
 
 
-def _accuracy(
-    asked: Questions, encoder: Encoder, name: str, kind: str, way: str
+def triplets_right(
+    encoder: Encoder, triplets: np.ndarray, a: int, way: str
 ) -> np.ndarray:
-    """(n,) whether each triplet is right."""
-    a = asked.names.index(name)
-    codes = [encoder.encode(images) for images in asked.triplets[name, kind]]
+    """(n,) whether each triplet is right, a tie half.
+
+    Args:
+      encoder: of the images.
+      triplets: (3, n) images: anchor, positive, negative.
+      a: the attribute they are alike in, or not.
+      way: "own" or "whole".
+    """
+    codes = [encoder.encode(images) for images in triplets]
     seen = [
         encoder.respect(part, a) if way == "own" else encoder.compared(part)
         for part in codes

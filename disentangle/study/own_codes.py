@@ -48,6 +48,8 @@ def with_own(
         made = _with_sets(made, one, run.method.sets)
     if known is None:
         return made
+    if known.compared is not None:
+        made = replace(made, whole=functools.partial(_whole, one, known))
     told = [name.partition(":")[0] for name in known.names]
     asked = sorted(zip(names, sizes, strict=True))
     if sorted(zip(told, known.sizes, strict=True)) != asked:
@@ -61,8 +63,6 @@ def with_own(
     made = replace(
         made, alike=lambda a: lambda codes: one.alike(codes, own[a])[0], notes=()
     )
-    if known.compared is not None:
-        made = replace(made, whole=functools.partial(_whole, one, known))
     if known.classify is not None:
         made = replace(made, classify=classifier(one, known, place))
     if known.edit is not None:

@@ -125,8 +125,9 @@ def retrieve(
       run: from `train` or `load_run`, or the path of its workdir; or a function of
         images (n, H, W, C) uint8 -> codes (n, D), such as the pixels themselves.
       data: a data set with queries (dsprites, shapes3d, fashion_sprites), a table of
-        labelled images, of whose test images "edit" alone can be asked, or a name; None
-        loads the one the run was trained on.
+        labelled images, of whose test images "edit" alone can be asked, UT-Zappos50k or
+        Polyvore Outfits with their own test questions ("similar", "complete"), or a
+        name; None loads the one the run was trained on.
       tasks: names in `retrieval.TASKS`; also "edit,similar" or "all".
       split, gallery, labels, queries, triplets, searches, sets, seed, bootstrap, rule:
         see `retrieval.Asking`; split "" is that of the run's data, or "rand", rule ""
@@ -273,7 +274,7 @@ def shown(outcomes: Mapping[str, Outcome], data: Dataset, subject: Subject) -> S
             ("map", "similar", "map"),
             ("attention", "complete", "attention learned"),
         )
-        if task in outcomes
+        if task in outcomes and name in outcomes[task].arrays
     }
     examples = outcomes["edit"].examples if "edit" in outcomes else []
     if examples:

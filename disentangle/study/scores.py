@@ -59,6 +59,21 @@ class Scores(JsonRecord):
             found.setdefault(str(row["representation"]), []).append(values)
         return {name: np.array(rows) for name, rows in found.items()}
 
+    def differences(self, one: str, other: str) -> np.ndarray:
+        """(n, columns) scores of a representation less another's, seed by seed.
+
+        Of the seeds that both have: networks of one seed share their data and start.
+        """
+        held = {
+            (row["representation"], row.get("seed")): np.array(
+                [row.get(k) for k in self.columns], np.float64
+            )
+            for row in self.rows
+        }
+        seeds = [seed for name, seed in held if name == one and (other, seed) in held]
+        found = [held[one, seed] - held[other, seed] for seed in seeds]
+        return np.array(found).reshape(len(found), len(self.columns))
+
 
 class Matrix(NamedTuple):
     """What every code of a representation has to do with every factor."""

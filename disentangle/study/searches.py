@@ -14,7 +14,12 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import entropy, mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.retrieval import TASKS, Asking, Outcome
-from disentangle.retrieval.encoder import Encoder, check_labels, from_labels
+from disentangle.retrieval.encoder import (
+    Encoder,
+    check_labels,
+    from_labels,
+    unlabelled,
+)
 from disentangle.study.columns import fixed_columns
 from disentangle.study.encoding import encode_images
 from disentangle.study.own_codes import with_own
@@ -127,15 +132,16 @@ class Searches:
             found = self.subject(task)
             self._chosen_columns(found)
             values = found.values(found.labelled)
-            check_labels(values, found.sizes)
-            TASKS[task].check(self.questions(task), values)
+            if found.sizes:
+                check_labels(values, found.sizes)
+            found.check(self.questions(task), values)
 
     def outcome(self, member: int, task: str) -> Outcome:
         """The result of a task for one model."""
         asked = self.questions(task)
         self.prepare([task])
         encoder = self.encoder(member, self.subject(task))
-        return TASKS[task].answer(asked, encoder, self.asking)
+        return self.subject(task).answer(asked, encoder, self.asking)
 
     def questions(self, task: str) -> Any:
         """What a task asks, the same for every model."""
@@ -170,18 +176,16 @@ class Searches:
         key = (member, subject.names)
         if key not in self._encoders:
             images = subject.labelled
-            values, codes = subject.values(images), self.codes(member, images)
+            encode = functools.partial(self.codes, member)
+            values, codes = subject.values(images), encode(images)
             chunks = self._chosen_columns(subject, codes, values)
-            pairs = zip(subject.names, chunks, strict=True)
-            made = from_labels(
-                functools.partial(self.codes, member),
-                images,
-                values,
-                subject.sizes,
-                chunks,
-            )
-            empty = [name for name, of in pairs if not len(of)]
-            made = replace(made, notes=_notes(empty))
+            if subject.sizes:
+                made = from_labels(encode, images, values, subject.sizes, chunks)
+                pairs = zip(subject.names, chunks, strict=True)
+                empty = [name for name, of in pairs if not len(of)]
+                made = replace(made, notes=_notes(empty))
+            else:
+                made = unlabelled(encode, chunks)
             own = self.models.own
             if own is not None and not self._columns:
                 made = own(made, member, subject.names, subject.sizes)
@@ -212,6 +216,8 @@ class Searches:
             raise unknown("choice of columns", given, (ALL,))
         if codes is None or values is None:
             return []
+        if not subject.sizes:
+            return [np.empty(0, np.int64) for _ in names]
         if given == ALL:
             return [np.arange(codes.shape[1]) for _ in names]
         if self.models.attributes is not None:

@@ -4,22 +4,27 @@ Of a data set with a world (data/worlds.py) the edited picture exists and all th
 tasks can be asked. Of a table of labelled images of one's own, such as photographs of
 clothes, edits can be asked among its test images (retrieval/tables.py); with the split
 "published" among those it was published with, and the published ones where it has any.
+Of UT-Zappos50k its test triplets are asked ("similar"), of Polyvore Outfits its test
+questions ("complete"), see retrieval/published.py.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from disentangle.data import counted
 from disentangle.data.dataset import Dataset
+from disentangle.data.fashion import polyvore, zappos
 from disentangle.data.fashion.splits import queries_of
 from disentangle.data.samplers import PUBLISHED, split_data, split_published
 from disentangle.data.space import FactorSpace
 from disentangle.data.worlds import WORLDS
 from disentangle.errors import UserError
-from disentangle.retrieval import TASKS, Asking
+from disentangle.retrieval import TASKS, Asking, Outcome, published
 from disentangle.retrieval.asking import labelled, world_of
 from disentangle.retrieval.edit import Questions
 from disentangle.retrieval.tables import published_edits, table_edits
@@ -37,6 +42,9 @@ class Subject(NamedTuple):
       values: (n,) images -> (n, A) int labels, -1 where one is missing.
       labelled: images whose labels are known to prototypes and classifiers.
       questions: () -> what the task asks.
+      answer: (questions, encoder, asking) -> Outcome.
+      check: (questions, values of the labelled images); UserError if these do not
+        suffice.
     """
 
     names: tuple[str, ...]
@@ -46,6 +54,8 @@ class Subject(NamedTuple):
     values: Callable[[np.ndarray], np.ndarray]
     labelled: np.ndarray
     questions: Callable[[], Any]
+    answer: Callable[..., Outcome]
+    check: Callable[[Any, Any], None] = lambda questions, values: None
 
     def column(self, name: str) -> int:
         """The place of an attribute."""
@@ -64,6 +74,8 @@ def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Sub
     Raises:
       UserError: a data set that cannot be asked this.
     """
+    if (data.name, task) in PUBLISHED_QUESTIONS and data.path:
+        return _published_questions(task, data, asking)
     if not data.space.is_grid and data.space.items and data.name not in WORLDS:
         return _of_table(task, data, asking, run)
     if task == "complete" and asking.gallery == "full":
@@ -80,7 +92,60 @@ def subject_of(task: str, data: Dataset, asking: Asking, run: Run | None) -> Sub
         lambda images: np.asarray(of.labels(np.asarray(images))),
         labelled(data.name, asking, _trained(data, run)),
         lambda: TASKS[task].questions(world, asking),
+        TASKS[task].answer,
+        TASKS[task].check,
     )
+
+
+def _published_questions(task: str, data: Dataset, asking: Asking) -> Subject:
+    """The questions of the published test part; no image is labelled."""
+    if asking.split not in ("rand", PUBLISHED) or asking.gallery != "tuples":
+        raise UserError(
+            f"{task!r} of {data.name} is asked of its published test part, without a "
+            f"gallery: the split is 'rand' or {PUBLISHED!r} and the gallery 'tuples', "
+            f"not {asking.split!r} and {asking.gallery!r}"
+        )
+    names, questions, answer = PUBLISHED_QUESTIONS[data.name, task]
+    none = np.empty(0, np.int64)
+    return Subject(
+        names,
+        (),
+        (1,) * len(names),
+        data.space,
+        lambda images: np.empty((len(images), 0), np.int64),
+        none,
+        lambda: questions(data, asking),
+        answer,
+    )
+
+
+def _triplets(data: Dataset, asking: Asking) -> published.Triplets:
+    found = {name: zappos.triplets(Path(data.path), name, "test") for name in SHOES}
+    of = {
+        name: np.stack([one.anchor, one.positive, one.negative])
+        for name, one in found.items()
+    }
+    return published.some_triplets(of, asking)
+
+
+def _sets(split: str, data: Dataset, asking: Asking) -> published.Sets:
+    found = polyvore.outfits(Path(data.path), "test", split=split)
+    return published.some_sets(published.Sets(found.blanks, found.judged), asking)
+
+
+SHOES = zappos.CONDITIONS
+# (data set, task) -> names of what is asked about, its questions, and their answer.
+PUBLISHED_QUESTIONS: dict[
+    tuple[str, str], tuple[tuple[str, ...], Callable[..., Any], Callable[..., Outcome]]
+] = {
+    ("zappos50k", "similar"): (SHOES, _triplets, published.similar),
+    ("polyvore", "complete"): ((), partial(_sets, "nondisjoint"), published.complete),
+    ("polyvore_disjoint", "complete"): (
+        (),
+        partial(_sets, "disjoint"),
+        published.complete,
+    ),
+}
 
 
 def _trained(data: Dataset, run: Run | None) -> np.ndarray | None:
@@ -92,9 +157,10 @@ def _trained(data: Dataset, run: Run | None) -> np.ndarray | None:
 def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subject:
     """Edits among the test images of a table, prototypes of its training images."""
     if task != "edit":
+        others = [name for name, own in PUBLISHED_QUESTIONS if own == task]
         raise UserError(
-            f"{task!r} is asked of {', '.join(WORLDS)}: of a table of labels such as "
-            f"{data.name} 'edit' alone can be asked"
+            f"{task!r} is asked of {', '.join([*WORLDS, *others])}: of a table of "
+            f"labels such as {data.name} 'edit' alone can be asked"
         )
     if asking.split not in ("rand", PUBLISHED) or asking.gallery != "tuples":
         raise UserError(
@@ -142,6 +208,7 @@ def _of_table(task: str, data: Dataset, asking: Asking, run: Run | None) -> Subj
         values,
         training[order[: asking.labels or None]],
         questions,
+        TASKS[task].answer,
     )
 
 
