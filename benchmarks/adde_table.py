@@ -39,7 +39,7 @@ from benchmarks.adde_asked import (
     retrieved,
     see,
 )
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -198,12 +198,14 @@ def main() -> None:
     parser.add_argument("--split", default="rand")
     says = "comma-separated; 0 is all"
     parser.add_argument("--labels", type=budgets, default="1000", help=says)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--edit-steps", type=int, default=300)
+    parser.add_argument("--seeds", type=positive, default=3)
+    parser.add_argument("--steps", type=positive, default=600)
+    parser.add_argument("--edit-steps", type=positive, default=300)
     parser.add_argument("--encoder", default="locatello")
-    parser.add_argument("--size", type=int, default=0, help="pixels a side; 0: as is")
-    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument(
+        "--size", type=natural, default=0, help="pixels a side; 0: as is"
+    )
+    parser.add_argument("--queries", type=positive, default=500)
     parser.add_argument("--mini", action="store_true", help="the small gallery")
     parser.add_argument("--rows", default="", help="comma-separated; '' is all")
     results_flag(parser, "adde_table")

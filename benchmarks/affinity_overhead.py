@@ -30,7 +30,7 @@ import numpy as np
 import optax
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.affinity import ESTIMATORS, probe
 from disentangle.affinity.needs import needs_of
 from disentangle.nn import ENCODERS
@@ -227,9 +227,9 @@ def in_the_loop(name: str, estimators: list[str], every: int, rounds: int) -> st
 def main() -> None:
     """Prints the tables."""
     parser = flags_of(__doc__)
-    parser.add_argument("--every", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--tasks", type=int, nargs="*", default=[5, 6, 9, 40])
+    parser.add_argument("--every", type=positive, default=10)
+    parser.add_argument("--rounds", type=positive, default=7)
+    parser.add_argument("--tasks", type=positive, nargs="*", default=[5, 6, 9, 40])
     parser.add_argument("--network", nargs="*", default=["conv", "dense"])
     given = parser.parse_args()
     rounds, every = given.rounds, given.every

@@ -17,7 +17,7 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks import edit_table
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.editing import Asking
 from disentangle.study.editing import judge_edits
@@ -32,14 +32,14 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
     parser.add_argument("--rows", default="glow", help="of experiments/bench.py")
     parser.add_argument("--labels", default="50,500,5000", help="N, comma-separated")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
-    parser.add_argument("--requests", type=int, default=300)
-    parser.add_argument("--oracle-steps", type=int, default=STEPS)
+    parser.add_argument("--requests", type=positive, default=300)
+    parser.add_argument("--oracle-steps", type=positive, default=STEPS)
     parser.add_argument("--out", type=Path, default=Path("runs/edit_table"))
     given = parser.parse_args()
     names = chosen(parser, given.rows, ROWS)

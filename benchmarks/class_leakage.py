@@ -29,7 +29,7 @@ import jax
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods import cycle_vae
@@ -143,18 +143,18 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="dsprites")
-    parser.add_argument("--size", type=int, default=32, help="pixels a side")
+    parser.add_argument("--size", type=natural, default=32, help="pixels a side")
     parser.add_argument("--of", default="", help="the class; '' is shape, or class")
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
-    parser.add_argument("--steps", type=int, default=1_500)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--latents", type=int, default=16, help="size of z")
-    parser.add_argument("--specified", type=int, default=16, help="size of s")
+    parser.add_argument("--steps", type=positive, default=1_500)
+    parser.add_argument("--seeds", type=positive, default=1)
+    parser.add_argument("--latents", type=positive, default=16, help="size of z")
+    parser.add_argument("--specified", type=positive, default=16, help="size of s")
     parser.add_argument("--encoder", default="normalised")
     parser.add_argument("--decoder", default="locatello")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--probe", type=int, default=5_000, help="training images")
-    parser.add_argument("--test", type=int, default=2_000, help="images read")
+    parser.add_argument("--probe", type=positive, default=5_000, help="training images")
+    parser.add_argument("--test", type=positive, default=2_000, help="images read")
     parser.add_argument("--out", type=Path, help="where runs are kept")
     given = parser.parse_args()
     names = chosen(parser, given.rows, ROWS)

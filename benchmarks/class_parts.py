@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.data.dataset import Dataset
 from disentangle.metrics.base import Settings
 from disentangle.metrics.class_probe import probe_accuracy
@@ -58,17 +58,19 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels a side")
+    parser.add_argument("--size", type=natural, default=32, help="pixels a side")
     parser.add_argument("--classes", default="shape,object_hue,floor_hue")
-    parser.add_argument("--steps", type=int, default=2_000)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--steps", type=positive, default=2_000)
+    parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--class-from", default="group", help="group or label")
     parser.add_argument("--encoder", default="small")
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--width", type=positive, default=16)
     parser.add_argument("--beta", type=float, default=1.0)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--probe", type=int, default=3_000, help="images fitted to")
-    parser.add_argument("--test", type=int, default=1_500, help="images read")
+    parser.add_argument(
+        "--probe", type=positive, default=3_000, help="images fitted to"
+    )
+    parser.add_argument("--test", type=positive, default=1_500, help="images read")
     parser.add_argument("--out", type=Path, help="where runs are kept")
     parser.add_argument("--figure", type=Path, help="where the heat map goes")
     given = parser.parse_args()

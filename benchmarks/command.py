@@ -17,6 +17,24 @@ def flags_of(text: str | None) -> argparse.ArgumentParser:
     )
 
 
+def positive(word: str) -> int:
+    """A flag's whole number of 1 or more."""
+    return _at_least(1, word)
+
+
+def natural(word: str) -> int:
+    """A flag's whole number of 0 or more."""
+    return _at_least(0, word)
+
+
+def _at_least(least: int, word: str) -> int:
+    if not word.isdecimal() or int(word) < least:
+        raise argparse.ArgumentTypeError(
+            f"{word!r} must be a whole number of {least} or more"
+        )
+    return int(word)
+
+
 def execute(main: Callable[[], object]) -> None:
     """Calls main; a UserError ends the program with its sentence and 2.
 

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.nn import conv as ours
 from disentangle.nn.conv3 import conv3
 
@@ -216,7 +216,7 @@ def stride_1(rounds: int) -> None:
 def main() -> None:
     """Prints a table for each layer and product."""
     parser = flags_of(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--layers", choices=("all", "3x3"), default="all")
     options = parser.parse_args()
     for layer, (size, c_in, c_out) in LAYERS.items() if options.layers == "all" else ():

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural
 from disentangle.metrics import METRICS, Settings, read_representation
 from disentangle.metrics.base import Representation
 from disentangle.metrics.bootstrap import Compute, intervals
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--metrics", default="all")
     parser.add_argument("--protocol", default="locatello")
     for name in Sizes._fields:
-        parser.add_argument(f"--{name}", type=int)
+        parser.add_argument(f"--{name}", type=natural)
     given = vars(parser.parse_args())
     asked = {name: given[name] for name in Sizes._fields if given[name]}
     for name in choose_metrics(given["metrics"]):

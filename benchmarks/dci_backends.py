@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.metrics import Result, Settings, score_details
 
 DSPRITES = (3, 6, 40, 32, 32)
@@ -147,9 +147,9 @@ def compare(names: list[str], sizes: tuple[int, ...], train: int, jobs: int) -> 
 def main() -> None:
     """Reads the flags and runs the comparison."""
     parser = flags_of(__doc__)
-    parser.add_argument("--encoders", type=int, default=12)
-    parser.add_argument("--num_train", type=int, default=2500)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--encoders", type=positive, default=12)
+    parser.add_argument("--num_train", type=positive, default=2500)
+    parser.add_argument("--jobs", type=positive, default=1)
     parser.add_argument(
         "--full", action="store_true", help="one encoder, dSprites sizes, 10,000/5,000"
     )

@@ -30,7 +30,7 @@ import jax
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -282,15 +282,15 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
-    parser.add_argument("--requests", type=int, default=500)
-    parser.add_argument("--labels", type=int, default=500)
-    parser.add_argument("--gallery", type=int, default=5_000)
+    parser.add_argument("--requests", type=positive, default=500)
+    parser.add_argument("--labels", type=positive, default=500)
+    parser.add_argument("--gallery", type=positive, default=5_000)
     parser.add_argument("--attributes", default="", help="comma-separated; '' is all")
-    parser.add_argument("--oracle-steps", type=int, default=STEPS)
+    parser.add_argument("--oracle-steps", type=positive, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("runs/edit_table"))
     results_flag(parser, "edit_table")

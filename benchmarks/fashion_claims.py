@@ -38,7 +38,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.edit_table import counted, seconds_of
 from benchmarks.figures import written
 from benchmarks.kept_lines import (
@@ -243,10 +243,10 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
 def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
-    parser.add_argument("--oracle-steps", type=int, default=STEPS)
+    parser.add_argument("--oracle-steps", type=positive, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("runs/fashion_claims"))
     results_flag(parser, "fashion_claims")

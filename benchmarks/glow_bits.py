@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural
 from disentangle.data.dataset import Dataset
 from disentangle.methods.glow import bits_per_dimension, dequantised
 from disentangle.training.config import default_config
@@ -106,9 +106,9 @@ def main() -> None:
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--path", default="", help="of the published files")
-    parser.add_argument("--size", type=int, default=0, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=0, help="pixels; 0 is whole")
     parser.add_argument("--preset", default="cpu", choices=PRESETS)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/glow_bits"))
     for name, value in PRESETS["cpu"].items():
         parser.add_argument(f"--{name}", type=type(value))

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.ensemble import GradientBoostingClassifier
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.dci_backends import ENCODERS, SMALL, compare
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
@@ -189,9 +189,11 @@ def main() -> None:
     parser.add_argument("--run", default="", help="a workdir, or a peer's .npz")
     parser.add_argument("--share", type=float, default=0.05, help="of the literal one")
     parser.add_argument("--whole", action="store_true", help="nothing scaled")
-    parser.add_argument("--jobs", type=int, default=1, help="our threads")
-    parser.add_argument("--encoders", type=int, default=30, help="of parity; 0: none")
-    parser.add_argument("--parity_train", type=int, default=1_000)
+    parser.add_argument("--jobs", type=positive, default=1, help="our threads")
+    parser.add_argument(
+        "--encoders", type=natural, default=30, help="of parity; 0: none"
+    )
+    parser.add_argument("--parity_train", type=positive, default=1_000)
     flags = parser.parse_args()
     data = load("dsprites")
     run = (

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.data.dataset import Dataset
 from disentangle.methods.conditions import condition
@@ -155,9 +155,9 @@ def compared(
 def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=4_000)
-    parser.add_argument("--segments", type=int, default=40)
+    parser.add_argument("--seeds", type=positive, default=3)
+    parser.add_argument("--steps", type=positive, default=4_000)
+    parser.add_argument("--segments", type=positive, default=40)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     given = parser.parse_args()
     names = chosen(parser, given.rows, ROWS)

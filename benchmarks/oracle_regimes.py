@@ -14,7 +14,7 @@ import time
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.data import load
 from disentangle.oracle import train
 from disentangle.oracle.examples import parts_of
@@ -70,7 +70,7 @@ def losses(regime: Regime, data, seeds: int, groups: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Prints the gains of every candidate."""
     parser = flags_of(__doc__)
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=positive, default=4)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--only", default=",".join(CANDIDATES))
     given = parser.parse_args()

@@ -33,7 +33,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.samplers import Split
 from disentangle.data.space import Factor, FactorSpace
@@ -237,9 +237,13 @@ def main() -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch is there
     parser = flags_of(__doc__)
     parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--channels", type=int, nargs="+", default=[1])
-    parser.add_argument("--most", type=int, default=0, help="0: 8 on a CPU, else 4096")
-    parser.add_argument("--times", type=int, default=0, help="0: 2 on a CPU, else 16")
+    parser.add_argument("--channels", type=positive, nargs="+", default=[1])
+    parser.add_argument(
+        "--most", type=natural, default=0, help="0: 8 on a CPU, else 4096"
+    )
+    parser.add_argument(
+        "--times", type=natural, default=0, help="0: 2 on a CPU, else 16"
+    )
     parser.add_argument("--seconds", type=float, default=400.0, help="in all")
     parser.add_argument("--chunk", type=float, default=1.5, help="of a measurement")
     options = parser.parse_args()

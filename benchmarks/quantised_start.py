@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.data import load
 from disentangle.data.dataset import Dataset
 from disentangle.data.samplers import take
@@ -139,8 +139,8 @@ def main() -> None:
     """Prints a block for each side."""
     parser = flags_of(__doc__)
     parser.add_argument("--methods", default="qlae,tripod")
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--steps", type=positive, default=100)
+    parser.add_argument("--batch_size", type=positive, default=32)
     parser.add_argument("--learning_rate", type=float, default=1e-3)
     chosen = parser.parse_args()
     data = load("dsprites")

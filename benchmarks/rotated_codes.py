@@ -37,7 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.edit_table import counted, seconds_of
 from benchmarks.kept_lines import (
     by_setting,
@@ -225,14 +225,14 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--draws", type=int, default=10, help="steps of DDIM")
-    parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--oracle-steps", type=int, default=STEPS)
+    parser.add_argument("--seeds", type=positive, default=1)
+    parser.add_argument("--steps", type=positive, default=900)
+    parser.add_argument("--width", type=positive, default=32)
+    parser.add_argument("--draws", type=positive, default=10, help="steps of DDIM")
+    parser.add_argument("--requests", type=positive, default=200)
+    parser.add_argument("--oracle-steps", type=positive, default=STEPS)
     parser.add_argument("--rows", default="", help=f"of {', '.join(ROWS)}; '' is all")
     parser.add_argument("--out", type=Path, default=Path("runs/rotated_codes"))
     results_flag(parser, "rotated_codes")

@@ -34,7 +34,7 @@ import optax
 
 import disentangle as dt
 from benchmarks import kept_lines
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.data.samplers import Split, draw
 from disentangle.methods import adde_outfits
 from disentangle.methods.adde_losses import outfit_ranking
@@ -227,12 +227,14 @@ def main() -> None:
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--split", default="rand")
-    parser.add_argument("--size", type=int, default=32, help="pixels a side; 0: as is")
-    parser.add_argument("--labels", type=int, default=1_000)
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--vae-steps", type=int, default=1_500)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sets", type=int, default=1_000)
+    parser.add_argument(
+        "--size", type=natural, default=32, help="pixels a side; 0: as is"
+    )
+    parser.add_argument("--labels", type=natural, default=1_000)
+    parser.add_argument("--steps", type=positive, default=600)
+    parser.add_argument("--vae-steps", type=positive, default=1_500)
+    parser.add_argument("--seeds", type=positive, default=3)
+    parser.add_argument("--sets", type=positive, default=1_000)
     parser.add_argument("--encoder", default="locatello")
     parser.add_argument("--rows", default="", help="comma-separated; '' is all")
     kept_lines.results_flag(parser, "set_completion")

@@ -32,7 +32,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import disentangle as dt
 from benchmarks.class_leakage import data_of
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import chosen
 from disentangle.data.dataset import Dataset
 from disentangle.report.latents import write_planes
@@ -195,9 +195,9 @@ def main() -> None:
     parser = flags_of(__doc__)
     parser.add_argument("--digits", required=True, help="a folder, or an .npz")
     parser.add_argument("--clothes", default="", help="the same, for translations")
-    parser.add_argument("--size", type=int, default=32, help="pixels a side")
-    parser.add_argument("--steps", type=int, default=2_500)
-    parser.add_argument("--oracle-steps", type=int, default=600)
+    parser.add_argument("--size", type=natural, default=32, help="pixels a side")
+    parser.add_argument("--steps", type=positive, default=2_500)
+    parser.add_argument("--oracle-steps", type=positive, default=600)
     parser.add_argument("--only", default="", help=f"of {', '.join(PICTURES)}")
     parser.add_argument("--out", type=Path, default=Path("runs/slides"))
     given = parser.parse_args()

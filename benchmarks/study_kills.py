@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.files import read_arrays
 from disentangle.study.sweeps import table
 from disentangle.study.sweeps.models import FOLDER as MODELS
@@ -161,10 +161,10 @@ def loop(
 def main() -> None:
     """Prints how many kills fell into each phase."""
     parser = flags_of(__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--writers", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--kills", type=positive, default=100)
+    parser.add_argument("--writers", type=positive, default=1)
+    parser.add_argument("--steps", type=positive, default=2000)
+    parser.add_argument("--seed", type=natural, default=int(time.time()))
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}")
     with tempfile.TemporaryDirectory() as place:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.editing.equality import equal
 from disentangle.study.judges import Judges, judges_of
 from disentangle.study.latent_spaces import latents_of
@@ -94,15 +94,17 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--condition", default="", help="factors it is told")
-    parser.add_argument("--steps", type=int, default=1_200)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--width", type=int, default=12)
+    parser.add_argument("--steps", type=positive, default=1_200)
+    parser.add_argument("--batch", type=positive, default=16)
+    parser.add_argument("--width", type=positive, default=12)
     parser.add_argument("--gamma", type=float, default=5.0)
     parser.add_argument("--encoder", default="small")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--count", type=int, default=500, help="pictures per score")
+    parser.add_argument("--seeds", type=positive, default=1)
+    parser.add_argument(
+        "--count", type=positive, default=500, help="pictures per score"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/style_spaces"))
     given = parser.parse_args()
     data = dt.load(given.data, size=given.size)

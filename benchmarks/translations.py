@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, natural, positive
 from disentangle.editing.equality import chance
 from disentangle.study.judges import judges_of
 from disentangle.study.translating import allocation, translations_of
@@ -74,15 +74,17 @@ def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
-    parser.add_argument("--size", type=int, default=32, help="pixels; 0 is whole")
+    parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--domain", default="shape", help="the factor of the domains")
     parser.add_argument("--values", default="0,2", help="two of its values")
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--steps", type=positive, default=500)
+    parser.add_argument("--batch", type=positive, default=8)
+    parser.add_argument("--width", type=positive, default=16)
     parser.add_argument("--cycle", type=float, default=0.0)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--count", type=int, default=500, help="pairs per direction")
+    parser.add_argument("--seeds", type=positive, default=1)
+    parser.add_argument(
+        "--count", type=positive, default=500, help="pairs per direction"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/translations"))
     given = parser.parse_args()
     data = dt.load(given.data, size=given.size)

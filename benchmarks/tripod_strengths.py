@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from benchmarks.quantised_start import IMAGES, JUDGED, mean_image, rows_of
 from disentangle.data import load
 from disentangle.data.samplers import take
@@ -31,8 +31,8 @@ def main() -> None:
     """Prints a line for each model."""
     parser = flags_of(__doc__)
     numbers = lambda text: [float(x) for x in text.split(",")]
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--steps", type=positive, default=200)
+    parser.add_argument("--batch_size", type=positive, default=16)
     parser.add_argument("--learning_rates", type=numbers, default=[1e-3])
     parser.add_argument("--informations", type=numbers, default=[1e-4])
     parser.add_argument("--hessians", type=numbers, default=[1e-3, 1e-2])

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.command import execute, flags_of
+from benchmarks.command import execute, flags_of, positive
 from disentangle.data.dataset import Dataset, draw_rows
 from disentangle.data.space import Factor, FactorSpace
 from disentangle.training.config import default_config
@@ -146,9 +146,9 @@ def compare(torch: Torch, channels: int, models: int, rounds: int, steps: int) -
 def main() -> None:
     """Prints the table."""
     parser = flags_of(__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=16, help="a round, one model")
-    parser.add_argument("--models", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--rounds", type=positive, default=7)
+    parser.add_argument("--steps", type=positive, default=16, help="a round, one model")
+    parser.add_argument("--models", type=positive, nargs="+", default=[1, 8])
     options = parser.parse_args()
     torch = Torch()
     print("| image | models | ours | PyTorch | ratio | of GEMM peak |")

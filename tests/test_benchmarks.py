@@ -1,5 +1,6 @@
 """Every benchmark is a command that refuses a wrong word in one line."""
 
+import argparse
 import ast
 import importlib
 import re
@@ -17,7 +18,7 @@ from benchmarks import (
     images,
     kept_lines,
 )
-from benchmarks.command import execute
+from benchmarks.command import execute, natural, positive
 from disentangle.errors import UserError
 from disentangle.study.prototypes import Prototypes
 
@@ -38,6 +39,19 @@ def test_a_benchmark_runs_as_a_command(path):
         return
     assert "    execute(main)\n" in text
     assert "flags_of(__doc__)" in text
+    assert "type=int" not in text  # a count of 0 or -1 would do nothing, or crash
+
+
+def test_counts_are_whole_and_not_too_small():
+    assert (positive("1"), positive("300"), natural("0")) == (1, 300, 0)
+    for kind, word in (
+        (positive, "0"),
+        (positive, "-1"),
+        (positive, "1.5"),
+        (natural, "-1"),
+    ):
+        with pytest.raises(argparse.ArgumentTypeError, match="must be a whole number"):
+            kind(word)
 
 
 def fails(error):
