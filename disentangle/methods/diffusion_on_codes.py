@@ -61,7 +61,10 @@ class Settings(diffusion_model.Settings):
         True, "whether it gives means and log-variances, as that of a VAE does"
     )
     heads: int = static(
-        0, "ReLUs of each head of an ADDE, if it is one; 0: no heads", least=0
+        0,
+        "ReLUs of each head of an ADDE, if it is one; 0: no heads",
+        least=0,
+        most=WIDEST,
     )
     attributes: tuple[str, ...] = learned("with heads, what it learned")
     drop: float = static(

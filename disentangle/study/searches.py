@@ -216,10 +216,10 @@ class Searches:
             raise unknown("choice of columns", given, (ALL,))
         if codes is None or values is None:
             return []
-        if not subject.sizes:
-            return [np.empty(0, np.int64) for _ in names]
         if given == ALL:
             return [np.arange(codes.shape[1]) for _ in names]
+        if not subject.sizes:  # no label says which columns are of what
+            return [np.empty(0, np.int64) for _ in names]
         if self.models.attributes is not None:
             find = lambda free, some: assigned(codes[:, free], values[:, some])
             return fixed_columns(self.models.attributes, names, find)
