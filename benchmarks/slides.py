@@ -38,9 +38,9 @@ from disentangle.data.dataset import Dataset
 from disentangle.report.latents import write_planes
 from disentangle.report.panels import crossed_figure
 from disentangle.report.style import plotting
+from disentangle.study.code_survey import survey
 from disentangle.study.judges import Judges, judges_of
 from disentangle.study.sample import sample_index
-from disentangle.study.survey import survey
 from disentangle.study.swaps import exchanged, swaps_of
 from disentangle.study.translating import (
     domain_images,

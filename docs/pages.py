@@ -16,7 +16,7 @@ from disentangle.commands import commands
 from disentangle.commands.catalogue import describe, tables
 from disentangle.data import DATASETS
 from disentangle.methods import METHODS
-from disentangle.methods.base import SUPERVISION
+from disentangle.methods.supervision import SUPERVISION
 from disentangle.weightings import WEIGHTINGS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,8 +6,10 @@ whole package, and over a small module that breaks it.
 
 import ast
 import functools
+import importlib
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import disentangle
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE_LINES, FUNCTION_LINES = 350, 60
@@ -431,3 +435,12 @@ def test_the_patterns_can_fail():
     assert HOSTS.search("https://files.python" + "hosted.org/simple")
     assert UNFINISHED.search("# TO" + "DO: later")
     assert not UNFINISHED.search("the method")
+
+
+def test_a_name_that_is_read_late_is_no_module_of_its_package():
+    """Once the module is imported it would stand for the name: `study.survey` did."""
+    for info in pkgutil.iter_modules(disentangle.__path__):
+        package = importlib.import_module(f"disentangle.{info.name}")
+        if "__getattr__" in vars(package):
+            modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
+            assert not modules & set(package.__all__), info.name

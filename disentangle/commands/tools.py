@@ -169,8 +169,8 @@ def regret(values: Values, words: list[str]) -> None:
 def plane(values: Values, words: list[str]) -> None:
     """Draws the latent planes of runs with two latents side by side."""
     from disentangle.report.latents import write_planes
+    from disentangle.study.code_survey import survey
     from disentangle.study.evaluate import data_of
-    from disentangle.study.survey import survey
     from disentangle.study.visualize import latent_plane
     from disentangle.training.run import load_run
 

@@ -10,8 +10,7 @@ same value of a code, though, have no order but the one that the moves of a sort
 them in, here introsort (Musser 1997) with three-way partitions. A tree is grown without
 it first: `grow_tree` then says whether another order of equal values could have rounded
 to another tree, and if so it is grown again, sorting every node as scikit-learn does.
-Rows that are equal in all codes and in the target, as one image that was drawn twice,
-may stand in any order: nothing that is added up tells them apart.
+Rows equal in all codes and the target (an image drawn twice) may stand in any order.
 
 Reading this file imports numba, which keeps the compiled kernels beside it or in the
 user's cache. Whether they are stale it knows by this file alone: none calls another's.
@@ -24,8 +23,7 @@ import numba
 import numpy as np
 
 DEPTH = 3
-# scikit-learn's trees take values this close as equal.
-SAME = np.float32(1e-7)
+SAME = np.float32(1e-7)  # scikit-learn's trees take values this close as equal
 # A node whose targets vary no more than this is a leaf.
 PURE = EPSILON = float(np.finfo(np.float64).eps)
 FEW = 15  # as few values are sorted by insertion
@@ -120,11 +118,10 @@ def _search(table, y, drawn, work, a, b, total, known, mixed, slack):
     With slack >= 0 also whether another order of equal values could make another split
     the best, and whether the rows are left in an order that is not scikit-learn's.
 
-    The codes known to be constant in a node above come first. They are drawn, but not
-    visited again.
+    Codes known to be constant in a node above come first: drawn, not visited again.
     """
     best, second, code, place, at = -np.inf, -np.inf, -1, b, np.inf
-    loose, after = -np.inf, mixed  # the best split by sums that may round otherwise
+    loose, after = -np.inf, mixed  # the best by sums that may round otherwise
     codes = drawn.shuffled
     left, passed, found = len(codes), 0, 0
     while left > known + found:
@@ -174,8 +171,7 @@ def _best_place(y, rows, value, a, b, total):
     """Two largest s^2 / m + (total - s)^2 / (n - m) of splits; the first best place.
 
     s is the sum of the m targets on the left. From place to place targets are added to
-    it; but where that takes more than there are on the right, these are taken off the
-    total.
+    it; where fewer are on the right, these are taken off the total.
     """
     best, second, place, at, s = -np.inf, -np.inf, b, a, 0.0
     for p in range(a + 1, b):
@@ -257,19 +253,15 @@ def _divide(work, a, place, b):
 def _sort_node(table, y, work, code, a, b, literal):
     """Sorts the rows of a node, and their values, by a code.
 
-    Where rows that differ have no value in common, there is one order, and it is known.
-    Returns whether the order left is not scikit-learn's, and whether that can be seen
-    in what is added up.
+    Where rows that differ share no value, there is one order. Returns whether the order
+    left is not scikit-learn's, and whether that is seen in what is added up.
     """
     order, ranked, alike = work.order[code], work.ranked[code], table.alike
     twice, seen = False, False
     for p in range(a + 1, b):
         if ranked[p] == ranked[p - 1]:
-            row, last = order[p], order[p - 1]
-            seen |= y[row] != y[last]
-            twice |= seen or alike[row] != alike[last]
-            if seen:
-                break
+            seen |= y[order[p]] != y[order[p - 1]]
+            twice |= seen or alike[order[p]] != alike[order[p - 1]]
     sort = twice and literal
     for p in range(a, b):
         if sort:

@@ -21,7 +21,6 @@ from disentangle.report import (
     prototypes,
     retrieval,
     runs,
-    scores,
     sections,
     summary,
 )
@@ -42,8 +41,7 @@ Build = tuple[str, Callable[[Path], list[Block]]]  # the title, and what is unde
 # The sections that any workdir may have, in reading order, below those of its study.
 SECTIONS: dict[str, Build] = {
     "breakdown": ("The labels", breakdown.breakdown),
-    "scores": ("Disentanglement scores", scores.scores),
-    "paired": ("Do the groups help", paired.paired),
+    "scores": ("Disentanglement scores", paired.scores_and_differences),
     "retrieval": ("Retrieval", retrieval.retrieval),
     "edits": ("One attribute changed", editing.editing),
     "prototypes": ("Prototypes", prototypes.prototypes),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from disentangle.oracle.seeds import interval
-from disentangle.report import files
+from disentangle.report import files, scores
 from disentangle.report.blocks import Block, Cell, Number, Table, plural
 from disentangle.report.scores import COLUMNS, SCORE_DECIMALS, head_of
 from disentangle.study.scores import Scores
@@ -56,6 +56,11 @@ def paired(workdir: Path) -> list[Block]:
     every = range(len(held.columns))
     parts = [every[start : start + COLUMNS] for start in every[::COLUMNS]]
     return [_table(held.columns, found, part) for part in parts]
+
+
+def scores_and_differences(workdir: Path) -> list[Block]:
+    """The section on scores, and the differences of groups below it."""
+    return [*scores.scores(workdir), *paired(workdir)]
 
 
 def _table(columns: list[str], found: Mapping[str, np.ndarray], chosen: range) -> Table:

@@ -34,8 +34,8 @@ from disentangle.report.matrices import (
 )
 from disentangle.report.panels import reconstruction_figure, traversal_figure
 from disentangle.report.text import chooser_words
+from disentangle.study.code_survey import NAMED
 from disentangle.study.groups import Groups
-from disentangle.study.survey import NAMED
 from disentangle.study.visualize import Panels
 
 ORIENTATION = (

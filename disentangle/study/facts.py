@@ -21,11 +21,11 @@ from disentangle.metrics.discretize import histogram_bins
 from disentangle.metrics.mutual_information import mutual_information
 from disentangle.metrics.shuffled import shuffled_floor
 from disentangle.records import JsonRecord
+from disentangle.study.code_survey import ROWS
 from disentangle.study.components import narrowed
 from disentangle.study.encoding import encode_images
 from disentangle.study.sample import labels_of, sample_index
 from disentangle.study.scores import Scores
-from disentangle.study.survey import ROWS
 from disentangle.study.visualize import active_units
 from disentangle.training.config import default_config, plain
 from disentangle.training.run import Run

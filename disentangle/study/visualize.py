@@ -13,6 +13,7 @@ from disentangle.data.samplers import take
 from disentangle.errors import UserError
 from disentangle.methods.activity import is_active, measured
 from disentangle.records import ArrayRecord, JsonRecord
+from disentangle.study.code_survey import ROWS, Survey, survey
 from disentangle.study.components import narrowed
 from disentangle.study.drawn import drawn_of
 from disentangle.study.encoding import posterior_table
@@ -20,7 +21,6 @@ from disentangle.study.mixing import Mixing, mixing_of
 from disentangle.study.page_folder import check_out, page_folder
 from disentangle.study.prototypes import prototypes_of
 from disentangle.study.sample import data_of, label_names, labels_of, sample_index
-from disentangle.study.survey import ROWS, Survey, survey
 from disentangle.study.swaps import swaps_of
 from disentangle.study.translating import translations_of
 from disentangle.training.run import Run, load_run

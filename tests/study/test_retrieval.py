@@ -193,7 +193,7 @@ def test_values_of_fashion_have_words():
     def subject(name):
         of = world(name).attributes
         values = of.labels, np.empty(0, int), lambda: None
-        return Subject(of.names, of.sizes, of.widths, of.space, *values)
+        return Subject(of.names, of.sizes, of.widths, of.space, *values, len)
 
     example = Example("colour", 2, 5, 0, 0, np.zeros(1), np.zeros(1, bool))
     assert caption(example, subject("fashion_sprites")) == "colour: red to sky"

@@ -10,8 +10,8 @@ import disentangle as dt
 from disentangle.__main__ import main
 from disentangle.errors import UserError
 from disentangle.report.panels import crossed_figure
+from disentangle.study.code_survey import carried, survey
 from disentangle.study.page_folder import page_folder
-from disentangle.study.survey import carried, survey
 from disentangle.study.swaps import exchanged, swaps_of
 from disentangle.study.visualize import (
     VALUES,
