@@ -126,6 +126,17 @@ def test_a_tree_is_grown_again_where_the_order_of_equal_values_may_decide():
     assert unsure == [False, True]
 
 
+@pytest.mark.parametrize("values", [8, 40])
+def test_a_code_and_its_mirror_image_are_told_apart_as_there(values):
+    """They split alike, by sums from either end, beside a code without equal values."""
+    for seed in (26, 32, 33, 44, 62, 69, 71, 75, 80, 82, 84, 87):
+        rng = np.random.default_rng(seed)
+        a = rng.integers(0, values, (300, 2)).astype(float)[:, :1]
+        codes = np.concatenate([a, -a, rng.normal(size=(300, 4))], axis=1)
+        check_tree(codes, rng.normal(size=300), seed)
+        check_tree(codes, 0.1 * rng.integers(0, 3, 300) - 0.07, seed)
+
+
 def test_images_that_were_drawn_twice_do_not_make_a_tree_unsure():
     """One class and the others are told apart by every code: all splits are equal."""
     rng = np.random.default_rng(0)

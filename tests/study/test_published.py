@@ -13,6 +13,8 @@ from disentangle.__main__ import main
 from disentangle.data.fashion import zappos
 from disentangle.errors import UserError
 from disentangle.report.retrieval import retrieval_table
+from disentangle.retrieval.encoder import unlabelled
+from disentangle.retrieval.published import set_distances
 from disentangle.study.retrieval import retrieve
 
 QUIET = {"progress": False, "bootstrap": 20}
@@ -129,6 +131,14 @@ def test_the_published_sets_are_completed_and_judged(outfits, name):
     assert rows.value["chance", "fitb"] == pytest.approx(1 / 3)
     for word in ("way", "0."):
         assert word in retrieval_table(rows.reset_index())
+
+
+def test_sets_are_judged_by_distances_and_not_by_their_squares():
+    """Three codes on a line: a set of 0, 1, 4 and one of 0, 3."""
+    codes = np.float32([[0.0], [1.0], [4.0], [3.0]])
+    encoder = unlabelled(lambda images: codes[images], [])
+    found = set_distances(encoder, [((0, 1, 2), True), ((0, 3), False)])
+    np.testing.assert_allclose(found, [(1 + 4 + 3) / 3, 3.0])
 
 
 def test_what_published_questions_cannot_say_is_refused(outfits, shoes):
