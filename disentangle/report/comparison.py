@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from disentangle.report import downstream, files, ranking, scores, text
+from disentangle.report import downstream, files, paired, ranking, text
 from disentangle.report.blocks import (
     Block,
     Cell,
@@ -217,7 +217,7 @@ COMPARISON = Job(
         ),
         {
             "ranking": ("What can be compared", ranking.ranking),
-            "scores": ("Disentanglement scores", scores.scores),
+            "scores": ("Disentanglement scores", paired.scores_and_differences),
             "downstream": ("Retrieval and disentanglement", downstream.compared),
             "published": ("Beside published scores", published),
             "relevance": ("Relevance of the latents", relevance),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from disentangle.report.page import all_sections
 from disentangle.report.paired import paired, paired_text
+from disentangle.report.studies import STUDIES
 from disentangle.study.scores import Scores
 
 OWN = {"grouped": [0.5, 0.9, 0.7], "single-task": [0.4, 0.9, 0.3]}
@@ -49,6 +51,14 @@ def test_the_page_and_the_terminal_have_the_mean_and_students_interval(tmp_path)
     assert found.value == pytest.approx(0.5 / 3) and found.spread == pytest.approx(half)
     text = paired_text(tmp_path)
     assert f"0.167 ± {half:.3f}" in text and "2 seeds" in text
+
+
+@pytest.mark.parametrize("study", ["", *STUDIES])
+def test_the_section_on_scores_has_them_on_every_page(study, tmp_path):
+    """A section of one study goes before that of all pages: both are the same."""
+    held(tmp_path, OWN)
+    _, build = all_sections(study)["scores"]
+    assert paired(tmp_path)[0] in build(tmp_path)
 
 
 def test_of_one_seed_or_without_groups_there_is_nothing_to_say(tmp_path):
