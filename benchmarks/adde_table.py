@@ -39,7 +39,7 @@ from benchmarks.adde_asked import (
     retrieved,
     see,
 )
-from benchmarks.command import execute, flags_of, natural, positive
+from benchmarks.command import execute, flags_of, natural, naturals, positive
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
@@ -186,18 +186,13 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {name:44s} {cells} ({len(values)} seeds)"
 
 
-def budgets(words: str) -> list[int]:
-    """The numbers of --labels."""
-    return [int(word) for word in words.split(",")]
-
-
 def main() -> None:
     """The command line."""
     parser = flags_of(__doc__)
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--split", default="rand")
     says = "comma-separated; 0 is all"
-    parser.add_argument("--labels", type=budgets, default="1000", help=says)
+    parser.add_argument("--labels", type=naturals, default="1000", help=says)
     parser.add_argument("--seeds", type=positive, default=3)
     parser.add_argument("--steps", type=positive, default=600)
     parser.add_argument("--edit-steps", type=positive, default=300)

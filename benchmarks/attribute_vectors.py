@@ -17,7 +17,7 @@ import numpy as np
 
 import disentangle as dt
 from benchmarks import edit_table
-from benchmarks.command import execute, flags_of, natural, positive
+from benchmarks.command import execute, flags_of, natural, naturals, positive
 from benchmarks.kept_lines import chosen, plus_minus
 from disentangle.editing import Asking
 from disentangle.study.editing import judge_edits
@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--split", default="comp", help="'' asks of all pictures")
     parser.add_argument("--rows", default="glow", help="of experiments/bench.py")
-    parser.add_argument("--labels", default="50,500,5000", help="N, comma-separated")
+    parser.add_argument(
+        "--labels", type=naturals, default="50,500,5000", help="N, comma-separated"
+    )
     parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the budgets")
     parser.add_argument("--requests", type=positive, default=300)
@@ -45,8 +47,9 @@ def main() -> None:
     names = chosen(parser, given.rows, ROWS)
     data = dt.load(given.data, size=given.size)
     judges = judges_of(data, steps=given.oracle_steps)
+    judges.require(list(range(len(data.space.names))), data.space.names)
     for name in names:
-        for count in map(int, given.labels.split(",")):
+        for count in given.labels:
             asking = Asking(given.requests, given.split, labels=count, gallery=count)
             asked = asking, given.oracle_steps, given.out
             found, spent = [], []

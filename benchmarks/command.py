@@ -27,6 +27,11 @@ def natural(word: str) -> int:
     return _at_least(0, word)
 
 
+def naturals(words: str) -> list[int]:
+    """A flag's whole numbers of 0 or more, comma-separated."""
+    return [natural(word.strip()) for word in words.split(",")]
+
+
 def _at_least(least: int, word: str) -> int:
     if not word.isdecimal() or int(word) < least:
         raise argparse.ArgumentTypeError(

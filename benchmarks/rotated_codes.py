@@ -180,13 +180,16 @@ def editor(job: Job, row: Row, run: Run, asked: Asked) -> Editor:
 
 
 def work(job: Job, name: str, judges: Callable[[], Judges]) -> dict[str, Any]:
-    """Trains a row and judges it: a line of the results."""
-    row = ROWS[name]
+    """Trains a row and judges it: a line of the results.
+
+    Raises:
+      UserError: oracles that may not judge, before anything is trained.
+    """
+    row, oracles, names = ROWS[name], judges(), job.data.space.names
+    oracles.require(list(range(len(names))), names)
     spent = job.folder(row.training).with_suffix(".seconds")
     with counted(spent):
         run = train(job, row)
-    oracles, names = judges(), job.data.space.names
-    oracles.require(list(range(len(names))), names)
     asked = asked_of(run, job.data, job.asking, oracles)
     done = edited_rows(asked, name, editor(job, row, run, asked))
     return {

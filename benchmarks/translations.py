@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import disentangle as dt
-from benchmarks.command import execute, flags_of, natural, positive
+from benchmarks.command import execute, flags_of, natural, naturals, positive
 from disentangle.editing.equality import chance
 from disentangle.study.judges import judges_of
 from disentangle.study.translating import allocation, translations_of
@@ -37,8 +37,11 @@ from disentangle.training.run import Run, fit
 def trained(given: argparse.Namespace, data: Any, seed: int) -> Run:
     """The run of a seed."""
     config = default_config(data.name, "munit").to_dict()
-    values = [int(value) for value in given.values.split(",")]
-    config["method"] |= {"domain": given.domain, "values": values, "width": given.width}
+    config["method"] |= {
+        "domain": given.domain,
+        "values": given.values,
+        "width": given.width,
+    }
     config["method"] |= {"cycle": given.cycle}
     config["data"] |= {"test_size": 100}
     config |= {"steps": given.steps, "batch_size": given.batch, "seed": seed}
@@ -76,7 +79,9 @@ def main() -> None:
     parser.add_argument("--data", default="shapes3d")
     parser.add_argument("--size", type=natural, default=32, help="pixels; 0 is whole")
     parser.add_argument("--domain", default="shape", help="the factor of the domains")
-    parser.add_argument("--values", default="0,2", help="two of its values")
+    parser.add_argument(
+        "--values", type=naturals, default="0,2", help="two of its values"
+    )
     parser.add_argument("--steps", type=positive, default=500)
     parser.add_argument("--batch", type=positive, default=8)
     parser.add_argument("--width", type=positive, default=16)

@@ -18,7 +18,7 @@ from benchmarks import (
     images,
     kept_lines,
 )
-from benchmarks.command import execute, natural, positive
+from benchmarks.command import execute, natural, naturals, positive
 from disentangle.errors import UserError
 from disentangle.study.prototypes import Prototypes
 
@@ -44,6 +44,7 @@ def test_a_benchmark_runs_as_a_command(path):
 
 def test_counts_are_whole_and_not_too_small():
     assert (positive("1"), positive("300"), natural("0")) == (1, 300, 0)
+    assert naturals("0, 100,2") == [0, 100, 2]
     for kind, word in (
         (positive, "0"),
         (positive, "-1"),

@@ -110,7 +110,9 @@ def test_more_steps_and_other_scores_do_what_is_missing(config, toy, tmp_path):
     whole, _ = go(config, toy, tmp_path)
     config["runs"]["vae"]["steps"] = 6
     config["runs"]["strong"]["seeds"] = 1
-    with pytest.raises(UserError, match=r"seeds: 2 -> 1, the model seed=1 would be left out"):
+    with pytest.raises(
+        UserError, match=r"seeds: 2 -> 1, the model seed=1 would be left out"
+    ):
         go(config, toy, tmp_path)
     config["runs"]["strong"]["seeds"] = 2
     more, _ = go(config, toy, tmp_path)
