@@ -9,9 +9,8 @@ $$
 
 "Local disentanglement in variational auto-encoders using Jacobian L1 regularization"
 (NeurIPS 2021): g(z) is the mean image, r grows from 0 to 1 over a third of the run. The
-sum of absolute values is not the same
-after a rotation of the code, as the KL to N(0, I) is; where every factor moves pixels
-of its own, it is least on the axes.
+sum of absolute values is not the same after a rotation of the code, as the KL to
+N(0, I) is; where every factor moves pixels of its own, it is least on the axes.
 
 Derivatives are exact (nn/jacobian.py); the authors' code has differences of 1e-3. As
 there, z is a constant in the last term, which so moves the decoder and not the

@@ -16,8 +16,8 @@ GROUPED = "grouped"
 OTHERS = ("single-task", "all-together")
 SAYS = (
     "Grouped networks less others, seed by seed; ± is half of the 95 % interval over "
-    "{seeds} (Student's t). Every network has the same steps, and there are fewer "
-    "of them for the groups than one per task, and more than one in all."
+    "{seeds} (Student's t). Every network has the same steps, so that more networks "
+    "are more training in all."
 )
 
 

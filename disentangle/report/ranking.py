@@ -35,7 +35,7 @@ TOLD = {  # the words of SUPERVISION within a sentence
     "relevance": "with the relevance given",
     "pairs": "with pairs",
     "groups": "with groups",
-    "labels": "with {labels:,} labels",
+    "labels": "with {labels} labels",
     "given": "with factors given",
     "domains": "with two domains",
     "all": "with all labels",
@@ -259,10 +259,16 @@ def sentence(workdir: Path) -> str:
     )
 
 
+def told_words(group: Group) -> str:
+    """ "with pairs and with 1,000 labels"; an earlier training's labels are "some"."""
+    words = [TOLD.get(word, word) for word in group.supervision.split(AND)]
+    count = "some" if group.labels is None else f"{group.labels:,}"
+    return " and ".join(words).format(labels=count)
+
+
 def _best(group: Group, first: Standing, runs: int, key: str) -> str:
     """ "with pairs, gvae 0.21 ± 0.03 (3 seeds; 1,000 steps; first of 4)"."""
-    words = [TOLD.get(word, word) for word in group.supervision.split(AND)]
-    told = " and ".join(words).format(labels=group.labels)
+    told = told_words(group)
     seeds = plural(len(first.scores[key]), "seed")
     value = over_seeds(first.scores[key], SCORE_DECIMALS).text
     steps = number(float(group.steps))

@@ -80,7 +80,7 @@ def _protocol(held: Retrievals) -> str:
     """What was asked, in a sentence."""
     asked, models = held.asking, plural(len(held.members), "model")
     scores = {r.score for m in held.members for of in m.tasks.values() for r in of}
-    if scores <= {"triplets", "fitb", "auc"}:
+    if scores and scores <= {"triplets", "fitb", "auc"}:
         return (
             f"The questions that the data set was published with, of its test part; "
             f"{models}; intervals are 95 % over questions."

@@ -69,7 +69,8 @@ class Facts(JsonRecord):
     Attributes:
       method: name in METHODS.
       supervision: what they were told, see methods/supervision.py.
-      labels: labelled images, where the supervision is "labels"; else None.
+      labels: labelled images, where the method's own supervision is "labels"; else
+        None.
       steps, batch_size: as trained.
       images_per_step: images that a step sees, partners and labelled ones included.
       images_seen: steps times images_per_step.
@@ -106,7 +107,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     """The facts of a trained run; ROWS images are encoded for what became of it."""
     config = plain(run.config)
     method, steps = config["method"], config["steps"]
-    supervision = run.supervision
+    supervision, told = run.supervision, METHODS[method["name"]].supervision
     seen = images_per_step(run.method, data, config["batch_size"])
     index = sample_index(data, ROWS, seed=0)
     read = narrowed(run, data, index)
@@ -121,7 +122,7 @@ def describe(run: Run, data: Dataset) -> Facts:
     return Facts(
         method=method["name"],
         supervision=supervision,
-        labels=int(method["labels"]) if supervision == "labels" else None,
+        labels=int(method["labels"]) if told == "labels" else None,
         steps=steps,
         batch_size=config["batch_size"],
         images_per_step=seen,

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from disentangle.report import write_report
-from disentangle.report.ranking import grouped, ranking, sentence, standings
+from disentangle.report.ranking import (
+    Group,
+    grouped,
+    ranking,
+    sentence,
+    standings,
+    told_words,
+)
 from disentangle.study.facts import Facts, Member, Unlike
 
 PLAIN = Facts(
@@ -119,3 +126,11 @@ def test_damaged_facts_are_one_sentence(study):
     table["facts"]["weak"]["steps"] = "many"
     (study / "scores.json").write_text(json.dumps(table))
     assert "scores.json cannot be shown" in write_report(study).read_text()
+
+
+def test_a_model_of_two_trainings_is_told_what_both_were():
+    """The labels of the last are counted, those of an earlier one are some."""
+    words = lambda told, labels: told_words(Group(told, labels, 10, 4))
+    assert words("labels", 1000) == "with 1,000 labels"
+    assert words("pairs + labels", 1000) == "with pairs and with 1,000 labels"
+    assert words("labels + given", None) == "with some labels and with factors given"
