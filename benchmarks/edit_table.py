@@ -34,6 +34,7 @@ from benchmarks.command import execute, flags_of, natural, positive
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    cpu_seconds,
     heading,
     held,
     keep,
@@ -223,7 +224,7 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  {'row, way':44s} {'told':>14s} {'steps':>6s} {'cpu s':>6s} {head}"
         for way in REFERENCES:
             asked = [line for line in own if way in line["ways"]]
-            yield f"  {way:44s} {'':28s} {_cells(asked, way)}"
+            yield f"  {way:44s} {'':28s} {_cells(asked[:1], way)}"
         for name in dict.fromkeys(line["row"] for line in own):
             yield from _row(name, [line for line in own if line["row"] == name])
         yield from _correlation(own)
@@ -231,12 +232,12 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
 
 def _row(name: str, lines: list[dict[str, Any]]) -> Iterator[str]:
     """The ways of one row, and what else is known of it."""
-    first, seconds = lines[0], np.mean([line["seconds"] for line in lines])
+    first, seconds = lines[0], cpu_seconds(lines)
     for way in first["ways"]:
         if way in REFERENCES:
             continue
         words = f"{name}, {way}"
-        told = f"{first['supervision']:>14s} {first['steps']:6d} {seconds:6.0f}"
+        told = f"{first['supervision']:>14s} {first['steps']:6d} {seconds}"
         yield f"  {words:44s} {told} {_cells(lines, way)}"
     more = {"parameters": first["parameters"], "seeds": len(lines)}
     more |= {} if first["dci"] is None else {"DCI": _mean(lines, "dci")}

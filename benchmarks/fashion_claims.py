@@ -44,6 +44,7 @@ from benchmarks.figures import written
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    cpu_seconds,
     heading,
     held,
     keep,
@@ -232,8 +233,7 @@ def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
             found = [line for line in own if line["row"] == name]
             of = lambda part, found=found: [line["values"][part] for line in found]
             cells = " ".join(f"{plus_minus(of(c)):>14s}" for c in COLUMNS)
-            spent = np.mean([line["seconds"] for line in found])
-            counts = f"{len(found):5d} {found[0]['steps']:6d} {spent:6.0f}"
+            counts = f"{len(found):5d} {found[0]['steps']:6d} {cpu_seconds(found)}"
             yield f"  {name:28s} {counts} {cells}"
             told = [part for part in found[0]["values"] if part in ALL]
             each = ", ".join(f"{part} {plus_minus(of(part))}" for part in told)

@@ -1,8 +1,8 @@
 """The results of a table of trainings, a line each: what was stopped goes on.
 
 A line is a dict with "key", which says what it depends on and ends in ", seed N",
-"row", the name of what was trained, "data", the digest of the pictures, and "versions".
-Lines go to results/, which is kept
+"row", the name of what was trained, "data", the digest of the pictures, "device" and
+"versions". Lines go to results/, which is kept
 in the repository: a table goes on from there, and another machine adds what is missing.
 --results=FILE starts from nothing.
 """
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from disentangle.data.dataset import Dataset
@@ -22,6 +23,7 @@ from disentangle.versions import versions
 Line = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 DIGITS = 12  # of a digest
+CPU = "cpu"  # a device, as JAX names it
 PACKAGES = ("jax", "numpy", "scikit-learn")
 
 
@@ -49,8 +51,8 @@ def keep(path: Path, line: Line, data: Dataset) -> None:
     is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a") as file:
         file.write("\n" * (is_torn and path.stat().st_size > 0))
-        own = {"data": data.digest[:DIGITS], "versions": versions(PACKAGES)}
-        file.write(json.dumps(line | own) + "\n")
+        own = {"data": data.digest[:DIGITS], "device": jax.devices()[0].device_kind}
+        file.write(json.dumps(line | own | {"versions": versions(PACKAGES)}) + "\n")
 
 
 def known(path: Path, key: str) -> dict[str, Line]:
@@ -67,14 +69,24 @@ def by_setting(lines: Iterable[Line]) -> dict[str, list[Line]]:
 
 
 def heading(setting: str, lines: Iterable[Line]) -> str:
-    """What stands above a block; says so where its lines are of different pictures.
+    """What stands above a block; names GPUs, and digests where pictures differ.
 
     Those that an older version drew may differ in a grey level here and there. Of lines
     without a digest nothing is known.
     """
+    lines = list(lines)
     found = dict.fromkeys(str(line["data"]) for line in lines if "data" in line)
     drawn = f" (pictures of {len(found)} digests: {', '.join(found)})"
-    return setting + drawn * (len(found) > 1)
+    others = sorted({line.get("device", CPU) for line in lines} - {CPU})
+    where = f" (GPU: {', '.join(others)})"
+    return setting + drawn * (len(found) > 1) + where * bool(others)
+
+
+def cpu_seconds(lines: Collection[Line]) -> str:
+    """CPU seconds of a training, a mean; "GPU" where one was not on the CPU."""
+    if any(line.get("device", CPU) != CPU for line in lines):
+        return "   GPU"
+    return f"{np.mean([line['seconds'] for line in lines]):6.0f}"
 
 
 def half_of(values: Collection[float]) -> float | None:

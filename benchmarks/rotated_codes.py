@@ -42,6 +42,7 @@ from benchmarks.edit_table import counted, seconds_of
 from benchmarks.kept_lines import (
     by_setting,
     chosen,
+    cpu_seconds,
     heading,
     held,
     keep,
@@ -216,11 +217,10 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
             ]
             names = [attribute for attribute in found[0]["edit"] if attribute]
             each = [np.mean([line["edit"][n] for line in found]) for n in names]
-            seconds = np.mean([line["seconds"] for line in found])
             rest = " ".join(
                 f"{n} {value:.2f}" for n, value in zip(names, each, strict=True)
             )
-            counts = f"{len(found):5d} {seconds:6.0f}"
+            counts = f"{len(found):5d} {cpu_seconds(found)}"
             yield f"  {name:18s} {counts} {' '.join(cells)}   {rest}"
 
 
