@@ -81,6 +81,7 @@ CAPTIONS = {"draws": 10, "code": "text", "conditioning": "attention"}
 STYLED = {"width": 12, "encoder": "small"}
 MANY = {"draws": 50}
 WIDE = {"width": 64}
+DEEP = {"depth": 8, "width": 128}
 ROWS: dict[str, Recipe] = {
     "autoencoder": Recipe("autoencoder"),
     "vae": Recipe("vae"),
@@ -171,7 +172,15 @@ ROWS: dict[str, Recipe] = {
         {"adamax_learning_rate": 2e-3},
         rate=0,
         batch=32,
-        gpu={"depth": 8, "width": 128},
+        gpu=DEEP,
+    ),
+    "conditional_glow": Recipe(
+        "conditional_glow",
+        (1_500,),
+        TOLD | {"adamax_learning_rate": 2e-3},
+        rate=0,
+        batch=32,
+        gpu=DEEP,
     ),
     "supervised": Recipe("supervised", fields={"tasks": "classes", "subspace": 16}),
     "adde": Recipe(

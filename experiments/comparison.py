@@ -44,7 +44,7 @@ RELEVANCE_START = {"quick": 0.5, "overnight": 0.05, "full": 0.0}  # share of the
 # The learning rate of an optimiser that is the method's own, and that of a critic's.
 OWN_RATE = {"qlae": "adamw_learning_rate", "tripod": "adamw_learning_rate"}
 OWN_RATE |= {"enc_diff": "denoiser_learning_rate"}
-OWN_RATE |= {"glow": "adamax_learning_rate"}
+OWN_RATE |= dict.fromkeys(("glow", "conditional_glow"), "adamax_learning_rate")
 CRITIC_RATE = "discriminator_learning_rate"
 THREE_SEEDS = (
     "beta_vae",

@@ -12,6 +12,7 @@ from disentangle.methods import (
     class_content_style,
     conditional_diffusion,
     conditional_gan,
+    conditional_glow,
     conditional_vae,
     control_vae,
     cpggan,
@@ -111,4 +112,5 @@ METHODS: dict[str, Recipe] = {
     "style_gan": style_gan.RECIPE,
     "conditional_style_gan": style_gan.CONDITIONAL,
     "glow": glow.RECIPE,
+    "conditional_glow": conditional_glow.RECIPE,
 }

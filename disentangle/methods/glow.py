@@ -25,10 +25,12 @@ count while D does not.
 Theirs for 32x32: L = 3, K = 32, width 512, Adamax 1e-3 with a warm-up of 10 epochs,
 batches of 64 per device. The defaults here are for one CPU. An average of the
 parameters with d = min(`decay`, (1 + t) / (10 + t)) is evaluated; theirs is over an
-epoch. Their class-conditional prior is not built here.
+epoch. With their class-conditional prior it is `conditional_glow`.
 """
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +42,7 @@ from disentangle.errors import UserError
 from disentangle.fields import settings, static, swept
 from disentangle.fields.define import WIDEST
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
-from disentangle.nn.flow import Flow, flow
+from disentangle.nn.flow import Flow, flow, sizes_of
 from disentangle.nn.flow_steps import TURNS
 
 GLOW = "Kingma & Dhariwal 2018"
@@ -118,54 +120,104 @@ def bits_per_dimension(log_p: jax.Array, dimensions: int) -> jax.Array:
     return -log_p.mean() / (dimensions * jnp.log(2.0))
 
 
-def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
-    """The Glow of `settings`; codes (B, D) are eps, D with the padding."""
-    del space
-    whole = padded_shape(shape, settings.levels)
+class Model(NamedTuple):
+    """A flow of the levels of images of one shape.
+
+    Attributes:
+      flow: the flow.
+      top: (H, W, C) of what is left at the end, the first numbers of eps.
+      numbers: of an image.
+      width: D, of eps: `numbers` and those of the padding.
+      code: code(params, images (B, H, W, C)) -> eps (B, D) of the middles of levels.
+      density: density(params, images, key=) -> (eps (B, D), log P (B,) nats of the
+        levels of images, with one draw of u).
+      decode: decode(params, eps (B, D)) -> images in [0, 1].
+      drawn: the same, each number the nearest level.
+      begin: `Method.begin`.
+    """
+
+    flow: Flow
+    top: Shape
+    numbers: int
+    width: int
+    code: Callable[[Params, jax.Array], jax.Array]
+    density: Callable[..., tuple[jax.Array, jax.Array]]
+    decode: Callable[[Params, jax.Array], jax.Array]
+    drawn: Callable[[Params, jax.Array], jax.Array]
+    begin: Callable[[Params, Split], Params]
+
+
+def model(settings: Settings, shape: Shape) -> Model:
+    """The flow of `settings`, its variables being params["flow"].
+
+    Raises:
+      UserError: images that cannot be halved so often.
+    """
+    whole, bits = padded_shape(shape, settings.levels), settings.bits
     sides = {"levels": settings.levels, "depth": settings.depth}
     own = flow(whole, **sides, width=settings.width, turn=settings.turn)
-    numbers, bits = shape[0] * shape[1] * shape[2], settings.bits
+    missing = [(0, a - b) for a, b in zip(whole[:2], shape[:2], strict=True)]
 
     def padded(images: jax.Array) -> jax.Array:
-        missing = [(0, a - b) for a, b in zip(whole[:2], shape[:2], strict=True)]
         return jnp.pad(images, ((0, 0), *missing, (0, 0)))
 
-    def log_prob(params: Params, images: jax.Array, *, key: jax.Array) -> jax.Array:
-        """(B,) nats: log P of the levels of images, with one draw of u."""
+    def code(params: Params, images: jax.Array) -> jax.Array:
+        v = dequantised(padded(images), bits, 0.5)
+        return own.net.apply(params["flow"], v)
+
+    def density(
+        params: Params, images: jax.Array, *, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         noise = jax.random.uniform(key, (images.shape[0], *whole))
         v = dequantised(padded(images), bits, noise)
-        levels = v[0].size * bits * jnp.log(2.0)
-        return own.density(params["flow"], v)[1] - levels
-
-    def loss(
-        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
-    ) -> tuple[jax.Array, Logs]:
-        del hyper, step
-        log_p = log_prob(params, batch["images"], key=key)
-        found = bits_per_dimension(log_p, numbers)
-        return found, {"bits_per_dimension": found}
+        eps, log_p = own.density(params["flow"], v)
+        return eps, log_p - v[0].size * bits * jnp.log(2.0)
 
     def decode(params: Params, codes: jax.Array) -> jax.Array:
         v = own.inverse(params["flow"], codes)
         return shown(v, bits)[:, : shape[0], : shape[1]]
 
+    def drawn(params: Params, codes: jax.Array) -> jax.Array:
+        top = 2.0**bits - 1.0
+        return jnp.round(decode(params, codes) * top) / top
+
+    def begin(params: Params, split: Split) -> Params:
+        return started(own, padded, bits, params, split)
+
+    counts = sizes_of(whole, settings.levels)[-1], math.prod(shape), math.prod(whole)
+    return Model(own, *counts, code, density, decode, drawn, begin)
+
+
+def build(settings: Settings, space: FactorSpace, shape: Shape) -> Method:
+    """The Glow of `settings`; codes (B, D) are eps, D with the padding."""
+    del space
+    made = model(settings, shape)
+
+    def loss(
+        params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
+    ) -> tuple[jax.Array, Logs]:
+        del hyper, step
+        _, log_p = made.density(params, batch["images"], key=key)
+        found = bits_per_dimension(log_p, made.numbers)
+        return found, {"bits_per_dimension": found}
+
+    def log_prob(params: Params, images: jax.Array, *, key: jax.Array) -> jax.Array:
+        return made.density(params, images, key=key)[1]
+
     def sample(params: Params, *, key: jax.Array, n: int) -> jax.Array:
-        eps = settings.temperature * jax.random.normal(key, (n, _count(whole)))
-        images = decode(params, eps) * (2.0**bits - 1.0)
-        return jnp.round(images) / (2.0**bits - 1.0)
+        eps = settings.temperature * jax.random.normal(key, (n, made.width))
+        return made.drawn(params, eps)
 
     return Method(
-        nets={"flow": own.net},
+        nets={"flow": made.flow.net},
         players={"glow": Player(("flow",), loss, optimizer=adamax, rate=RATE)},
-        represent=lambda params, images: own.net.apply(
-            params["flow"], dequantised(padded(images), bits, 0.5)
-        ),
-        decode=decode,
+        represent=made.code,
+        decode=made.decode,
         components=COMPONENTS,
         averages={"flow": decay},
         sample=sample,
         log_prob=log_prob,
-        begin=lambda params, split: started(own, padded, bits, params, split),
+        begin=made.begin,
     )
 
 
@@ -181,10 +233,6 @@ def decay(hyper: Settings, step: Any) -> Any:
     """min(d, (1 + t) / (10 + t)): an average of few steps is of the last of them."""
     done = jnp.asarray(step, jnp.float32)
     return jnp.minimum(hyper.decay, (1.0 + done) / (10.0 + done))
-
-
-def _count(shape: Shape) -> int:
-    return shape[0] * shape[1] * shape[2]
 
 
 def started(own: Flow, padded: Any, bits: int, params: Params, split: Split) -> Params:

@@ -5,7 +5,14 @@ from disentangle.nn.critics import CRITICS, discriminator, image_critic, percept
 from disentangle.nn.decoders import DECODERS, decoder
 from disentangle.nn.encoders import ENCODERS, encoder
 from disentangle.nn.generators import GENERATORS, generator, refiner
-from disentangle.nn.heads import Heads, attribute_heads, linear, predicted, relu_layers
+from disentangle.nn.heads import (
+    Heads,
+    attribute_heads,
+    linear,
+    predicted,
+    relu_layers,
+    zero_linear,
+)
 from disentangle.nn.net import Net, Variables, from_module, output_width
 from disentangle.nn.unet import DENOISERS, denoiser
 
@@ -34,4 +41,5 @@ __all__ = [
     "predicted",
     "refiner",
     "relu_layers",
+    "zero_linear",
 ]

@@ -89,6 +89,16 @@ def linear(inputs: int, outputs: int) -> Net:
     return from_module(Dense(outputs), (inputs,))
 
 
+def zero_linear(inputs: int, outputs: int) -> Net:
+    """The same, all zero at the start."""
+
+    def init(key: jax.Array) -> dict[str, jax.Array]:
+        del key
+        return {"kernel": jnp.zeros((inputs, outputs)), "bias": jnp.zeros(outputs)}
+
+    return Net(init, lambda params, x: x @ params["kernel"] + params["bias"][None])
+
+
 def relu_layers(inputs: int, hidden: tuple[int, ...], outputs: int) -> Net:
     """Dense layers with a ReLU each and an affine map: (B, inputs) -> (B, outputs)."""
     return from_module(Encoder((), tuple(hidden), outputs), (inputs,))

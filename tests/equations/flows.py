@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from scipy.stats import norm
 
 from equations.reference import Case, Inputs
 
@@ -95,21 +96,62 @@ def trees64(variables):
     return jax.tree.map(np.float64, params), jax.tree.map(np.float64, fixed)
 
 
-def glow(inputs: Inputs):
+def levels64(inputs: Inputs):
+    """(eps (B, D), log P (B,) nats of the levels of the images) of one draw of u."""
     bits, levels = inputs.settings.bits, inputs.settings.levels
     images = np.float64(inputs.batch["images"])
     u = np.float64(jax.random.uniform(inputs.key, images.shape))
     v = (np.floor(np.round(images * 255) / 2 ** (8 - bits)) + u) / 2**bits - 0.5
     params, fixed = trees64(inputs.params["flow"])
-    _, log_p = density64(params, fixed, v, levels)
-    count = images[0].size
-    nats = log_p - count * bits * np.log(2)
-    return {"glow": -nats.mean() / (count * np.log(2))}
+    eps, log_p = density64(params, fixed, v, levels)
+    return eps, log_p - images[0].size * bits * np.log(2)
+
+
+def glow(inputs: Inputs):
+    _, nats = levels64(inputs)
+    return {"glow": -nats.mean() / (inputs.batch["images"][0].size * np.log(2))}
+
+
+def conditional_glow(inputs: Inputs):
+    """The normals of the last numbers, written out place by place."""
+    eps, nats = levels64(inputs)
+    params = jax.tree.map(np.float64, inputs.params)
+    sizes, columns = CONDITIONS[inputs.settings.condition]
+    factors = np.asarray(inputs.batch["factors"])
+    params = jax.tree.map(np.float64, inputs.params)
+    prior, classifiers = params["prior"], params["classifiers"]
+    channels = prior["kernel"].shape[1] // 2
+    places = (inputs.batch["images"].shape[1] // 2**inputs.settings.levels) ** 2
+    entropy = 0.0
+    for row, own in enumerate(factors):
+        chosen = [np.eye(k)[own[i]] for k, i in zip(sizes, columns, strict=True)]
+        out = np.concatenate(chosen) @ prior["kernel"] + prior["bias"]
+        mean, deviation = out[:channels], np.exp(out[channels:])
+        h = eps[row, : places * channels].reshape(places, channels)
+        nats[row] += norm.logpdf(h, mean, deviation).sum() - norm.logpdf(h).sum()
+        logits = h.mean(0) @ classifiers["kernel"] + classifiers["bias"]
+        for k, i in zip(sizes, columns, strict=True):
+            part, logits = logits[:k], logits[k:]
+            chance = np.exp(part[own[i]]) / np.exp(part).sum()
+            entropy -= np.log(chance) / len(factors)
+    bits = -nats.mean() / (inputs.batch["images"][0].size * np.log(2))
+    return {"glow": bits + inputs.hyper.label_weight * entropy / np.log(2)}
+
+
+CONDITIONS = {("x", "size"): ((4, 3), (3, 1)), (): ((2,), (0,))}  # of the toy
 
 
 CASES = {
     "glow": [
         Case({"levels": 2, "depth": 1, "width": 4}, glow),
         Case({"levels": 1, "depth": 2, "width": 4, "turn": "dense", "bits": 1}, glow),
-    ]
+    ],
+    "conditional_glow": [
+        Case({"levels": 1, "depth": 1, "width": 4}, conditional_glow),
+        Case(
+            {"levels": 2, "depth": 1, "width": 4, "condition": ("x", "size")}
+            | {"label_weight": 3.0},
+            conditional_glow,
+        ),
+    ],
 }

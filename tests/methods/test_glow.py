@@ -8,8 +8,9 @@ import pytest
 import disentangle as dt
 from benchmarks.glow_bits import histogram_bits, pixels
 from disentangle.data.samplers import Split
+from disentangle.data.space import Factor, FactorSpace
 from disentangle.errors import UserError
-from disentangle.methods import base, glow
+from disentangle.methods import base, conditional_glow, glow
 from disentangle.training.config import default_config
 from disentangle.training.run import fit, prepare
 
@@ -81,6 +82,67 @@ def test_histograms_by_hand():
 def test_more_levels_than_an_image_has_halves_are_refused():
     with pytest.raises(UserError, match=r"method\.levels=8 halves images of 16x16"):
         glow.build(glow.Settings(levels=8), None, (16, 16, 1))
+
+
+LIGHT = FactorSpace(
+    (
+        Factor("light", 3, "ordinal", (0.0, 1.0, 2.0)),
+        Factor("noise", 100, "ordinal", tuple(map(float, range(100)))),
+    )
+)
+
+
+def test_an_edit_of_a_conditional_flow_by_hand():
+    """The numbers left at the end go from N(m, s) of one value to that of another."""
+    chosen = conditional_glow.Settings(depth=1, width=4, levels=1)
+    method = conditional_glow.build(chosen, LIGHT, (4, 4, 1))
+    params = jax.jit(lambda key: base.init(method, key=key))(jax.random.key(0))
+    bytes_ = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
+    images, own = jnp.float32(bytes_) / 255, jnp.int32([[0, 7]] * 5)
+    other, edit = own.at[:, 0].set(2), jax.jit(method.edit)
+    exact = bytes_ // 8 / 31  # levels of 5 bits
+    np.testing.assert_allclose(edit(params, images, own, other), exact, atol=1e-4)
+    kernel = 0.2 * jnp.cos(jnp.arange(24.0)).reshape(3, 8)
+    params |= {"prior": {"kernel": kernel, "bias": jnp.ones(8)}}
+    np.testing.assert_allclose(edit(params, images, own, own), exact, atol=1e-4)
+    h = np.float64(method.represent(params, images)).reshape(5, 4, 4)
+    (m, s), (m2, s2) = (np.split(1 + np.float64(kernel[v]), 2) for v in (0, 2))
+    moved = m2 + np.exp(s2) * (h - m) / np.exp(s)
+    expected = method.decode(params, jnp.float32(moved.reshape(5, 16)))
+    found = edit(params, images, own, other)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.abs(found - exact).max() > 0.1
+
+
+@pytest.mark.slow
+def test_a_conditional_flow_draws_and_edits_what_it_is_told():
+    """4x4 noise at three brightnesses: edited images keep their own deviations."""
+    rng, factors = np.random.default_rng(0), LIGHT.factors(np.arange(300))
+    noise = rng.integers(-20, 21, (300, 4, 4, 1))
+    images = np.uint8(60 * factors[:, 0, None, None, None] + 60 + noise)
+    data = dt.from_arrays(images, factors, names=("light", "noise"))
+    more = {"depth": 2, "levels": 1, "width": 8, "adamax_learning_rate": 1e-2}
+    run = dt.train(
+        "conditional_glow",
+        data,
+        condition=["light"],
+        steps=400,
+        batch_size=64,
+        progress=False,
+        **more,
+    )
+    asked = np.int64([[v, 0] for v in (0, 1, 2) for _ in range(50)])
+    drawn = run.generate(asked, seed=0)[0].mean((1, 2, 3))
+    assert (np.rint((255 * drawn - 60) / 60) == asked[:, 0]).mean() > 0.95
+    wanted = factors.copy()
+    wanted[:, 0] = (wanted[:, 0] + 1) % 3
+    own = np.float32(images) / 255
+    edited = run.edit(own, factors, wanted)[0]
+    true = own + 60 / 255 * (wanted - factors)[:, 0, None, None, None]
+    lit = 255 * np.abs(edited.mean((1, 2, 3)) - true.mean((1, 2, 3)))
+    assert np.median(lit) < 15  # of steps of 60
+    flat = lambda x: (x - x.mean((1, 2, 3), keepdims=True)).reshape(len(x), -1)
+    assert np.corrcoef(flat(edited).ravel(), flat(own).ravel())[0, 1] > 0.8
 
 
 @pytest.mark.slow

@@ -175,7 +175,7 @@ def test_methods_without_known_settings_are_these():
         *("class_content_style", "dna_gan"),
         *("pcl", "ivae"),
         *("conditional_diffusion", "diffusion_on_codes"),
-        *("munit", "glow"),
+        *("munit", "glow", "conditional_glow"),
         *("style_gan", "conditional_style_gan"),
     }
 
