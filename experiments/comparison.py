@@ -45,6 +45,8 @@ RELEVANCE_START = {"quick": 0.5, "overnight": 0.05, "full": 0.0}  # share of the
 OWN_RATE = {"qlae": "adamw_learning_rate", "tripod": "adamw_learning_rate"}
 OWN_RATE |= {"enc_diff": "denoiser_learning_rate"}
 OWN_RATE |= dict.fromkeys(("glow", "conditional_glow"), "adamax_learning_rate")
+STYLED = "style_gan", "conditional_style_gan"
+OWN_RATE |= dict.fromkeys(STYLED, "encoder_learning_rate")
 CRITIC_RATE = "discriminator_learning_rate"
 THREE_SEEDS = (
     "beta_vae",
@@ -114,12 +116,12 @@ def methods(data: str) -> dict[str, dict[str, Any]]:
 
 
 def _has_codes(method: str) -> bool:
-    """Whether a method learns an encoder: of a GAN, images are compared, not codes.
+    """Whether a method learns an encoder: of most GANs there are images, no codes.
 
-    A flow is one itself; scores read its codes' principal components.
+    A flow is one itself; scores read its codes' principal components. That of MUNIT
+    reads images of one domain.
     """
-    fields = set(fields_of(METHODS[method].settings))
-    return bool({"encoder", "levels"} & fields) and "critic" not in fields
+    return bool({"encoder", "levels"} & set(fields_of(METHODS[method].settings)))
 
 
 def _takes_any(method: str) -> bool:
