@@ -139,17 +139,27 @@ def budgets(lines: Iterable[Line]) -> Figure | None:
     return figure
 
 
+Points = dict[str, list[tuple[float, float, str]]]  # way -> (DCI, EDIT, row)
+
+
+def points_of(lines: Iterable[Line]) -> Points:
+    """Of the setting with most rows: others have other budgets or pictures."""
+    settings = by_setting(line for line in lines if line["dci"]).values()
+    own = max(settings, key=lambda own: len({line["row"] for line in own}), default=[])
+    found: Points = {}
+    for name in dict.fromkeys(line["row"] for line in own):
+        rows = [line for line in own if line["row"] == name]
+        way = next((w for w in WAYS if w in rows[0]["ways"]), None)
+        if way is not None:
+            edit = np.mean([line["ways"][way]["edit"][0] for line in rows])
+            dci = np.mean([line["dci"] for line in rows])
+            found.setdefault(way, []).append((float(dci), float(edit), name))
+    return found
+
+
 def scatter(lines: Iterable[Line]) -> Figure | None:
     """EDIT against DCI disentanglement, a point per method and way to edit."""
-    points: dict[str, list[tuple[float, float, str]]] = {}
-    for own in by_setting(lines).values():
-        for name in dict.fromkeys(line["row"] for line in own):
-            rows = [line for line in own if line["row"] == name and line["dci"]]
-            way = next((w for w in WAYS if rows and w in rows[0]["ways"]), None)
-            if way is not None:
-                edit = np.mean([line["ways"][way]["edit"][0] for line in rows])
-                dci = np.mean([line["dci"] for line in rows])
-                points.setdefault(way, []).append((float(dci), float(edit), name))
+    points = points_of(lines)
     if not points:
         return None
     with plotting():

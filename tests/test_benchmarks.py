@@ -114,6 +114,22 @@ def test_the_figures_of_an_adde_say_how_alike_values_are(tmp_path, monkeypatch):
     assert re.match("size +1.00; ", size)
 
 
+def test_a_point_is_a_row_of_the_setting_with_most_rows():
+    """Means over its seeds; a row without DCI, and other budgets, are none."""
+    ways = {"dimensions": {"edit": [0.25, 0.2, 0.3]}, "exchange": {"edit": [0, 0, 0]}}
+    line = lambda key, row, dci: {"key": key, "row": row, "dci": dci, "ways": ways}
+    lines = [
+        line("short, seed 0", "vae", 0.9),
+        line("long, seed 0", "vae", 0.25),
+        line("long, seed 1", "vae", 0.5),
+        line("long, seed 0", "glow", 0.125) | {"ways": {"own": {"edit": [1, 1, 1]}}},
+        line("long, seed 0", "dcgan", None),
+    ]
+    expected = {"dimensions": [(0.375, 0.25, "vae")], "own": [(0.125, 1.0, "glow")]}
+    assert figures.points_of(lines) == expected
+    assert figures.points_of([]) == {}
+
+
 @pytest.mark.parametrize(
     "name",
     ["adde_table", "edit_table", "fashion_claims", "rotated_codes", "set_completion"],

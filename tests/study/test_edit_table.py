@@ -93,10 +93,15 @@ def test_results_are_kept_line_by_line(tmp_path, toy):
     assert list(kept_lines.known(path, "toy, seed 0")) == ["one"]
     assert kept_lines.by_setting(lines) == {"toy": lines}
     assert {line["data"] for line in lines} == {toy.digest[:12]}
+    lines = [line | {"device": "cpu", "seconds": line["value"]} for line in lines]
     assert kept_lines.heading("toy", lines) == "toy"
+    assert kept_lines.cpu_seconds(lines) == "     2"
     more = [*lines, {"data": "0123"}, {}]
     says = f"toy (pictures of 2 digests: {toy.digest[:12]}, 0123)"
     assert kept_lines.heading("toy", more) == says
+    more = [*lines, lines[0] | {"device": "NVIDIA H100"}]
+    assert kept_lines.heading("toy", more) == "toy (GPU: NVIDIA H100)"
+    assert kept_lines.cpu_seconds(more) == "   GPU"
     assert kept_lines.plus_minus([1.0, 3.0]) == "2.000 ±12.706"  # t(1) sd / sqrt 2
     assert kept_lines.plus_minus([1.0], 0.25) == "1.000 ±0.250"
     assert kept_lines.plus_minus([1.0]) == "1.000"
