@@ -10,7 +10,7 @@ from disentangle.data.dataset import Dataset
 from disentangle.data.precision import float32
 from disentangle.editing import Asking, Question
 from disentangle.errors import UserError, shown
-from disentangle.study.edit_asked import known_of
+from disentangle.study.edit_asked import known_of, training_images
 from disentangle.study.editors import EDITORS, editor_of, ways_of
 from disentangle.study.judges import pictures
 from disentangle.study.sample import data_of
@@ -28,7 +28,7 @@ def edit(
     factors: Any = None,
     data: Dataset | str | None = None,
     editor: str = "",
-    labels: int = 500,
+    labels: int | None = None,
     gallery: int = 5_000,
 ) -> np.ndarray:
     """Pictures with one attribute changed and all else kept, of every model of a run.
@@ -46,7 +46,8 @@ def edit(
         of images they are known.
       data: the data set whose training images an editor may read; None is the run's.
       editor: a name in EDITORS; "" is what the method is made for.
-      labels: labelled training images that an editor may read.
+      labels: labelled training images that an editor may read; None is 500, or all
+        where there are fewer.
       gallery: training images that the editor "retrieval" may give back; 0 is all.
 
     Returns:
@@ -61,6 +62,8 @@ def edit(
     compare_data(run, data)
     space = data.space
     space.require_grid("an edit of pictures")
+    if labels is None:
+        labels = min(Asking().labels, len(training_images(run, data)))
     asking = Asking(labels=labels, gallery=gallery)
     name = ways_of(run, (editor,) if editor else ())[0]
     way = EDITORS[name]
