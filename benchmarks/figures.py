@@ -68,6 +68,7 @@ WAYS = {  # an editor -> its words; of a run that has several the first counts
     "generated": "generated again",
     "dimensions": "latents found by DCI",
     "exchange": "parts exchanged",
+    "directions": "attribute vectors",
 }
 
 
