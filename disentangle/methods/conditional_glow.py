@@ -22,7 +22,8 @@ that these lack.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ from disentangle.methods import glow
 from disentangle.methods.adde_losses import cross_entropy
 from disentangle.methods.base import Logs, Method, Params, Player, Recipe
 from disentangle.methods.conditions import Condition, at_random, condition
-from disentangle.nn import zero_linear
+from disentangle.nn import Net, zero_linear
 
 
 @settings
@@ -69,8 +70,28 @@ def names_entropy(
     return total
 
 
-def build(settings: Settings, space: FactorSpace, shape: glow.Shape) -> Method:
-    """The Glow of `settings` and the prior of its last numbers.
+class Model(NamedTuple):
+    """A Glow, and the prior of the numbers that it leaves at the end.
+
+    Attributes:
+      glow: the Glow.
+      given: the T factors.
+      nets: the flow, m and s, and the classifiers.
+      prior: prior(params, c (B, C)) -> m and s of h, (B, 1, channels) each.
+      parts: eps (B, D) -> h (B, H W, channels) of the last level, all other numbers.
+      joined: the inverse of `parts`.
+    """
+
+    glow: glow.Model
+    given: Condition
+    nets: dict[str, Net]
+    prior: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]]
+    parts: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+    joined: Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def model(settings: Settings, space: FactorSpace, shape: glow.Shape) -> Model:
+    """The model of `settings`.
 
     Raises:
       UserError: on a factor that does not exist, or is named twice.
@@ -86,64 +107,76 @@ def build(settings: Settings, space: FactorSpace, shape: glow.Shape) -> Method:
     }
 
     def prior(params: Params, c: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """m and s of h, (B, 1, C) each."""
         out = nets["prior"].apply(params["prior"], c)[:, None]
         return out[..., :channels], out[..., channels:]
 
     def parts(eps: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """h (B, H W, C) of the last level, and all other numbers."""
         return eps[:, :used].reshape(-1, used // channels, channels), eps[:, used:]
 
     def joined(h: jax.Array, others: jax.Array) -> jax.Array:
         return jnp.concatenate([h.reshape(-1, used), others], axis=1)
+
+    return Model(made, given, nets, prior, parts, joined)
+
+
+def negative_likelihood(net: Model) -> Any:
+    """Bits per dimension of images given c, and w times those of the classifiers."""
 
     def loss(
         params: Params, hyper: Any, batch: Batch, *, key: jax.Array, step: Any
     ) -> tuple[jax.Array, Logs]:
         del step
         factors, known = batch["factors"], batch.get("known")
-        eps, log_p = made.density(params, batch["images"], key=key)
-        h, _ = parts(eps)
-        mean, logs = prior(params, given.encode(factors, known))
+        eps, log_p = net.glow.density(params, batch["images"], key=key)
+        h, _ = net.parts(eps)
+        mean, logs = net.prior(params, net.given.encode(factors, known))
         whitened = (h - mean) * jnp.exp(-logs)
         gained = 0.5 * (jnp.square(h) - jnp.square(whitened)) - logs
-        bits = glow.bits_per_dimension(log_p + gained.sum((1, 2)), made.numbers)
-        logits = nets["classifiers"].apply(params["classifiers"], h.mean(1))
-        entropy = names_entropy(given, logits, factors, known)
+        log_p = log_p + gained.sum((1, 2))
+        bits = glow.bits_per_dimension(log_p, net.glow.numbers)
+        logits = net.nets["classifiers"].apply(params["classifiers"], h.mean(1))
+        entropy = names_entropy(net.given, logits, factors, known)
         value = bits + hyper.label_weight * entropy / math.log(2.0)
         return value, {"bits_per_dimension": bits, "cross_entropy": entropy}
 
+    return loss
+
+
+def build(settings: Settings, space: FactorSpace, shape: glow.Shape) -> Method:
+    """The Glow of `settings` and the prior of its last numbers; errors as `model`."""
+    net = model(settings, space, shape)
+    encode, prior = net.given.encode, net.prior
+
     def generate(params: Params, factors: jax.Array, *, key: jax.Array) -> jax.Array:
-        eps = jax.random.normal(key, (factors.shape[0], made.width))
-        h, others = parts(settings.temperature * eps)
-        mean, logs = prior(params, given.encode(factors))
-        return made.drawn(params, joined(mean + jnp.exp(logs) * h, others))
+        eps = jax.random.normal(key, (factors.shape[0], net.glow.width))
+        h, others = net.parts(settings.temperature * eps)
+        mean, logs = prior(params, encode(factors))
+        return net.glow.drawn(params, net.joined(mean + jnp.exp(logs) * h, others))
 
     def edit(
         params: Params, images: jax.Array, factors: jax.Array, wanted: jax.Array
     ) -> jax.Array:
-        h, others = parts(made.code(params, images))
-        mean, logs = prior(params, given.encode(factors))
-        other_mean, other_logs = prior(params, given.encode(wanted))
+        h, others = net.parts(net.glow.code(params, images))
+        mean, logs = prior(params, encode(factors))
+        other_mean, other_logs = prior(params, encode(wanted))
         moved = other_mean + jnp.exp(other_logs - logs) * (h - mean)
-        return made.decode(params, joined(moved, others))
+        return net.glow.decode(params, net.joined(moved, others))
 
+    moves, loss = tuple(net.nets), negative_likelihood(net)
     return Method(
-        nets=nets,
-        players={"glow": Player(tuple(nets), loss, optimizer=glow.adamax, rate=RATE)},
-        represent=made.code,
-        decode=made.decode,
+        nets=net.nets,
+        players={"glow": Player(moves, loss, optimizer=glow.adamax, rate=glow.RATE)},
+        represent=net.glow.code,
+        decode=net.glow.decode,
         components=glow.COMPONENTS,
-        averages=dict.fromkeys(nets, glow.decay),
+        averages=dict.fromkeys(net.nets, glow.decay),
         sample=at_random(generate, space),
         edit=edit,
         generate=generate,
-        given=given.names,
-        begin=made.begin,
+        given=net.given.names,
+        begin=net.glow.begin,
     )
 
-
-RATE = glow.RATE
 
 RECIPE = Recipe(
     build,
