@@ -171,12 +171,15 @@ def scatter(lines: Iterable[Line]) -> Figure | None:
             look = {"color": PALETTE[number], "marker": MARKERS[number]}
             axes.scatter(x, y, label=WAYS[way], **look)
             for turn, place in enumerate(sorted(zip(x, y, names, strict=True))):
+                is_left = place[0] > 0.6 or (place[0] > 0.2 and turn % 2 == 0)
                 axes.annotate(
                     place[2],
                     place[:2],
-                    xytext=(4, 2 - 11 * (turn % 2)),  # neighbours on two sides
+                    xytext=(-6 if is_left else 6, 0),  # neighbours on two sides
                     textcoords="offset points",
                     fontsize=8,
+                    ha="right" if is_left else "left",
+                    va="center",
                 )
         axes.set_xlabel("DCI disentanglement")
         axes.set_ylabel("EDIT")
