@@ -7,7 +7,8 @@ reads it: everything wrong is found there, before any compute.
 import copy
 import dataclasses
 import json
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -108,10 +109,25 @@ def plain(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     if not isinstance(tree, Mapping):
         raise UserError(f"the config is {short(tree)}, not a table of fields")
     try:
-        text = json.dumps(dict(tree), allow_nan=False, default=_numpy)
-        return json.loads(text)
+        found = json.loads(json.dumps(dict(tree), default=_numpy))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"the config is not plain finite data: {error}") from None
+        raise UserError(f"the config is not plain data: {error}") from None
+    for name, value in _numbers(found):
+        if not math.isfinite(value):
+            raise UserError(f"{name}={value} must be a finite number")
+    return found
+
+
+def _numbers(tree: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """(dotted name, value) of the floats of a tree of JSON."""
+    if isinstance(tree, float):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _numbers(value, f"{name}.{key}" if name else key)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _numbers(value, name)
 
 
 def _numpy(value: Any) -> Any:
