@@ -267,16 +267,18 @@ def _cells(lines: list[dict[str, Any]], way: str) -> str:
 
 
 def _correlation(lines: list[dict[str, Any]]) -> Iterator[str]:
-    """Spearman's correlation of DCI and EDIT over rows that have both."""
+    """Spearman's correlation of DCI and EDIT over rows that have both, seeds averaged."""
     for way in ("dimensions", "exchange", "directions"):
-        pairs = [
-            (line["dci"], line["ways"][way]["edit"][0])
-            for line in lines
-            if line["dci"] is not None and way in line["ways"]
-        ]
-        if len(pairs) >= 4:
-            rho = spearman(*np.array(pairs).T)
-            yield f"  DCI and EDIT by {way}: rho {rho:.2f} over {len(pairs)} models"
+        found: dict[str, list[tuple[float, float]]] = {}
+        for line in lines:
+            if line["dci"] is not None and way in line["ways"]:
+                pair = line["dci"], line["ways"][way]["edit"][0]
+                found.setdefault(line["row"], []).append(pair)
+        if len(found) >= 4:
+            rho = spearman(
+                *np.array([np.mean(own, axis=0) for own in found.values()]).T
+            )
+            yield f"  DCI and EDIT by {way}: rho {rho:.2f} over {len(found)} rows"
 
 
 def main() -> None:
