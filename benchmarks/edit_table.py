@@ -267,7 +267,7 @@ def _cells(lines: list[dict[str, Any]], way: str) -> str:
 
 
 def _correlation(lines: list[dict[str, Any]]) -> Iterator[str]:
-    """Spearman's correlation of DCI and EDIT over rows that have both, seeds averaged."""
+    """Spearman's correlation of DCI and EDIT over rows, means over their seeds."""
     for way in ("dimensions", "exchange", "directions"):
         found: dict[str, list[tuple[float, float]]] = {}
         for line in lines:
